@@ -1,0 +1,433 @@
+"""`Autoencoder`: the estimator. It checks what it is given, and hands it on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ae_numpy import progress, serialize
+from ae_numpy.engine import ENGINES
+from ae_numpy.initialization import WEIGHT_INITS, initial_parameters
+from ae_numpy.network import BACKPROP_RULES, BiasMask, Network
+from ae_numpy.training import Recipe, State, empty_history, train
+from ae_numpy.validation import (
+    LearningRate,
+    checked_bool,
+    checked_choice,
+    checked_dtype,
+    checked_hidden_sizes,
+    checked_integer,
+    checked_learning_rates,
+    checked_samples,
+    checked_seed,
+)
+
+Array = NDArray[np.floating]
+Callback = Callable[["Autoencoder"], bool | None]
+
+
+class NotFittedError(ValueError, AttributeError):
+    """The estimator was used before it was fitted."""
+
+
+class Autoencoder:
+    """A network of dense sigmoid layers that is trained to reproduce its input.
+
+    Training makes half the squared error small, summed over features and averaged over a batch,
+    by gradient descent: ``J = 1/(2B) * sum((x' - x)**2)``. Reported is the `mse`, the mean over
+    all entries.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or tuple of int
+        Units of the hidden layers. The narrowest one, the first of several, is the code.
+    bias : bool or sequence of bool arrays
+        Which biases are trained: all, none, or one mask per layer. The others keep their initial
+        value, 0 unless `initial_parameters` says otherwise.
+    learning_rate : float, sequence of float or callable
+        One rate, one rate per epoch, or a function of the epoch (counted from 1), which is
+        evaluated for every epoch when `fit` starts.
+    epochs : int
+        Passes over the data.
+    batch_size : int
+        Samples per gradient step. The last batch of an epoch may be shorter.
+    shuffle : bool
+        Whether every epoch has an order of its own, or all that of the data.
+    weight_init : {"fan_in", "fan_out"}
+        Standard deviation of the initial weights: 1 / sqrt(I) or 1 / sqrt(O).
+    backprop : {"exact", "raw_error"}
+        The gradient, or the rule of the published code: see `Network.backward`.
+    engine : {"numba", "numpy"}
+        Compiled, or plain NumPy. They agree to rounding.
+    dtype : {"float32", "float64"}
+        Of the parameters, and of all that is computed.
+    random_state : None, int or numpy.random.Generator
+        Decides the initial parameters and the orders. The same number gives the same bits.
+    verbose : int
+        0 is silent; 1 reports every epoch.
+    initial_parameters : dict of arrays, optional
+        Any of ``"W0"`` (I, O), ``"b0"`` (O,), ``"W1"``, ..., in place of drawn ones.
+
+    Attributes
+    ----------
+    network_ : Network
+        The trained network. ``network_.layers[0].W`` are the weights of the first layer.
+    history_ : dict of lists
+        ``epoch``, ``train_mse`` (the mean of the errors seen before each step), ``val_mse`` with
+        validation data, ``seconds``: one entry per completed epoch.
+    n_features_in_ : int
+    n_iter_ : int
+        Completed epochs.
+    code_size_ : int
+    compression_ratio_ : float
+        ``n_features_in_ / code_size_``.
+    learning_rates_ : tuple of float
+        The rate of every epoch of `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).random((20, 6))
+    >>> ae = Autoencoder(hidden_layer_sizes=2, epochs=3, random_state=0).fit(X)
+    >>> ae.encode(X).shape
+    (20, 2)
+    >>> ae.compression_ratio_
+    3.0
+    >>> len(ae.history_["train_mse"])
+    3
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | tuple[int, ...] = (28,),
+        *,
+        bias: BiasMask = True,
+        learning_rate: LearningRate = 0.01,
+        epochs: int = 50,
+        batch_size: int = 1,
+        shuffle: bool = True,
+        weight_init: str = "fan_in",
+        backprop: str = "exact",
+        engine: str = "numba",
+        dtype: str = "float32",
+        random_state: int | np.random.Generator | None = None,
+        verbose: int = 0,
+        initial_parameters: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        # Stored as given: `fit` checks them, so that set_params and clone need no checks.
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.bias = bias
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.weight_init = weight_init
+        self.backprop = backprop
+        self.engine = engine
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+        self.initial_parameters = initial_parameters
+
+    # ------------------------------------------------------------------------------- training
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Any = None,
+        *,
+        validation_data: ArrayLike | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Train from the start.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+            Samples, with values in [0, 1]. Not changed.
+        y : ignored
+            There for pipelines.
+        validation_data : array-like, shape (n_validation, n_features), optional
+            Samples whose mean squared error is taken after every epoch.
+        callbacks : sequence of callables
+            Each is called with the estimator at the end of every epoch, when `network_` and
+            `history_` are those of this epoch. Training stops when one returns True.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the data is unsuitable; the estimator is then as it was.
+        FloatingPointError
+            If the training diverges; the estimator then holds the state before.
+        """
+        epochs = checked_integer(self.epochs, "epochs", 0)
+        recipe = self._recipe(checked_learning_rates(self.learning_rate, epochs))
+        network, X = self._network_for(X, recipe.seed)
+        if validation_data is not None:
+            validation_data = checked_samples(
+                validation_data, "validation_data", network.dtype, X.shape[1]
+            )
+        for callback in callbacks:
+            if not callable(callback):
+                raise TypeError(f"callbacks must be callables of the estimator, got {callback!r}")
+        state = State(network.parameters, history=empty_history(validation_data is not None))
+        return self._train(network, X, recipe, state, validation_data, callbacks)
+
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Go on training, by one pass over these samples; the first call starts afresh.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+            A part of the data, of any number of samples.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError
+            As in `fit`. A `learning_rate` given as a sequence must have a rate for this pass:
+            every pass counts as an epoch.
+        """
+        epoch = self.n_iter_ if self._is_fitted() else 0
+        rates = self.learning_rate
+        if isinstance(rates, Sequence | np.ndarray):
+            rates = rates[: epoch + 1]
+        rates = checked_learning_rates(rates, epoch + 1)
+        if not self._is_fitted():
+            recipe = self._recipe(rates)
+            network, X = self._network_for(X, recipe.seed)
+            state = State(network.parameters, history=empty_history(False))
+            return self._train(network, X, recipe, state)
+        recipe = self._recipe(rates, self._seed)
+        X = checked_samples(X, "X", self.network_.dtype, self.n_features_in_)
+        state = State(self.network_.parameters, epoch=epoch, history=self.history_)
+        return self._train(self.network_, X, recipe, state)
+
+    def _recipe(self, rates: tuple[float, ...], seed: int | None = None) -> Recipe:
+        checked_integer(self.verbose, "verbose", 0)
+        return Recipe(
+            learning_rates=rates,
+            batch_size=checked_integer(self.batch_size, "batch_size", 1),
+            shuffle=checked_bool(self.shuffle, "shuffle"),
+            seed=checked_seed(self.random_state) if seed is None else seed,
+        )
+
+    def _network_for(self, X: ArrayLike, seed: int) -> tuple[Network, Array]:
+        """Check the samples, and make a network of their width with its initial parameters."""
+        hidden = checked_hidden_sizes(self.hidden_layer_sizes)
+        weight_init = checked_choice(self.weight_init, "weight_init", WEIGHT_INITS)
+        backprop = checked_choice(self.backprop, "backprop", BACKPROP_RULES)
+        engine = checked_choice(self.engine, "engine", tuple(ENGINES))
+        dtype = checked_dtype(self.dtype)
+        X = checked_samples(X, "X", dtype)
+        sizes = (X.shape[1], *hidden, X.shape[1])
+        network = Network(sizes, bias=self.bias, backprop=backprop, dtype=dtype, engine=engine)
+        network.parameters = initial_parameters(network, weight_init, seed, self.initial_parameters)
+        return network, X
+
+    def _train(
+        self,
+        network: Network,
+        X: Array,
+        recipe: Recipe,
+        state: State,
+        validation_data: Array | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Train; whatever ends it, an error or an interrupt, keep the last state there was."""
+        self.network_, self.learning_rates_, self._seed = (
+            network,
+            recipe.learning_rates,
+            recipe.seed,
+        )
+        if self.verbose:
+            callbacks = [progress.report_epoch, *callbacks]
+        try:
+            for state in train(network, X, recipe, state, validation_data):  # noqa: B020
+                if state.position == 0:
+                    self._keep(state)
+                    # All are called, also when the first of them says stop.
+                    if any([callback(self) is True for callback in callbacks]):
+                        break
+        finally:
+            self._keep(state)
+        return self
+
+    def _keep(self, state: State) -> None:
+        self.network_.parameters = state.parameters
+        self.history_ = state.history
+
+    # ------------------------------------------------------------------------ the trained model
+
+    def _is_fitted(self) -> bool:
+        return "network_" in vars(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what is missing when a learned attribute is asked for before there is one."""
+        if name.endswith("_") and not name.startswith("_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet: call fit before using "
+                f"{name}."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def n_features_in_(self) -> int:
+        """Features of the samples."""
+        return self.network_.layer_sizes[0]
+
+    @property
+    def n_iter_(self) -> int:
+        """Completed epochs."""
+        return len(self.history_["epoch"])
+
+    @property
+    def _code_layer(self) -> int:
+        """How many layers make the encoder: up to the narrowest hidden layer."""
+        return 1 + int(np.argmin(self.network_.layer_sizes[1:-1]))
+
+    @property
+    def code_size_(self) -> int:
+        """Units of the code."""
+        return self.network_.layer_sizes[self._code_layer]
+
+    @property
+    def compression_ratio_(self) -> float:
+        """Features per unit of the code."""
+        return self.n_features_in_ / self.code_size_
+
+    def encode(self, X: ArrayLike) -> Array:
+        """Return the codes of samples.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+
+        Returns
+        -------
+        array, shape (n_samples, code size)
+        """
+        return self.network_.propagate(self._samples(X), last=self._code_layer)
+
+    def decode(self, Z: ArrayLike) -> Array:
+        """Return the samples that codes stand for.
+
+        Parameters
+        ----------
+        Z : array-like, shape (n_samples, code size)
+
+        Returns
+        -------
+        array, shape (n_samples, n_features)
+        """
+        Z = checked_samples(Z, "Z", self.network_.dtype, self.code_size_)
+        return self.network_.propagate(Z, first=self._code_layer)
+
+    def reconstruct(self, X: ArrayLike) -> Array:
+        """Encode samples, and decode their codes.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+
+        Returns
+        -------
+        array, shape (n_samples, n_features)
+        """
+        return self.network_.propagate(self._samples(X))
+
+    def mse(self, X: ArrayLike) -> float:
+        """Return the mean squared error of the reconstruction, over all samples and features.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+
+        Returns
+        -------
+        float
+        """
+        samples = self._samples(X)
+        return float(self.network_.squared_errors(samples).sum() / samples.size)
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Return the negative `mse`: the higher, the better.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+        y : ignored
+
+        Returns
+        -------
+        float
+        """
+        return -self.mse(X)
+
+    transform = encode
+    inverse_transform = decode
+    predict = reconstruct
+
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> Array:
+        """Fit to samples, and return their codes.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+        y : ignored
+
+        Returns
+        -------
+        array, shape (n_samples, code size)
+        """
+        return self.fit(X).encode(X)
+
+    def _samples(self, X: ArrayLike) -> Array:
+        return checked_samples(X, "X", self.network_.dtype, self.n_features_in_)
+
+    # ---------------------------------------------------------------------------------- files
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted model to one .npz file, which `load` reads.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        NotFittedError
+            If there is no model yet.
+        """
+        serialize.save_model(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read a model that `save` has written.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        Autoencoder
+
+        Raises
+        ------
+        ValueError
+            If the file is not such a model.
+        """
+        return serialize.load_model(cls, path)

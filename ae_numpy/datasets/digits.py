@@ -1,0 +1,78 @@
+"""The type every loader of 28x28 digits returns.
+
+One frozen record of four arrays and a name. It holds images as they were
+stored, grey levels 0-255; scaling them to a model's input range is left to
+whoever trains on them.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """Digit images and their labels, split into a training and a test set.
+
+    Parameters
+    ----------
+    train_images : uint8 array, shape (N, 28, 28)
+        Grey levels, 0 is background and 255 full ink.
+    train_labels : uint8 array, shape (N,)
+        The digit drawn in each image, 0 to 9.
+    test_images : uint8 array, shape (M, 28, 28)
+        As ``train_images``, for the test set.
+    test_labels : uint8 array, shape (M,)
+        As ``train_labels``, for the test set.
+    name : str
+        Which data set this is, for figures and result files.
+
+    Raises
+    ------
+    TypeError
+        If an array is not uint8.
+    ValueError
+        If images are not ``(N, 28, 28)`` or labels not ``(N,)`` with the same N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.zeros((3, 28, 28), dtype=np.uint8)  # (N, 28, 28)
+    >>> labels = np.array([5, 0, 4], dtype=np.uint8)  # (N,)
+    >>> digits = Digits(images, labels, images[:1], labels[:1], name="blank")
+    >>> digits.train_images.shape, digits.test_labels.shape
+    ((3, 28, 28), (1,))
+    """
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.uint8]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.uint8]
+    name: str
+
+    def __post_init__(self) -> None:
+        """Check dtypes and shapes; the contents are not looked at."""
+        for field in fields(self):
+            if field.name != "name":
+                _require_uint8(field.name, getattr(self, field.name))
+        _require_matching("train", self.train_images, self.train_labels)
+        _require_matching("test", self.test_images, self.test_labels)
+
+
+def _require_uint8(name: str, array: NDArray[np.uint8]) -> None:
+    """Raise TypeError unless `array` is a uint8 array."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+        given = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(f"{name} must be a uint8 array, got {given}")
+
+
+def _require_matching(split: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    """Raise ValueError unless there is one label per 28x28 image."""
+    if images.ndim != 3 or images.shape[1:] != (28, 28):
+        raise ValueError(f"{split}_images must have shape (N, 28, 28), got {images.shape}")
+    if labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"{split}_labels must have shape ({len(images)},), one label per image, "
+            f"got {labels.shape}"
+        )

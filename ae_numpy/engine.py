@@ -1,0 +1,35 @@
+"""Two ways to compute the same thing, chosen by name.
+
+An engine is a module with the functions of `reference`: that module itself (``"numpy"``) or its
+compiled twins (``"numba"``). Numba takes longer to import than all the rest of the package, hence
+the import where the engine is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+ENGINES = {"numpy": "ae_numpy.reference", "numba": "ae_numpy.kernels"}
+
+
+def get_engine(name: str) -> ModuleType:
+    """Return the module that computes under this name.
+
+    Parameters
+    ----------
+    name : {"numpy", "numba"}
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+
+    Examples
+    --------
+    >>> get_engine("numpy").__name__
+    'ae_numpy.reference'
+    """
+    if name not in ENGINES:
+        raise ValueError(f"engine must be one of {sorted(ENGINES)}, got {name!r}")
+    return import_module(ENGINES[name])

@@ -1,0 +1,80 @@
+"""The parameters that training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ae_numpy.network import Network
+
+WEIGHT_INITS = ("fan_in", "fan_out")
+
+
+def initial_parameters(
+    network: Network,
+    weight_init: str,
+    seed: int,
+    given: Mapping[str, ArrayLike] | None = None,
+) -> NDArray[np.floating]:
+    """Draw initial parameters; all are normal with mean 0.
+
+    They depend on nothing but the seed, the layers' sizes and the rule. The weights of all layers
+    are drawn before any bias, and biases are drawn whether they are trained or not: networks that
+    differ in their bias mask share their weights.
+
+    Parameters
+    ----------
+    network : Network
+        Gives the sizes and the bias mask; not changed.
+    weight_init : {"fan_in", "fan_out"}
+        ``"fan_in"``: standard deviation 1 / sqrt(I), which gives pre-activations of about 1
+        whatever the width (LeCun, Bottou, Orr and Mueller, Efficient BackProp, 1998, section
+        4.6); biases 0. ``"fan_out"``: 1 / sqrt(O), and the same for biases that are trained.
+    seed : int
+    given : mapping of str to array, optional
+        Arrays to take in place of drawn ones: any of ``"W0"``, ``"b0"``, ``"W1"``, ...
+
+    Returns
+    -------
+    array, shape (P,)
+
+    Raises
+    ------
+    ValueError
+        If a name in `given` is unknown, a shape is wrong, or a number is not finite.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+    parameters = np.empty_like(network.parameters)
+    layers = network.views(parameters)
+    for layer in layers:
+        n_in, n_out = layer.W.shape
+        scale = (n_in if weight_init == "fan_in" else n_out) ** -0.5
+        layer.W[...] = rng.normal(scale=scale, size=layer.W.shape)
+    for layer in layers:
+        scale = 0.0 if weight_init == "fan_in" else layer.b.size**-0.5
+        layer.b[...] = np.where(layer.bias_mask, rng.normal(scale=scale, size=layer.b.size), 0)
+    _replace_given(network.as_dict(parameters), given or {})
+    return parameters
+
+
+def _replace_given(
+    parameters: dict[str, NDArray[np.floating]], given: Mapping[str, ArrayLike]
+) -> None:
+    """Overwrite drawn arrays by given ones, once all of them have been checked."""
+    checked = {}
+    for name, value in given.items():
+        label = f"initial_parameters[{name!r}]"
+        if name not in parameters:
+            raise ValueError(f"initial_parameters may name {sorted(parameters)}, got {name!r}")
+        if np.asarray(value).dtype.kind not in "fiub":
+            raise TypeError(f"{label} must hold real numbers, got {np.asarray(value).dtype}")
+        array = np.asarray(value, parameters[name].dtype)
+        if array.shape != parameters[name].shape:
+            raise ValueError(f"{label} must have shape {parameters[name].shape}, got {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{label} must be finite, got {array}")
+        checked[name] = array
+    for name, array in checked.items():
+        parameters[name][...] = array

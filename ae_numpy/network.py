@@ -1,0 +1,394 @@
+"""A network of dense sigmoid layers whose parameters are one flat vector.
+
+The weights of all layers come first, then the biases of all layers; a layer's ``W`` and ``b`` are
+views into that vector. A gradient has the same layout, so that a training step, a gradient check,
+a checkpoint and a file each deal with one array. The passes themselves are compositions of what
+`reference` defines, forward next to backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ae_numpy.engine import get_engine
+
+BACKPROP_RULES = ("exact", "raw_error")
+DTYPES = ("float32", "float64")
+
+# So many samples pass through the network together when only the output is wanted: enough for the
+# matrix products to be efficient, few enough for a layer's activations to stay in the cache.
+_ROWS_PER_BLOCK = 128
+
+Array = NDArray[np.inexact]
+BiasMask = bool | Sequence[ArrayLike]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """One layer: views into the network's parameters and bias mask.
+
+    Attributes
+    ----------
+    W : array, shape (I, O)
+    b : array, shape (O,)
+    bias_mask : bool array, shape (O,)
+        True where the bias is trained, False where it is held.
+    """
+
+    W: Array
+    b: Array
+    bias_mask: NDArray[np.bool_]
+
+
+class Network:
+    """Dense sigmoid layers, one after another.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Number of units of the input and of each layer: L + 1 numbers for L layers.
+    bias : bool or sequence of bool arrays
+        Which biases are trained: all, none, or one mask per layer, of shape (O,).
+    backprop : {"exact", "raw_error"}
+        ``"exact"`` is the gradient. ``"raw_error"`` is a rule that passes the error of the output
+        down without the derivatives of the activations above, and so is not the gradient below
+        the last layer.
+    dtype : {"float32", "float64"}
+    engine : {"numpy", "numba"}
+
+    Attributes
+    ----------
+    parameters : array, shape (P,)
+        The weights of all layers, then the biases of all layers.
+    layers : tuple of Dense
+    bias_mask : bool array
+        The masks of all layers, in the order of the biases in `parameters`.
+
+    Raises
+    ------
+    ValueError
+        If an argument has none of the values listed.
+
+    Examples
+    --------
+    >>> network = Network((3, 2, 3))
+    >>> network.parameters.shape
+    (17,)
+    >>> network.layers[0].W.shape
+    (3, 2)
+    >>> network.forward(np.zeros((1, 3)))[-1]
+    array([[0.5, 0.5, 0.5]])
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        *,
+        bias: BiasMask = True,
+        backprop: str = "exact",
+        dtype: str | np.dtype = "float64",
+        engine: str = "numpy",
+    ) -> None:
+        self.layer_sizes = _checked_sizes(layer_sizes)
+        if backprop not in BACKPROP_RULES:
+            raise ValueError(f"backprop must be one of {BACKPROP_RULES}, got {backprop!r}")
+        if np.dtype(dtype) not in (np.dtype(name) for name in DTYPES):
+            raise ValueError(f"dtype must be one of {DTYPES}, got {dtype!r}")
+        self.backprop = backprop
+        self.engine = engine
+        get_engine(engine)
+        self.dtype = np.dtype(dtype)
+        self.bias_mask = checked_bias_mask(bias, self.layer_sizes)
+        self.parameters = np.zeros(self._n_weights + self._n_biases, self.dtype)
+
+    @property
+    def _shapes(self) -> list[tuple[int, int]]:
+        return list(pairwise(self.layer_sizes))
+
+    @property
+    def _n_weights(self) -> int:
+        return sum(n_in * n_out for n_in, n_out in self._shapes)
+
+    @property
+    def _n_biases(self) -> int:
+        return sum(self.layer_sizes[1:])
+
+    @property
+    def layers(self) -> tuple[Dense, ...]:
+        """The layers, as views: writing to them writes to `parameters`."""
+        return self.views(self.parameters)
+
+    def views(self, flat: Array) -> tuple[Dense, ...]:
+        """Cut a vector with the layout of `parameters` into layers, without copying.
+
+        Parameters
+        ----------
+        flat : array, shape (P,)
+            Parameters, or a gradient.
+
+        Returns
+        -------
+        tuple of Dense
+        """
+        ends = np.cumsum([n_in * n_out for n_in, n_out in self._shapes])
+        weights = np.split(flat[: self._n_weights], ends[:-1])
+        bias_ends = np.cumsum(self.layer_sizes[1:])[:-1]
+        biases = np.split(flat[self._n_weights :], bias_ends)
+        masks = np.split(self.bias_mask, bias_ends)
+        return tuple(
+            Dense(W.reshape(shape), b, mask)
+            for W, b, mask, shape in zip(weights, biases, masks, self._shapes, strict=True)
+        )
+
+    def as_dict(self, flat: Array | None = None) -> dict[str, Array]:
+        """Name the arrays of a flat vector: ``"W0"``, ``"b0"``, ``"W1"``, ... are views into it.
+
+        Parameters
+        ----------
+        flat : array, shape (P,), optional
+            `parameters` unless given.
+
+        Returns
+        -------
+        dict of arrays
+        """
+        named = {}
+        for index, layer in enumerate(self.views(self.parameters if flat is None else flat)):
+            named[f"W{index}"], named[f"b{index}"] = layer.W, layer.b
+        return named
+
+    def flatten(self, named: Mapping[str, Array]) -> Array:
+        """Lay out named arrays as one vector, the inverse of `as_dict`.
+
+        Parameters
+        ----------
+        named : mapping of str to array
+            All of ``"W0"``, ``"b0"``, ``"W1"``, ..., of any floating dtype.
+
+        Returns
+        -------
+        array, shape (P,)
+            Of the widest dtype among the arrays; complex if one of them is.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, or a shape is wrong.
+        """
+        flat = np.empty(self.parameters.size, np.result_type(*named.values()))
+        targets = self.as_dict(flat)
+        if targets.keys() != named.keys():
+            raise ValueError(f"parameters must be {sorted(targets)}, got {sorted(named)}")
+        for name, target in targets.items():
+            shape = np.shape(named[name])
+            if shape != target.shape:
+                raise ValueError(f"{name} must have shape {target.shape}, got {shape}")
+            target[...] = named[name]
+        return flat
+
+    def forward(self, x: Array, parameters: Array | None = None) -> list[Array]:
+        """Pass a batch through all layers.
+
+        ``a_0 = x`` and ``a_(l+1) = sigmoid(a_l @ W_l + b_l)``.
+
+        Parameters
+        ----------
+        x : array, shape (B, I)
+        parameters : array, shape (P,), optional
+            Used in place of the network's own.
+
+        Returns
+        -------
+        list of L + 1 arrays, each (B, units of the layer)
+            The input, and the activations of every layer. The last one is the output.
+        """
+        parameters = self.parameters if parameters is None else parameters
+        engine = self._engine_for(parameters)
+        activations = [x]
+        for layer in self.views(parameters):
+            z = engine.dense_forward(activations[-1], layer.W, layer.b)  # (B, O)
+            activations.append(engine.sigmoid_forward(z))  # (B, O)
+        return activations
+
+    def backward(
+        self, activations: list[Array], target: Array, parameters: Array | None = None
+    ) -> Array:
+        """Pass the error back through all layers.
+
+        With delta = dJ/dz of each layer, the chain rule says, from the last layer down ::
+
+            delta_L = (output - target) / B * sigmoid'(z_L)
+            delta_l = (delta_(l+1) @ W_(l+1).T) * sigmoid'(z_l)
+
+        The rule ``"raw_error"`` takes e_(l+1) @ W_(l+1).T instead, with e = output - target at
+        the top and that product below: the activations' derivatives on the way down are missing.
+
+        Parameters
+        ----------
+        activations : list of arrays
+            What `forward` returned for the same parameters.
+        target : array, shape (B, units of the last layer)
+        parameters : array, shape (P,), optional
+            Used in place of the network's own.
+
+        Returns
+        -------
+        array, shape (P,)
+            The gradient of half the squared error, averaged over the batch; exactly 0 for the
+            biases that are held.
+        """
+        parameters = self.parameters if parameters is None else parameters
+        engine = self._engine_for(parameters)
+        gradient = np.empty_like(parameters)
+        layers = zip(self.views(parameters), self.views(gradient), strict=True)
+        da = engine.half_squared_error_backward(activations[-1], target)  # (B, O)
+        for index, (layer, d_layer) in reversed(list(enumerate(layers))):
+            x, a = activations[index], activations[index + 1]
+            delta = engine.sigmoid_backward(da, a)  # (B, O)
+            dx, d_layer.W[...], db = engine.dense_backward(delta, x, layer.W)
+            d_layer.b[...] = np.where(layer.bias_mask, db, 0)
+            da = dx if self.backprop == "exact" else engine.matmul(da, layer.W.T)  # (B, I)
+        return gradient
+
+    def _engine_for(self, parameters: Array):
+        """Complex parameters are for complex-step checks, which look at the reference."""
+        return get_engine("numpy" if np.iscomplexobj(parameters) else self.engine)
+
+    def loss_and_gradients(
+        self, parameters: Mapping[str, Array], X: Array, target: Array | None = None
+    ) -> tuple[np.inexact, dict[str, Array]]:
+        """Compute the loss J and its gradient, by name: what `check_gradients` asks for.
+
+        Parameters
+        ----------
+        parameters : mapping of str to array
+            ``"W0"`` (I, O), ``"b0"`` (O,), ``"W1"``, ...; complex arrays are computed by the
+            reference, whatever the engine.
+        X : array, shape (B, I)
+        target : array, shape (B, units of the last layer), optional
+            X unless given.
+
+        Returns
+        -------
+        loss : scalar
+            Half the squared error, summed over outputs, averaged over samples.
+        gradients : dict of arrays
+            Of the shapes and names of `parameters`.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, or a shape is wrong.
+
+        Examples
+        --------
+        >>> network = Network((2, 1, 2))
+        >>> loss, gradients = network.loss_and_gradients(network.as_dict(), np.array([[1.0, 0.0]]))
+        >>> float(loss)
+        0.25
+        >>> gradients["b1"]
+        array([-0.125,  0.125])
+        """
+        flat = self.flatten(parameters)
+        x = np.asarray(X, np.result_type(flat.real.dtype, self.dtype))
+        target = x if target is None else np.asarray(target, x.dtype)
+        activations = self.forward(x, flat)
+        loss = self._engine_for(flat).half_squared_error_forward(activations[-1], target)
+        return loss, self.as_dict(self.backward(activations, target, flat))
+
+    def propagate(
+        self,
+        x: Array,
+        parameters: Array | None = None,
+        *,
+        first: int = 0,
+        last: int | None = None,
+    ) -> Array:
+        """Return the activations of one layer for any number of samples.
+
+        Parameters
+        ----------
+        x : array, shape (n_samples, units of layer `first`)
+        parameters : array, shape (P,), optional
+            Used in place of the network's own.
+        first, last : int, optional
+            The layers to pass through are those from `first` up to, not including, `last`: all
+            unless given. ``propagate(x, last=1)`` are the activations of the first layer.
+
+        Returns
+        -------
+        array, shape (n_samples, units of layer `last`)
+        """
+        engine = get_engine(self.engine)
+        layers = self.views(self.parameters if parameters is None else parameters)[first:last]
+        output = np.empty((len(x), layers[-1].b.size), self.dtype)
+        for start in range(0, len(x), _ROWS_PER_BLOCK):
+            a = x[start : start + _ROWS_PER_BLOCK]
+            for layer in layers:
+                a = engine.sigmoid_forward(engine.dense_forward(a, layer.W, layer.b))
+            output[start : start + _ROWS_PER_BLOCK] = a
+        return output
+
+    def squared_errors(self, X: Array, parameters: Array | None = None) -> NDArray[np.float64]:
+        """Squared error of each reconstructed sample, summed over its features.
+
+        Parameters
+        ----------
+        X : array, shape (n_samples, n_features)
+        parameters : array, shape (P,), optional
+            Used in place of the network's own.
+
+        Returns
+        -------
+        float64 array, shape (n_samples,)
+        """
+        engine = get_engine(self.engine)
+        errors = np.empty(len(X))
+        for start in range(0, len(X), _ROWS_PER_BLOCK):
+            x = X[start : start + _ROWS_PER_BLOCK]
+            output = self.propagate(x, parameters)
+            errors[start : start + _ROWS_PER_BLOCK] = engine.squared_errors(output, x)
+        return errors
+
+
+def _checked_sizes(layer_sizes: Sequence[int]) -> tuple[int, ...]:
+    sizes = tuple(layer_sizes)
+    if len(sizes) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sizes):
+        raise ValueError(f"layer_sizes must be two or more positive integers, got {layer_sizes!r}")
+    return tuple(int(n) for n in sizes)
+
+
+def checked_bias_mask(bias: BiasMask, layer_sizes: Sequence[int]) -> NDArray[np.bool_]:
+    """Lay out the bias mask: True, False, or one boolean array per layer.
+
+    Parameters
+    ----------
+    bias : bool or sequence of arrays
+    layer_sizes : sequence of int
+
+    Returns
+    -------
+    bool array, shape (sum of layer_sizes[1:],)
+
+    Raises
+    ------
+    ValueError
+        If the masks are not one per layer, boolean (or 0 and 1), and of the layer's size.
+    """
+    sizes = layer_sizes[1:]
+    if isinstance(bias, bool | np.bool_):
+        return np.full(sum(sizes), bool(bias))
+    expected = f"bias must be True, False or one boolean array per layer, of sizes {tuple(sizes)}"
+    if isinstance(bias, str) or not isinstance(bias, Sequence | np.ndarray):
+        raise ValueError(f"{expected}, got {bias!r}")
+    masks = [np.asarray(mask) for mask in bias]
+    if [mask.shape for mask in masks] != [(n,) for n in sizes]:
+        raise ValueError(f"{expected}, got shapes {[mask.shape for mask in masks]}")
+    if not all(np.isin(mask, (0, 1)).all() for mask in masks):
+        raise ValueError(f"{expected}, got {bias!r}")
+    return np.concatenate(masks).astype(bool)

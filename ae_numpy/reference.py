@@ -1,0 +1,237 @@
+"""Backpropagation on one page: every forward pass, followed by its backward pass.
+
+Rows are samples: ``B`` of them in a batch, ``I`` inputs and ``O`` outputs of a layer. A gradient
+is called ``d`` plus the name of the thing, and has its shape: ``dW`` is dJ/dW, where J is the loss
+that training makes small. A backward function takes the gradient of its outputs and returns the
+gradient of its inputs; that is the whole chain rule, and a network is these functions in a row.
+
+Everything here is plain NumPy and works for any floating dtype, complex too, so that a
+complex-step check can look through it. ``kernels.py`` holds the compiled twins, under the same
+names; this page says what they must compute.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "dense_backward",
+    "dense_forward",
+    "half_squared_error_backward",
+    "half_squared_error_forward",
+    "matmul",
+    "sigmoid_backward",
+    "sigmoid_forward",
+    "squared_errors",
+]
+
+Array = NDArray[np.inexact]
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """Multiply two matrices.
+
+    Parameters
+    ----------
+    a : array, shape (M, K)
+    b : array, shape (K, N)
+
+    Returns
+    -------
+    array, shape (M, N)
+        ``out[m, n] = sum_k a[m, k] * b[k, n]``.
+
+    Examples
+    --------
+    >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
+    """
+    return a @ b
+
+
+def sigmoid_forward(z: Array) -> Array:
+    """Squash every entry into (0, 1): ``a = 1 / (1 + exp(-z))``.
+
+    The exponential is only ever taken of numbers whose real part is not positive, so nothing
+    overflows: for positive z the formula is used as it stands, for negative z it is multiplied
+    above and below by ``exp(z)``.
+
+    Parameters
+    ----------
+    z : array, any shape
+        Pre-activations.
+
+    Returns
+    -------
+    array, of z's shape
+        Activations. NaN where z is NaN.
+
+    Examples
+    --------
+    >>> sigmoid_forward(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    positive = z.real >= 0
+    with np.errstate(under="ignore"):  # exp(-1000) is 0, and that is the right answer
+        e = np.exp(np.where(positive, -z, z))
+    return np.where(positive, 1, e) / (1 + e)
+
+
+def sigmoid_backward(da: Array, a: Array) -> Array:
+    """Carry a gradient back through the sigmoid: ``dz = da * a * (1 - a)``.
+
+    The derivative of the sigmoid needs its output alone: with ``a = 1 / (1 + exp(-z))``,
+    ``da/dz = exp(-z) / (1 + exp(-z))**2 = a * (1 - a)``.
+
+    Parameters
+    ----------
+    da : array, any shape
+        Gradient with respect to the activations.
+    a : array, of da's shape
+        The activations that `sigmoid_forward` returned.
+
+    Returns
+    -------
+    array, of da's shape
+        Gradient with respect to the pre-activations, which textbooks call ``delta``.
+
+    Examples
+    --------
+    >>> sigmoid_backward(np.array([2.0]), np.array([0.5]))
+    array([0.5])
+    """
+    return da * a * (1 - a)
+
+
+def dense_forward(x: Array, W: Array, b: Array) -> Array:
+    """Connect every input with every output: ``z = x @ W + b``.
+
+    Parameters
+    ----------
+    x : array, shape (B, I)
+        One sample a row.
+    W : array, shape (I, O)
+        Weights.
+    b : array, shape (O,)
+        Biases, the same for every sample.
+
+    Returns
+    -------
+    array, shape (B, O)
+        Pre-activations.
+
+    Examples
+    --------
+    >>> dense_forward(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([0.5]))
+    array([[11.5]])
+    """
+    return matmul(x, W) + b
+
+
+def dense_backward(dz: Array, x: Array, W: Array) -> tuple[Array, Array, Array]:
+    """Carry a gradient back through a dense layer.
+
+    Entry by entry, ``z[n, o] = sum_i x[n, i] * W[i, o] + b[o]``. Hence ``W[i, o]`` meets
+    ``x[n, i]`` on the way to ``z[n, o]``, in every sample n; ``b[o]`` meets a one; and
+    ``x[n, i]`` reaches every output o through ``W[i, o]``. Summing over all the ways gives ::
+
+        dW = x.T @ dz        db = sum of dz over samples        dx = dz @ W.T
+
+    Parameters
+    ----------
+    dz : array, shape (B, O)
+        Gradient with respect to the pre-activations.
+    x : array, shape (B, I)
+        The input that `dense_forward` was given.
+    W : array, shape (I, O)
+        The weights that it was given: those from before any update.
+
+    Returns
+    -------
+    dx : array, shape (B, I)
+    dW : array, shape (I, O)
+    db : array, shape (O,)
+
+    Examples
+    --------
+    >>> dx, dW, db = dense_backward(
+    ...     np.array([[1.0]]), np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])
+    ... )
+    >>> dx
+    array([[3., 4.]])
+    >>> dW
+    array([[1.],
+           [2.]])
+    >>> db
+    array([1.])
+    """
+    dx = matmul(dz, W.T)  # (B, I)
+    dW = matmul(x.T, dz)  # (I, O)
+    db = dz.sum(axis=0)  # (O,)
+    return dx, dW, db
+
+
+def half_squared_error_forward(output: Array, target: Array) -> Array:
+    """Half the squared error, summed over outputs, averaged over samples.
+
+    ``J = 1 / (2 B) * sum((output - target)**2)``. The half cancels the 2 that the square brings
+    into the gradient.
+
+    Parameters
+    ----------
+    output : array, shape (B, O)
+    target : array, shape (B, O)
+
+    Returns
+    -------
+    scalar
+        The loss J.
+
+    Examples
+    --------
+    >>> float(half_squared_error_forward(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]])))
+    2.5
+    """
+    return squared_errors(output, target).sum() / (2 * len(output))
+
+
+def half_squared_error_backward(output: Array, target: Array) -> Array:
+    """Gradient of the half squared error: ``doutput = (output - target) / B``.
+
+    Parameters
+    ----------
+    output : array, shape (B, O)
+    target : array, shape (B, O)
+
+    Returns
+    -------
+    array, shape (B, O)
+        Gradient of J with respect to the output.
+
+    Examples
+    --------
+    >>> half_squared_error_backward(np.array([[1.0, 2.0]]), np.array([[0.0, 0.5]]))
+    array([[1. , 1.5]])
+    """
+    return (output - target) / len(output)
+
+
+def squared_errors(output: Array, target: Array) -> Array:
+    """Squared error of each sample, summed over its outputs.
+
+    Parameters
+    ----------
+    output : array, shape (B, O)
+    target : array, shape (B, O)
+
+    Returns
+    -------
+    array, shape (B,)
+
+    Examples
+    --------
+    >>> squared_errors(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
+    array([5.])
+    """
+    return ((output - target) ** 2).sum(axis=1)

@@ -1,0 +1,248 @@
+"""Stochastic gradient descent: in which order, in which batches, and what is kept on the way.
+
+Training is a sequence of states. `train` yields one after every chunk, a number of samples small
+enough that Python is back in charge every few hundredths of a second; a state never changes once
+it is made. So whoever consumes them can stop anywhere, be interrupted anywhere, and still hold
+everything that is needed to go on, to the bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ae_numpy.engine import get_engine
+from ae_numpy.network import Network
+
+Array = NDArray[np.floating]
+History = dict[str, list]
+
+# How much work a chunk is, in multiply-adds: about 20 ms on one core. A number of operations and
+# not of seconds, because where a chunk ends decides the last bits of the result.
+_CHUNK_WORK = 500_000_000
+_WORK_PER_UNIT = 60  # a sigmoid and its derivative, in multiply-adds
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: everything, besides network and data, that the result depends on.
+
+    Attributes
+    ----------
+    learning_rates : tuple of float
+        One per epoch, which says how many epochs there are.
+    batch_size : int
+    shuffle : bool
+        Whether every epoch has an order of its own.
+    seed : int
+        Decides the orders.
+    """
+
+    learning_rates: tuple[float, ...]
+    batch_size: int = 1
+    shuffle: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """A training at the end of a chunk.
+
+    Attributes
+    ----------
+    parameters : array, shape (P,)
+    history : dict of lists
+        ``epoch``, ``train_mse``, ``seconds``, and ``val_mse`` where there is validation data: an
+        entry per completed epoch.
+    epoch : int
+        Completed epochs.
+    position : int
+        Samples of the current epoch that have been trained on.
+    squared_error : float
+        The sum over these samples, each before its step.
+    seconds : float
+        Time spent on them.
+    """
+
+    parameters: Array
+    history: History
+    epoch: int = 0
+    position: int = 0
+    squared_error: float = 0.0
+    seconds: float = 0.0
+
+
+def train(
+    network: Network,
+    X: Array,
+    recipe: Recipe,
+    state: State,
+    validation_data: Array | None = None,
+) -> Iterator[State]:
+    """Train a network to reproduce its input; yield the state after each chunk and each epoch.
+
+    Parameters
+    ----------
+    network : Network
+        Says what is trained; its own parameters are neither used nor changed.
+    X : array, shape (n_samples, n_features)
+        Of the network's dtype.
+    recipe : Recipe
+    state : State
+        Where to start, or to go on.
+    validation_data : array, shape (n_validation, n_features), optional
+        Its mean squared error is taken at the end of every epoch.
+
+    Yields
+    ------
+    State
+
+    Raises
+    ------
+    FloatingPointError
+        When an error or a parameter is not finite. The state before has been yielded.
+    """
+    background = most_frequent_value(X)
+    chunk = chunk_size(network, recipe.batch_size)
+    while state.epoch < len(recipe.learning_rates):
+        order = epoch_order(len(X), state.epoch, recipe)
+        while state.position < len(X):
+            rows = order[state.position : state.position + chunk]
+            state = _after_chunk(network, X, rows, background, recipe, state)
+            yield state
+        state = _after_epoch(network, X, validation_data, state)
+        yield state
+
+
+def _after_chunk(
+    network: Network, X: Array, rows: NDArray, background: float, recipe: Recipe, state: State
+) -> State:
+    """Train on these rows."""
+    started = time.perf_counter()
+    rate = recipe.learning_rates[state.epoch]
+    parameters, squared_errors = _train_rows(
+        network, state.parameters, X, rows, recipe.batch_size, rate, background
+    )
+    finite = np.isfinite(squared_errors)
+    if not (finite.all() and np.isfinite(parameters).all()):
+        sample = rows[-1] if finite.all() else rows[np.argmin(finite)]
+        raise FloatingPointError(
+            f"training diverged in epoch {state.epoch + 1} at sample {sample}: the error is not "
+            f"finite. Try a learning_rate below {rate:g}."
+        )
+    return replace(
+        state,
+        parameters=parameters,
+        position=state.position + len(rows),
+        squared_error=state.squared_error + float(squared_errors.sum(dtype=np.float64)),
+        seconds=state.seconds + time.perf_counter() - started,
+    )
+
+
+def _after_epoch(network: Network, X: Array, validation_data: Array | None, state: State) -> State:
+    """Evaluate, and note the epoch in the history."""
+    started = time.perf_counter()
+    entry = {"epoch": state.epoch + 1, "train_mse": state.squared_error / X.size}
+    if validation_data is not None:
+        errors = network.squared_errors(validation_data, state.parameters)
+        entry["val_mse"] = float(errors.sum() / validation_data.size)
+    entry["seconds"] = state.seconds + time.perf_counter() - started
+    history = {key: [*values, entry.get(key, np.nan)] for key, values in state.history.items()}
+    return State(state.parameters, history, epoch=state.epoch + 1)
+
+
+def empty_history(with_validation: bool) -> History:
+    """Return the history of a training of no epochs."""
+    keys = ("epoch", "train_mse", *(("val_mse",) if with_validation else ()), "seconds")
+    return {key: [] for key in keys}
+
+
+def _train_rows(
+    network: Network,
+    parameters: Array,
+    X: Array,
+    rows: NDArray,
+    batch_size: int,
+    rate: float,
+    background: float,
+) -> tuple[Array, Array]:
+    """Train on these rows in the fastest way there is for the engine and the batch size."""
+    if network.engine == "numba" and batch_size == 1:
+        return get_engine("numba").train_samples(
+            parameters,
+            np.array(network.layer_sizes),
+            network.bias_mask,
+            X,
+            rows,
+            rate,
+            network.backprop == "raw_error",
+            background,
+        )
+    return train_batches(network, parameters, X, rows, batch_size, rate)
+
+
+def train_batches(
+    network: Network, parameters: Array, X: Array, rows: NDArray, batch_size: int, rate: float
+) -> tuple[Array, Array]:
+    """Take a gradient step after each batch: ``parameters -= rate * gradient``.
+
+    Parameters
+    ----------
+    network : Network
+    parameters : array, shape (P,)
+        Where to start; not changed.
+    X : array, shape (n_samples, n_features)
+    rows : int array
+        The rows of X to train on, in this order.
+    batch_size : int
+        How many of them make a batch; the last one may be shorter.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    parameters : array, shape (P,)
+    squared_errors : array, of the shape of `rows`
+        Squared error of each sample, summed over its features, before the step taken on it.
+    """
+    engine = get_engine(network.engine)
+    parameters = parameters.copy()
+    squared_errors = np.empty(len(rows), parameters.dtype)
+    # A training that diverges is reported once, by whoever looks at the errors.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(rows), batch_size):
+            batch = slice(start, start + batch_size)
+            x = X[rows[batch]]  # (B, I)
+            activations = network.forward(x, parameters)
+            squared_errors[batch] = engine.squared_errors(activations[-1], x)
+            parameters -= parameters.dtype.type(rate) * network.backward(activations, x, parameters)
+    return parameters, squared_errors
+
+
+def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]:
+    """Return the order of the samples in one epoch.
+
+    It depends on the seed and the epoch alone, so that an interrupted training finds its order
+    again, and two models of one seed see the samples in the same order.
+    """
+    if not recipe.shuffle:
+        return np.arange(n_samples)
+    sequence = np.random.SeedSequence(recipe.seed, spawn_key=(1, epoch))
+    return np.random.default_rng(sequence).permutation(n_samples)
+
+
+def chunk_size(network: Network, batch_size: int) -> int:
+    """Return how many samples make a chunk: whole batches, at least one."""
+    sizes = network.layer_sizes
+    work = 3 * network.parameters.size + _WORK_PER_UNIT * sum(sizes[1:])
+    return max(1, _CHUNK_WORK // work // batch_size) * batch_size
+
+
+def most_frequent_value(X: Array) -> float:
+    """Return the most frequent value in the first hundred samples: the background of images."""
+    values, counts = np.unique(X[:100], return_counts=True)
+    return float(values[np.argmax(counts)])
