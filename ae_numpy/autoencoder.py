@@ -258,8 +258,8 @@ class Autoencoder:
             for state in train(network, X, recipe, state, validation_data):  # noqa: B020
                 if state.position == 0:
                     self._keep(state)
-                    # All are called, also when the first of them says stop.
-                    if any([callback(self) is True for callback in callbacks]):
+                    answers = [callback(self) for callback in callbacks]
+                    if True in answers:
                         break
         finally:
             self._keep(state)
