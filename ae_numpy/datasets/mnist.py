@@ -1,0 +1,232 @@
+"""MNIST: 60 000 + 10 000 handwritten digits (LeCun, Cortes and Burges, 1998).
+
+The four IDX files are taken from a directory the user names, else from the user's cache, else
+downloaded into it. Whatever their source and compression, they are MNIST if and only if the
+SHA-256 of each decompressed file is the known one.
+"""
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ae_numpy.datasets.digits import Digits
+from ae_numpy.datasets.download import (
+    MAX_BYTES,
+    CachedMirrors,
+    DataUnavailableError,
+    Mirrors,
+)
+from ae_numpy.datasets.idx import idx_sha256, read_idx
+
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+TRAIN_LABELS = "train-labels-idx1-ubyte"
+TEST_IMAGES = "t10k-images-idx3-ubyte"
+TEST_LABELS = "t10k-labels-idx1-ubyte"
+
+SHA256 = {
+    TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    TRAIN_LABELS: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    TEST_IMAGES: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+"""SHA-256 of each decompressed file, by name."""
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
+_ADVICE = (
+    f"put {', '.join(SHA256)} (plain, or gzipped with .gz added) into a directory and name it as "
+    "data_dir or in AE_NUMPY_DATA"
+)
+
+
+def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = True) -> Digits:
+    """Load MNIST from a directory, the cache, or the network.
+
+    The files are looked for in `data_dir`; if that is None, in the directory the environment
+    variable AE_NUMPY_DATA names; if that is unset or empty, in the user's cache; and what the cache
+    lacks, or holds damaged, is downloaded into it. A directory that was named is the only source.
+
+    Parameters
+    ----------
+    data_dir : str or path, optional
+        Directory with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+        t10k-labels-idx1-ubyte, plain or gzipped (then with ".gz" added).
+    download : bool, default True
+        Whether the network may be used, which needs the package pooch.
+
+    Returns
+    -------
+    Digits
+        Named "mnist": images ``(60000, 28, 28)`` and ``(10000, 28, 28)``, labels ``(60000,)`` and
+        ``(10000,)``, all uint8.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a directory was named and lacks a file.
+    ValueError
+        If a file in a named directory is damaged or not MNIST's.
+    DataUnavailableError
+        If no directory was named and MNIST can be had neither from the cache nor from the network:
+        the one error to catch in order to fall back on other data.
+
+    Warns
+    -----
+    UserWarning
+        If the cache cannot be used; the images are then kept in memory only.
+
+    Examples
+    --------
+    >>> digits = load_mnist()  # doctest: +SKIP
+    >>> digits.train_images.shape  # doctest: +SKIP
+    (60000, 28, 28)
+    """
+    return _load(data_dir, download, SHA256, cache_directory(), Mirrors(MIRRORS))
+
+
+def cache_directory() -> Path:
+    """The user's cache directory for ae_numpy, the one pooch.os_cache names; it need not exist."""
+    # Spelled out so that files cached with pooch's help are found without pooch, too.
+    if sys.platform == "win32":
+        base = os.path.join(os.environ.get("LOCALAPPDATA") or "~/AppData/Local", "ae_numpy")
+        return _absolute(base) / "ae_numpy" / "Cache"
+    if sys.platform == "darwin":
+        return _absolute("~/Library/Caches") / "ae_numpy"
+    return _absolute(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ae_numpy"
+
+
+def _absolute(base: str) -> Path:
+    """Resolve "~"; for a user without a home, the directory of temporary files."""
+    path = Path(os.path.expanduser(base))
+    return path if path.is_absolute() else Path(tempfile.gettempdir())
+
+
+def _load(
+    data_dir: str | os.PathLike[str] | None,
+    download: bool,
+    sha256: Mapping[str, str],
+    cache: Path,
+    mirrors: Mirrors,
+) -> Digits:
+    """`load_mnist` with its hashes, cache and mirrors as arguments."""
+    named = data_dir if data_dir is not None else os.environ.get("AE_NUMPY_DATA") or None
+    if named is not None:
+        arrays = _from_directory(Path(os.path.expanduser(named)), sha256)
+    else:
+        arrays = _from_cache(cache, sha256, mirrors if download else None)
+    return Digits(
+        name="mnist",
+        train_images=arrays[TRAIN_IMAGES],
+        train_labels=arrays[TRAIN_LABELS],
+        test_images=arrays[TEST_IMAGES],
+        test_labels=arrays[TEST_LABELS],
+    )
+
+
+def _from_directory(directory: Path, sha256: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:
+    """Read the four files from a directory that must hold them all."""
+    paths = {name: path for name in sha256 for path in _existing(directory, name)[:1]}
+    missing = [name for name in sha256 if name not in paths]
+    if missing:
+        raise FileNotFoundError(
+            f"{directory}: found no {', '.join(missing)}, plain or with .gz added. To load MNIST, "
+            f"{_ADVICE}; or leave both unset, and it is downloaded."
+        )
+    arrays = {name: read_idx(path, max_bytes=MAX_BYTES) for name, path in paths.items()}
+    # Before the hashes, because these errors say more.
+    for images, labels in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
+        _check_images(arrays[images], paths[images])
+        _check_labels(arrays[labels], paths[labels], len(arrays[images]))
+    for name, path in paths.items():
+        _check_hash(arrays[name], path, sha256[name])
+    return arrays
+
+
+def _from_cache(
+    cache: Path, sha256: Mapping[str, str], mirrors: Mirrors | None
+) -> dict[str, NDArray[np.uint8]]:
+    """Read the four files from the cache, and download what it lacks if there are mirrors."""
+    cached = {name: _cached(cache, name, expected) for name, expected in sha256.items()}
+    arrays = {name: array for name, array in cached.items() if array is not None}
+    missing = {name: sha256[name] for name in sha256 if name not in arrays}
+    if missing and mirrors is None:
+        raise DataUnavailableError(
+            f"MNIST's {', '.join(missing)} not in the cache {cache}, and download=False. "
+            f"Allow the download, or {_ADVICE}."
+        )
+    if missing and mirrors is not None:
+        arrays |= _downloaded(cache, missing, mirrors)
+    return arrays
+
+
+def _downloaded(
+    cache: Path, sha256: Mapping[str, str], mirrors: Mirrors
+) -> dict[str, NDArray[np.uint8]]:
+    """Download files into the cache, or with a warning into memory."""
+    downloads = CachedMirrors(cache, mirrors)
+    try:
+        arrays = {name: downloads.fetch(name, expected) for name, expected in sha256.items()}
+    except DataUnavailableError as error:
+        raise DataUnavailableError(
+            f"MNIST is not in the cache {cache}, and {error}. Without a download, {_ADVICE}."
+        ) from error
+    if downloads.problem is not None:
+        warnings.warn(
+            f"The cache {cache} cannot be used ({downloads.problem}): MNIST is kept in memory and "
+            f"will be downloaded again next time. To avoid that, {_ADVICE}.",
+            stacklevel=5,
+        )
+    return arrays
+
+
+def _existing(directory: Path, name: str) -> list[Path]:
+    """The files of this name, plain before gzipped."""
+    return [path for path in (directory / name, directory / f"{name}.gz") if path.is_file()]
+
+
+def _cached(cache: Path, name: str, sha256: str) -> NDArray[np.uint8] | None:
+    """The array of a file in the cache, None if it is missing, unreadable or damaged."""
+    for path in (cache / name, cache / f"{name}.gz"):
+        try:
+            array = read_idx(path, max_bytes=MAX_BYTES)
+        except (OSError, ValueError):
+            continue
+        if idx_sha256(array) == sha256:
+            return array
+    return None
+
+
+def _check_images(images: NDArray[np.uint8], path: Path) -> None:
+    """Raise ValueError unless the array holds images of 28 x 28."""
+    if images.ndim != 3 or images.shape[1:] != (28, 28):
+        raise ValueError(f"{path}: found an array of shape {images.shape}, expected (N, 28, 28)")
+
+
+def _check_labels(labels: NDArray[np.uint8], path: Path, count: int) -> None:
+    """Raise ValueError unless there are `count` labels from 0 to 9."""
+    if labels.shape != (count,):
+        raise ValueError(
+            f"{path}: found labels of shape {labels.shape}, expected ({count},), one per image"
+        )
+    if labels.max() > 9:
+        index = int(labels.argmax())
+        raise ValueError(f"{path}: found the label {labels[index]} at {index}, expected 0 to 9")
+
+
+def _check_hash(array: NDArray[np.uint8], path: Path, sha256: str) -> None:
+    """Raise ValueError unless the plain file of this array has the given SHA-256."""
+    found = idx_sha256(array)
+    if found != sha256:
+        raise ValueError(
+            f"{path}: found SHA-256 {found} of the decompressed file, expected {sha256}: "
+            "this is not MNIST's file. For other data sets, use read_idx."
+        )
