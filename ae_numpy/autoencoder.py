@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ae_numpy import progress, serialize
 from ae_numpy.engine import ENGINES
 from ae_numpy.initialization import WEIGHT_INITS, initial_parameters
 from ae_numpy.network import BACKPROP_RULES, BiasMask, Network
+from ae_numpy.reference import Array
 from ae_numpy.training import Recipe, State, empty_history, train
 from ae_numpy.validation import (
     LearningRate,
@@ -26,7 +28,6 @@ from ae_numpy.validation import (
     checked_seed,
 )
 
-Array = NDArray[np.floating]
 Callback = Callable[["Autoencoder"], bool | None]
 
 
@@ -175,9 +176,9 @@ class Autoencoder:
             validation_data = checked_samples(
                 validation_data, "validation_data", network.dtype, X.shape[1]
             )
-        for callback in callbacks:
-            if not callable(callback):
-                raise TypeError(f"callbacks must be callables of the estimator, got {callback!r}")
+        if not np.iterable(callbacks) or not all(callable(callback) for callback in callbacks):
+            raise TypeError(f"callbacks must be callables of the estimator, got {callbacks!r}")
+        checked_seed(self.random_state)  # nothing can be refused now: a generator moves on
         state = State(network.parameters, history=empty_history(validation_data is not None))
         return self._train(network, X, recipe, state, validation_data, callbacks)
 
@@ -208,6 +209,7 @@ class Autoencoder:
         if not self._is_fitted():
             recipe = self._recipe(rates)
             network, X = self._network_for(X, recipe.seed)
+            checked_seed(self.random_state)  # nothing can be refused now: a generator moves on
             state = State(network.parameters, history=empty_history(False))
             return self._train(network, X, recipe, state)
         recipe = self._recipe(rates, self._seed)
@@ -221,7 +223,8 @@ class Autoencoder:
             learning_rates=rates,
             batch_size=checked_integer(self.batch_size, "batch_size", 1),
             shuffle=checked_bool(self.shuffle, "shuffle"),
-            seed=checked_seed(self.random_state) if seed is None else seed,
+            # Of a copy: a generator moves on when nothing can be refused any more.
+            seed=checked_seed(deepcopy(self.random_state)) if seed is None else seed,
         )
 
     def _network_for(self, X: ArrayLike, seed: int) -> tuple[Network, Array]:

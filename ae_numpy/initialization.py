@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ae_numpy.network import Network
+from ae_numpy.reference import Array
 
 WEIGHT_INITS = ("fan_in", "fan_out")
 
@@ -17,7 +18,7 @@ def initial_parameters(
     weight_init: str,
     seed: int,
     given: Mapping[str, ArrayLike] | None = None,
-) -> NDArray[np.floating]:
+) -> Array:
     """Draw initial parameters; all are normal with mean 0.
 
     They depend on nothing but the seed, the layers' sizes and the rule. The weights of all layers
@@ -55,22 +56,27 @@ def initial_parameters(
     for layer in layers:
         scale = 0.0 if weight_init == "fan_in" else layer.b.size**-0.5
         layer.b[...] = np.where(layer.bias_mask, rng.normal(scale=scale, size=layer.b.size), 0)
-    _replace_given(network.as_dict(parameters), given or {})
+    _replace_given(network.as_dict(parameters), {} if given is None else given)
     return parameters
 
 
-def _replace_given(
-    parameters: dict[str, NDArray[np.floating]], given: Mapping[str, ArrayLike]
-) -> None:
+def _replace_given(parameters: dict[str, Array], given: Mapping[str, ArrayLike]) -> None:
     """Overwrite drawn arrays by given ones, once all of them have been checked."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"initial_parameters must be a dict of arrays, got {given!r}")
     checked = {}
     for name, value in given.items():
         label = f"initial_parameters[{name!r}]"
         if name not in parameters:
             raise ValueError(f"initial_parameters may name {sorted(parameters)}, got {name!r}")
-        if np.asarray(value).dtype.kind not in "fiub":
-            raise TypeError(f"{label} must hold real numbers, got {np.asarray(value).dtype}")
-        array = np.asarray(value, parameters[name].dtype)
+        try:
+            array = np.asarray(value)
+        except ValueError as error:  # rows of different lengths
+            raise ValueError(f"{label} must be an array, got {value!r}: {error}") from None
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{label} must hold real numbers, got {array.dtype}")
+        with np.errstate(over="ignore"):  # too large for the dtype becomes inf, refused below
+            array = array.astype(parameters[name].dtype)
         if array.shape != parameters[name].shape:
             raise ValueError(f"{label} must have shape {parameters[name].shape}, got {array.shape}")
         if not np.isfinite(array).all():

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ae_numpy.engine import get_engine
+from ae_numpy.reference import Array
+from ae_numpy.validation import checked_dtype
 
 BACKPROP_RULES = ("exact", "raw_error")
 DTYPES = ("float32", "float64")
@@ -24,7 +26,6 @@ DTYPES = ("float32", "float64")
 # matrix products to be efficient, few enough for a layer's activations to stay in the cache.
 _ROWS_PER_BLOCK = 128
 
-Array = NDArray[np.inexact]
 BiasMask = bool | Sequence[ArrayLike]
 
 
@@ -97,12 +98,10 @@ class Network:
         self.layer_sizes = _checked_sizes(layer_sizes)
         if backprop not in BACKPROP_RULES:
             raise ValueError(f"backprop must be one of {BACKPROP_RULES}, got {backprop!r}")
-        if np.dtype(dtype) not in (np.dtype(name) for name in DTYPES):
-            raise ValueError(f"dtype must be one of {DTYPES}, got {dtype!r}")
         self.backprop = backprop
         self.engine = engine
         get_engine(engine)
-        self.dtype = np.dtype(dtype)
+        self.dtype = checked_dtype(dtype)
         self.bias_mask = checked_bias_mask(bias, self.layer_sizes)
         self.parameters = np.zeros(self._n_weights + self._n_biases, self.dtype)
 
@@ -297,6 +296,12 @@ class Network:
         flat = self.flatten(parameters)
         x = np.asarray(X, np.result_type(flat.real.dtype, self.dtype))
         target = x if target is None else np.asarray(target, x.dtype)
+        for name, array, units in (
+            ("X", x, self.layer_sizes[0]),
+            ("target", target, self.layer_sizes[-1]),
+        ):
+            if array.shape != (len(x), units):  # a kernel would read beyond the end
+                raise ValueError(f"{name} must have shape {len(x), units}, got {array.shape}")
         activations = self.forward(x, flat)
         loss = self._engine_for(flat).half_squared_error_forward(activations[-1], target)
         return loss, self.as_dict(self.backward(activations, target, flat))
@@ -357,7 +362,7 @@ class Network:
 
 
 def _checked_sizes(layer_sizes: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(layer_sizes)
+    sizes = tuple(layer_sizes) if np.iterable(layer_sizes) else ()
     if len(sizes) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sizes):
         raise ValueError(f"layer_sizes must be two or more positive integers, got {layer_sizes!r}")
     return tuple(int(n) for n in sizes)
@@ -386,7 +391,10 @@ def checked_bias_mask(bias: BiasMask, layer_sizes: Sequence[int]) -> NDArray[np.
     expected = f"bias must be True, False or one boolean array per layer, of sizes {tuple(sizes)}"
     if isinstance(bias, str) or not isinstance(bias, Sequence | np.ndarray):
         raise ValueError(f"{expected}, got {bias!r}")
-    masks = [np.asarray(mask) for mask in bias]
+    try:
+        masks = [np.asarray(mask) for mask in bias]
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{expected}, got {bias!r}") from None
     if [mask.shape for mask in masks] != [(n,) for n in sizes]:
         raise ValueError(f"{expected}, got shapes {[mask.shape for mask in masks]}")
     if not all(np.isin(mask, (0, 1)).all() for mask in masks):

@@ -38,7 +38,7 @@ class SweepDisplay:
         self._done, self._models_done = 0.0, 0
         self._started = time.monotonic()
         self._bars: dict[str, Any] = {}
-        self._new_bar = _tqdm() if sys.stderr.isatty() else None
+        self._new_bar: Any = _tqdm() if sys.stderr.isatty() else None
         if self._new_bar:
             form = "{l_bar}{bar}| {elapsed} gone, {remaining} left{postfix}"
             self._total = self._new_bar(total=work, desc="all models", bar_format=form)

@@ -12,6 +12,8 @@ names; this page says what they must compute.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,7 @@ __all__ = [
     "squared_errors",
 ]
 
-Array = NDArray[np.inexact]
+Array = NDArray[Any]
 
 
 def matmul(a: Array, b: Array) -> Array:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ae_numpy.autoencoder import Autoencoder
 
 _FORMAT, _VERSION = "ae_numpy model", 1
+Model = TypeVar("Model", bound="Autoencoder")
+
 _SETTINGS = (
     "hidden_layer_sizes",
     "bias",
@@ -48,22 +50,23 @@ def write_atomically(path: str | os.PathLike, content: Mapping[str, NDArray]) ->
     content : mapping of str to array
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    # Not of tempfile: its files are for their owner alone, whatever the system's umask.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **content)
+        with open(temporary, "xb") as file:
+            np.savez(file, **content)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def save_model(model: Autoencoder, path: str | os.PathLike) -> None:
     """Write a fitted model."""
     network = model.network_
-    header = {
+    header: dict[str, Any] = {
         "format": _FORMAT,
         "version": _VERSION,
         "layer_sizes": network.layer_sizes,
@@ -102,11 +105,14 @@ def _as_json(value: Any) -> Any:
     return value
 
 
-def load_model(cls: type[Autoencoder], path: str | os.PathLike) -> Autoencoder:
+def load_model(cls: type[Model], path: str | os.PathLike) -> Model:
     """Read a model that `save_model` has written."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open(path, "rb") as file:  # np.load leaves open what it cannot read
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array")
+            arrays = {name: loaded[name] for name in loaded.files}
         header = json.loads(arrays.pop("header").tobytes())
     except (zipfile.BadZipFile, KeyError, EOFError, UnicodeDecodeError, ValueError) as error:
         raise ValueError(f"{path} is not a model file of ae_numpy: {error}") from error

@@ -9,7 +9,7 @@ everything that is needed to go on, to the bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from ae_numpy.engine import get_engine
 from ae_numpy.network import Network
+from ae_numpy.reference import Array
 
-Array = NDArray[np.floating]
 History = dict[str, list]
+Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 
 # How much work a chunk is, in multiply-adds: about 20 ms on one core. A number of operations and
 # not of seconds, because where a chunk ends decides the last bits of the result.
@@ -106,27 +107,37 @@ def train(
     FloatingPointError
         When an error or a parameter is not finite. The state before has been yielded.
     """
-    background = most_frequent_value(X)
+    step_through = _fastest_way(network, X, recipe.batch_size)
     chunk = chunk_size(network, recipe.batch_size)
     while state.epoch < len(recipe.learning_rates):
         order = epoch_order(len(X), state.epoch, recipe)
         while state.position < len(X):
             rows = order[state.position : state.position + chunk]
-            state = _after_chunk(network, X, rows, background, recipe, state)
+            state = _after_chunk(step_through, rows, recipe, state)
             yield state
         state = _after_epoch(network, X, validation_data, state)
         yield state
 
 
-def _after_chunk(
-    network: Network, X: Array, rows: NDArray, background: float, recipe: Recipe, state: State
-) -> State:
+def _fastest_way(network: Network, X: Array, batch_size: int) -> Steps:
+    """Return what trains parameters on some rows of X at some rate, as `train_batches` does."""
+    if network.engine == "numpy":
+        return lambda parameters, rows, rate: train_batches(
+            network, parameters, X, rows, batch_size, rate
+        )
+    kernels = get_engine("numba")
+    inputs = kernels.prepare(X)
+    sizes, mask, raw_error = network.layer_sizes, network.bias_mask, network.backprop == "raw_error"
+    return lambda parameters, rows, rate: kernels.train_batches(
+        parameters, sizes, mask, inputs, rows, batch_size, rate, raw_error
+    )
+
+
+def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: State) -> State:
     """Train on these rows."""
     started = time.perf_counter()
     rate = recipe.learning_rates[state.epoch]
-    parameters, squared_errors = _train_rows(
-        network, state.parameters, X, rows, recipe.batch_size, rate, background
-    )
+    parameters, squared_errors = step_through(state.parameters, rows, rate)
     finite = np.isfinite(squared_errors)
     if not (finite.all() and np.isfinite(parameters).all()):
         sample = rows[-1] if finite.all() else rows[np.argmin(finite)]
@@ -159,30 +170,6 @@ def empty_history(with_validation: bool) -> History:
     """Return the history of a training of no epochs."""
     keys = ("epoch", "train_mse", *(("val_mse",) if with_validation else ()), "seconds")
     return {key: [] for key in keys}
-
-
-def _train_rows(
-    network: Network,
-    parameters: Array,
-    X: Array,
-    rows: NDArray,
-    batch_size: int,
-    rate: float,
-    background: float,
-) -> tuple[Array, Array]:
-    """Train on these rows in the fastest way there is for the engine and the batch size."""
-    if network.engine == "numba" and batch_size == 1:
-        return get_engine("numba").train_samples(
-            parameters,
-            np.array(network.layer_sizes),
-            network.bias_mask,
-            X,
-            rows,
-            rate,
-            network.backprop == "raw_error",
-            background,
-        )
-    return train_batches(network, parameters, X, rows, batch_size, rate)
 
 
 def train_batches(
@@ -240,9 +227,3 @@ def chunk_size(network: Network, batch_size: int) -> int:
     sizes = network.layer_sizes
     work = 3 * network.parameters.size + _WORK_PER_UNIT * sum(sizes[1:])
     return max(1, _CHUNK_WORK // work // batch_size) * batch_size
-
-
-def most_frequent_value(X: Array) -> float:
-    """Return the most frequent value in the first hundred samples: the background of images."""
-    values, counts = np.unique(X[:100], return_counts=True)
-    return float(values[np.argmax(counts)])

@@ -6,10 +6,11 @@ scikit-learn uses for the same faults.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,7 +58,7 @@ def checked_hidden_sizes(value: Any) -> tuple[int, ...]:
     name = "hidden_layer_sizes"
     if isinstance(value, Integral):
         return (checked_integer(value, name, 1),)
-    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
+    if not _is_sequence(value):
         raise TypeError(f"{name} must be a positive integer or a tuple of them, got {value!r}")
     if len(value) == 0:
         raise ValueError(f"{name} must have one hidden layer or more, got {value!r}")
@@ -82,7 +83,7 @@ def checked_learning_rates(learning_rate: LearningRate, epochs: int) -> tuple[fl
         learning_rate = [learning_rate(epoch) for epoch in range(1, epochs + 1)]
     if isinstance(learning_rate, Real):
         return (_checked_rate(learning_rate, name),) * epochs
-    if isinstance(learning_rate, str) or not isinstance(learning_rate, Sequence | np.ndarray):
+    if not _is_sequence(learning_rate):
         expected = "a number, one number per epoch, or a callable of the epoch"
         raise TypeError(f"{name} must be {expected}, got {learning_rate!r}")
     if len(learning_rate) != epochs:
@@ -95,7 +96,7 @@ def checked_learning_rates(learning_rate: LearningRate, epochs: int) -> tuple[fl
 def _checked_rate(value: Any, name: str) -> float:
     if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value < np.inf:
+    if not 0 <= float(value) < np.inf:
         raise ValueError(f"{name} must be finite and not negative, got {value!r}")
     return float(value)
 
@@ -183,14 +184,19 @@ def _numeric_array(X: ArrayLike, name: str) -> NDArray:
             f"{name} is a sparse {type(X).__name__}, but dense data is required: "
             f"pass {name}.toarray()."
         )
-    given = np.asarray(X)
+    try:
+        given = np.asarray(X)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} must be a matrix of numbers: {error}") from None
     if given.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} has dtype {given.dtype}.")
     if given.dtype.kind == "O":
         try:
             return given.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{name} must hold numbers: {error}") from None
+        except TypeError as error:
+            raise TypeError(f"{name} must hold numbers: {error}") from None
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"{name} must hold numbers: {error}") from None
     if given.dtype.kind not in "fiub":
         raise ValueError(f"{name} must hold numbers, got dtype {given.dtype}.")
     return given
@@ -212,8 +218,24 @@ def _check_values(samples: NDArray[np.floating], name: str, given_dtype: np.dtyp
             f"{name} has values in [{lowest:g}, {highest:g}], but a sigmoid reaches (0, 1) only; "
             f"expected values in [0, 1].{hint}",
             UserWarning,
-            stacklevel=4,
+            stacklevel=_level_of_the_caller(),
         )
+
+
+def _is_sequence(value: Any) -> TypeGuard[Sequence]:
+    """Whether this has a length and items that may be numbers; arrays of no dimension have not."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _level_of_the_caller() -> int:
+    """Count the frames from the function that calls this up to the first outside the package."""
+    package = __name__.partition(".")[0]
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _mismatch(value: Any, name: str, expected: str, kind: type) -> Exception:
