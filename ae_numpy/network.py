@@ -103,19 +103,11 @@ class Network:
         get_engine(engine)
         self.dtype = checked_dtype(dtype)
         self.bias_mask = checked_bias_mask(bias, self.layer_sizes)
-        self.parameters = np.zeros(self._n_weights + self._n_biases, self.dtype)
-
-    @property
-    def _shapes(self) -> list[tuple[int, int]]:
-        return list(pairwise(self.layer_sizes))
+        self.parameters = np.zeros(self._n_weights + self.bias_mask.size, self.dtype)
 
     @property
     def _n_weights(self) -> int:
-        return sum(n_in * n_out for n_in, n_out in self._shapes)
-
-    @property
-    def _n_biases(self) -> int:
-        return sum(self.layer_sizes[1:])
+        return sum(n_in * n_out for n_in, n_out in pairwise(self.layer_sizes))
 
     @property
     def layers(self) -> tuple[Dense, ...]:
@@ -134,15 +126,15 @@ class Network:
         -------
         tuple of Dense
         """
-        ends = np.cumsum([n_in * n_out for n_in, n_out in self._shapes])
-        weights = np.split(flat[: self._n_weights], ends[:-1])
-        bias_ends = np.cumsum(self.layer_sizes[1:])[:-1]
-        biases = np.split(flat[self._n_weights :], bias_ends)
-        masks = np.split(self.bias_mask, bias_ends)
-        return tuple(
-            Dense(W.reshape(shape), b, mask)
-            for W, b, mask, shape in zip(weights, biases, masks, self._shapes, strict=True)
-        )
+        layers = []
+        start, bias_start = 0, self._n_weights
+        for n_in, n_out in pairwise(self.layer_sizes):
+            W = flat[start : start + n_in * n_out].reshape(n_in, n_out)
+            biases = slice(bias_start, bias_start + n_out)
+            masks = slice(bias_start - self._n_weights, bias_start - self._n_weights + n_out)
+            layers.append(Dense(W, flat[biases], self.bias_mask[masks]))
+            start, bias_start = start + n_in * n_out, bias_start + n_out
+        return tuple(layers)
 
     def as_dict(self, flat: Array | None = None) -> dict[str, Array]:
         """Name the arrays of a flat vector: ``"W0"``, ``"b0"``, ``"W1"``, ... are views into it.

@@ -56,12 +56,12 @@ def overhead(samples: int, epochs: int) -> list[dict[str, float]]:
 
 def _shares(hidden: int, batch_size: int, epochs: int, X, X_validation) -> dict[str, float]:
     """Train once to warm up and once with a clock around the steps and the evaluation."""
-    from ae_numpy import Autoencoder, Network, kernels, training
+    from ae_numpy import Autoencoder, Network, kernels
 
     model = Autoencoder(hidden, batch_size=batch_size, epochs=1, random_state=0)
     model.fit(X[: 2 * batch_size], validation_data=X_validation)
     model.epochs = epochs
-    steps = [_Clock(kernels, "train_samples"), _Clock(training, "train_batches")]
+    steps = [_Clock(kernels, "train_batches")]
     evaluation = _Clock(Network, "squared_errors")
     started = time.perf_counter()
     model.fit(X, validation_data=X_validation)

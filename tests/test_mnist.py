@@ -39,7 +39,7 @@ def _environment(monkeypatch):
 @pytest.fixture(name="directory")
 def fixture_directory(tmp_path):
     """A directory with the four files, two of them gzipped."""
-    directory = tmp_path / "meine Daten – データ"
+    directory = tmp_path / "meine Daten - データ"
     directory.mkdir()
     for name, content in FILES.items():
         if "images" in name:
