@@ -1,0 +1,119 @@
+"""The report as a picture (needs matplotlib, the extra `plot`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ae_numpy.gradcheck.compare import largest
+from ae_numpy.gradcheck.packing import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+    from ae_numpy.gradcheck.report import ArrayCheck, GradientReport
+
+# Smallest error worth a colour of its own: the rounding error of float64.
+FLOOR = 1e-17
+VERDICT_COLOURS = {"right": "#2166ac", "wrong": "#b2182b", "cannot tell": "#8a6d00"}
+
+
+def plot_report(report: GradientReport) -> Figure:
+    """One panel per parameter: errors as a picture, or as dots along directions, or remainders.
+
+    Blue is below the tolerance, red above it, grey was not looked at. Higher-dimensional
+    parameters are laid out with their last axis across.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        message = "report.plot() needs matplotlib: pip install 'ae_numpy[plot]'"
+        raise ImportError(message) from error
+    columns = 2 if len(report.arrays) in (2, 4) else min(len(report.arrays), 3)
+    rows = -(-len(report.arrays) // columns)
+    figure = Figure(figsize=(4.2 * columns + 0.6, 3.0 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    pictures = []
+    for panel, array in zip(panels, report.arrays, strict=False):
+        if array.remainder is not None:
+            _draw_remainder(panel, array)
+        elif array.entrywise is None or array.unsummed:
+            _draw_directions(panel, array, report.tolerance)
+        else:
+            pictures.append((panel, _draw_entries(panel, array, report.tolerance)))
+        colour = VERDICT_COLOURS[array.verdict]
+        panel.set_title(f"{array.name} {array.shape}: {array.verdict}", color=colour, fontsize=10)
+    for panel in panels[len(report.arrays) :]:
+        panel.set_axis_off()
+    if pictures:
+        bar = figure.colorbar(pictures[0][1], ax=[panel for panel, _ in pictures], extend="both")
+        bar.set_label(f"relative error; white = tolerance {report.tolerance:.0e}")
+    figure.suptitle(f"Gradient {report.verdict} ({report.method})")
+    return figure
+
+
+def _draw_entries(panel: Axes, array: ArrayCheck, tolerance: float) -> AxesImage:
+    """Errors of all entries as a picture, on a logarithmic scale centred at the tolerance."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LogNorm
+
+    errors = np.full(array.size, np.nan)
+    if array.entries is not None and array.entrywise is not None:
+        errors[array.entries] = np.clip(array.entrywise.errors, FLOOR, 1e30)
+    colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
+    reach = tolerance / 1e-16  # as far above the tolerance as rounding lies below it
+    norm = LogNorm(tolerance / reach, tolerance * reach)
+    picture = panel.imshow(_as_matrix(errors, array.shape), cmap=colours, norm=norm, aspect="auto")
+    panel.set_xlabel("last index")
+    panel.locator_params(integer=True)
+    if len(array.shape) < 2:
+        panel.set_yticks([])
+    return picture
+
+
+def _as_matrix(values: Array, shape: tuple[int, ...]) -> Array:
+    """Any shape as rows and columns, the last axis across."""
+    return values.reshape(-1, shape[-1] if shape and shape[-1] else 1)
+
+
+def _draw_directions(panel: Axes, array: ArrayCheck, tolerance: float) -> None:
+    """The error along each random direction."""
+    if array.unsummed:
+        panel.text(
+            0.5, 0.5, f"shape {array.gradient.shape}:\nnot summed over the batch",
+            ha="center", va="center", transform=panel.transAxes,
+        )  # fmt: skip
+        panel.set_axis_off()
+        return
+    errors = np.zeros(0) if array.directions is None else array.directions.errors
+    panel.semilogy(np.arange(1, errors.size + 1), np.clip(errors, FLOOR, 1e30), "o", color="0.2")
+    panel.axhline(tolerance, color=VERDICT_COLOURS["wrong"], lw=1, label="tolerance")
+    panel.set_xlabel("direction")
+    panel.set_ylabel("relative error")
+    panel.legend(fontsize=8)
+
+
+def _draw_remainder(panel: Axes, array: ArrayCheck) -> None:
+    """The Taylor remainder against the step, beside lines of slope 1 and 2."""
+    remainder = array.remainder
+    if remainder is None:
+        return
+    steps, values = remainder.steps, np.maximum(remainder.values, 1e-300)
+    panel.loglog(steps, values, "o-", ms=3, color="0.2", label=f"slope {remainder.slope:.2f}")
+    top = largest(values[np.isfinite(values)]) or 1.0
+    for power, style in ((1, ":"), (2, "--")):
+        panel.loglog(steps, top * (steps / steps[0]) ** power, style, color="0.5", lw=1,
+                     label=f"slope {power}")  # fmt: skip
+    if remainder.floor > 0:
+        panel.axhline(remainder.floor, color="0.8", lw=4, zorder=0, label="rounding")
+        panel.set_ylim(remainder.floor / 10, top * 10)
+    panel.set_xlabel("step h")
+    panel.set_ylabel("remainder")
+    panel.legend(fontsize=8)

@@ -1,0 +1,221 @@
+"""The user's function under supervision: every call of it goes through here.
+
+`Problem` calls `loss_and_gradients` with copies, looks at what came back, and tells bad input
+apart from a wrong gradient: a loss that is no scalar, a missing key, a wrong shape, a NaN, a
+function that changes its arguments or draws random numbers are errors of their own, with a name.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ae_numpy.gradcheck.packing import Array, Packing, require_finite
+
+# Two calls with equal arguments may differ in the last bits: the order of a sum can depend on how
+# memory happens to be aligned. Dropout or a fresh batch changes far more than this.
+REPEATABLE = 1e-10
+
+
+class Problem:
+    """A loss, its claimed gradients, and the point at which they are looked at.
+
+    Parameters
+    ----------
+    function : callable
+        `function(parameters, *batch) -> (loss, gradients)`.
+    parameters : dict, list or array
+        See `ae_numpy.gradcheck.packing.Packing`.
+    batch : tuple or None
+        Further arguments of `function`; float32 arrays among them are widened to float64.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], parameters: Any, batch: Sequence[Any] | None = None
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"loss_and_gradients must be callable, got {type(function).__name__}")
+        if batch is not None and not isinstance(batch, (tuple, list)):
+            raise TypeError(
+                f"batch must be a tuple of arguments, such as (X,) or (X, y); got "
+                f"{type(batch).__name__}"
+            )
+        self.function = function
+        self.casts_allowed = False
+        self.packing = Packing(parameters)
+        self.batch = None if batch is None else tuple(_widen(argument) for argument in batch)
+        self.point = self.packing.vector
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows of the batch, if `batch` was given and its arrays agree on them."""
+        arrays = [a for a in self.batch or () if isinstance(a, np.ndarray) and a.ndim > 0]
+        rows = {len(array) for array in arrays}
+        return rows.pop() if len(rows) == 1 else None
+
+    def rows(self, rows: slice) -> Problem:
+        """The same function at the same point on some rows of the batch only."""
+        part = copy.copy(self)
+        part.batch = tuple(
+            a[rows] if isinstance(a, np.ndarray) and a.ndim > 0 else a for a in self.batch or ()
+        )
+        return part
+
+    def at(self, point: Array) -> Problem:
+        """The same function on the same batch at another point."""
+        part = copy.copy(self)
+        part.point = point
+        return part
+
+    def loss(self, vector: Array) -> float | complex:
+        """The loss alone, at a real or complex point; warnings were shown at the first call.
+
+        Where a real point makes the function raise, it is outside of the function's domain, and
+        the loss is NaN. What a complex point makes it raise is for the caller to judge.
+        """
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not self.casts_allowed:
+                # A discarded imaginary part would be a derivative of zero.
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            try:
+                loss = self._call(vector)[0]
+            except Exception:
+                if np.iscomplexobj(vector):
+                    raise
+                return float("nan")
+        return np.asarray(loss).item()
+
+    def gradients(self, vector: Array) -> dict[str, Array]:
+        """The claimed gradients at a real point, unchecked; a batch axis left over is summed."""
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            named = self.packing.gradients_of(self._call(vector)[1])
+        return {name: self.summed(name, np.asarray(g, np.float64)) for name, g in named.items()}
+
+    def summed(self, name: str, gradient: Array) -> Array:
+        """A copy of a gradient in its parameter's shape; a batch axis left over is summed."""
+        if gradient.ndim > len(self.packing.shapes[name]):
+            return np.asarray(gradient.sum(axis=0))
+        return gradient.copy()
+
+    def examine(self) -> tuple[float, dict[str, Array]]:
+        """Loss and claimed gradients at the point, after all checks of what came back.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming what was wrong, what was given and what was expected.
+        """
+        loss, gradients = self._examined_call()
+        again, gradients_again = self._examined_call()
+        _require_repeatable("the loss", np.asarray(loss), np.asarray(again))
+        for name, gradient in gradients.items():
+            _require_repeatable(f"gradient {name!r}", gradient, gradients_again[name])
+        return loss, gradients
+
+    def _call(self, vector: Array) -> tuple[Any, Any]:
+        return self.function(self.packing.unpack(vector), *(self.batch or ()))
+
+    def _examined_call(self) -> tuple[float, dict[str, Array]]:
+        parameters = self.packing.unpack(self.point)
+        batch = tuple(a.copy() if isinstance(a, np.ndarray) else a for a in self.batch or ())
+        result = self.function(parameters, *batch)
+        self._require_unchanged(parameters, batch)
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise TypeError(
+                f"loss_and_gradients returned a {type(result).__name__}; a pair (loss, gradients) "
+                f"was expected"
+            )
+        loss = _scalar_loss(result[0])
+        named = self.packing.gradients_of(result[1])
+        return loss, {name: self._gradient(name, value) for name, value in named.items()}
+
+    def _require_unchanged(self, parameters: Any, batch: tuple[Any, ...]) -> None:
+        message = (
+            "loss_and_gradients changed its argument {}: work on a copy (an update such as "
+            "W -= rate * dW belongs outside the function)"
+        )
+        for name, array in self.packing.items_of(parameters):
+            before = self.point[self.packing.section(name)].reshape(self.packing.shapes[name])
+            if not np.array_equal(before, array):
+                raise ValueError(message.format(repr(name)))
+        for i, (before, after) in enumerate(zip(self.batch or (), batch, strict=True)):
+            if isinstance(before, np.ndarray) and not _same(before, after):
+                raise ValueError(message.format(f"batch[{i}]"))
+
+    def _gradient(self, name: str, value: Any) -> Array:
+        """One gradient as float64; a batch axis that was not summed is let through."""
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(
+                f"gradient {name!r} has dtype {array.dtype}; real numbers were expected"
+            )
+        expected = self.packing.shapes[name]
+        if array.shape != expected and not self._is_unsummed(array.shape, expected):
+            raise ValueError(
+                f"gradient {name!r} has shape {array.shape}; the parameter has shape {expected}"
+                + _shape_hint(array.shape, expected)
+            )
+        require_finite(f"gradient {name!r}", array)
+        return array.astype(np.float64)  # always a copy: the function may reuse its buffers
+
+    def _is_unsummed(self, given: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+        """True if `given` is `expected` with the batch axis left in front."""
+        if len(given) != len(expected) + 1 or given[1:] != expected:
+            return False
+        return given[0] == self.batch_size if self.batch_size else given[0] > 1
+
+
+def _widen(argument: Any) -> Any:
+    """float32 and float16 arrays as float64; everything else as it is."""
+    narrow = isinstance(argument, np.ndarray) and argument.dtype in (np.float16, np.float32)
+    return argument.astype(np.float64) if narrow else argument
+
+
+def _scalar_loss(loss: Any) -> float:
+    """The loss as a float, or an error that says what it is instead."""
+    array = np.asarray(loss)
+    if array.shape != ():
+        raise ValueError(
+            f"the loss has shape {array.shape}; a scalar was expected: sum it, or average it"
+        )
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"the loss has dtype {array.dtype}; a real number was expected")
+    if array.dtype in (np.float16, np.float32):
+        raise TypeError(
+            f"the loss is {array.dtype} although parameters and batch were float64: the function "
+            f"casts on the way, and seven digits are too few to tell a wrong gradient from "
+            f"rounding. Let it compute in the dtype of its arguments"
+        )
+    require_finite("the loss", array)
+    return float(array)
+
+
+def _require_repeatable(what: str, first: Array, second: Array) -> None:
+    scale = max(float(np.max(np.abs(a), initial=0.0)) for a in (first, second))
+    if first.shape == second.shape and np.all(np.abs(first - second) <= REPEATABLE * scale):
+        return
+    i = np.unravel_index(np.argmax(np.abs(first - second)), first.shape)
+    raise ValueError(
+        f"loss_and_gradients is not deterministic: two calls with the same arguments gave {what} "
+        f"as {first[i]:.6g} and {second[i]:.6g}; seed its random numbers (dropout, a random batch) "
+        f"inside the function, or pass the batch"
+    )
+
+
+def _same(before: Array, after: Array) -> bool:
+    return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+
+
+def _shape_hint(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What a wrong shape usually means."""
+    if len(expected) == 2 and given == expected[::-1]:
+        return ": it is transposed"
+    if given == (1, *expected):
+        return ": sum over the batch without keepdims"
+    return ""

@@ -1,0 +1,26 @@
+"""The example in `examples/` names every bug in it, the paper's last, and ends with a pass."""
+
+import importlib.util
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "find_the_bug.py"
+
+
+def test_every_bug_of_the_example_is_named(capsys):
+    spec = importlib.util.spec_from_file_location("find_the_bug", EXAMPLE)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    example.main()
+    said = capsys.readouterr().out
+    causes = (
+        "transposed",
+        "a sum over the batch where a mean belongs",
+        "not summed over the batch",
+        "missing sigmoid derivative in layer 0",
+        "the weights were already updated",
+        'the rule "raw_error"',
+        "Gradient right",
+    )
+    places = [said.index(cause) for cause in causes]
+    assert places == sorted(places)
+    assert "no known cause" not in said

@@ -1,0 +1,122 @@
+"""The strategies draw what they promise; the properties hold of right code and of no wrong one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from ae_numpy import reference
+from ae_numpy.network import Network
+from ae_numpy.testing import (
+    assert_additive,
+    assert_adjoint,
+    assert_gradient,
+    assert_masks_respected,
+    assert_permutation_invariant,
+    batches,
+    bias_masks,
+    networks,
+    well_conditioned,
+)
+
+
+@given(x=well_conditioned((3, 4), scale=10.0))
+def test_well_conditioned_arrays_keep_away_from_zero_and_infinity(x):
+    assert x.shape == (3, 4)
+    assert np.all((np.abs(x) >= 2.5) & (np.abs(x) <= 10.0))
+    assert len(np.unique(np.abs(x))) == x.size
+
+
+@given(masks=bias_masks((5, 2, 3)))
+def test_bias_masks_fit_the_layers(masks):
+    assert [mask.shape for mask in masks] == [(2,), (3,)]
+    assert all(mask.dtype == bool for mask in masks)
+
+
+@given(network=networks(layers=(1, 3), units=(2, 4)))
+def test_networks_are_within_their_bounds(network):
+    assert 2 <= len(network.layer_sizes) <= 4
+    assert all(2 <= n <= 4 for n in network.layer_sizes)
+    assert network.layer_sizes[0] == network.layer_sizes[-1]
+    assert np.all(network.parameters != 0)
+
+
+@given(X=batches(3, rows=(2, 4)))
+def test_batches_are_what_a_sigmoid_can_reach(X):
+    assert 2 <= len(X) <= 4
+    assert X.shape[1] == 3
+    assert np.all((X >= 0.05) & (X <= 0.95))
+
+
+@given(network=networks(), seed=bias_masks((1, 8)))
+def test_all_properties_hold_of_our_networks(network, seed):
+    X = np.random.default_rng(np.packbits(seed[0])).random((3, network.layer_sizes[0]))
+    f, parameters = network.loss_and_gradients, network.as_dict()
+    masks = {f"b{i}": layer.bias_mask for i, layer in enumerate(network.layers)}
+    assert_masks_respected(f, parameters, masks, (X,))
+    assert_additive(f, parameters, (X,))
+    assert_permutation_invariant(f, parameters, (X,))
+
+
+@given(x=well_conditioned((4, 3)), W=well_conditioned((3, 2)), b=well_conditioned(2))
+def test_a_layer_in_three_lines(x, W, b):
+    assert_adjoint(lambda x: reference.dense_forward(x, W, b), lambda dout: dout @ W.T, x)
+
+
+net = Network((3, 2, 3), bias=[np.array([True, False]), np.ones(3, bool)])
+net.parameters[:] = np.random.default_rng(0).normal(size=net.parameters.size)
+X = np.random.default_rng(1).random((4, 3))
+
+
+def wrong(change):
+    def loss_and_gradients(p, X):
+        loss, gradients = net.loss_and_gradients(p, X)
+        return loss, {name: change(name, g, X) for name, g in gradients.items()}
+
+    return loss_and_gradients
+
+
+def test_a_wrong_gradient_is_refused():
+    with pytest.raises(AssertionError, match="a factor 2"):
+        assert_gradient(wrong(lambda name, g, X: 2 * g), net.as_dict(), (X,),
+                        masks={"b0": net.layers[0].bias_mask})  # fmt: skip
+    with pytest.raises(AssertionError, match="Gradient wrong"):
+        assert_adjoint(np.sin, lambda dout: dout, X)
+
+
+def test_a_sum_where_a_mean_belongs_is_refused():
+    summed = wrong(lambda name, g, X: len(X) * g)
+    with pytest.raises(AssertionError, match="the mean over the samples"):
+        assert_additive(summed, net.as_dict(), (X,))
+    with pytest.raises(AssertionError, match="the sum over the samples"):
+        assert_additive(net.loss_and_gradients, net.as_dict(), (X,), reduction="sum")
+    with pytest.raises(ValueError, match="reduction='median'"):
+        assert_additive(net.loss_and_gradients, net.as_dict(), (X,), reduction="median")
+
+
+def test_an_order_that_matters_is_refused():
+    with pytest.raises(AssertionError, match="another order"):
+        assert_permutation_invariant(
+            wrong(lambda name, g, X: g * X[0, 0]), net.as_dict(), (X,), random_state=2
+        )
+
+
+def test_a_mask_that_is_ignored_is_refused():
+    masks = {"b0": np.array([True, False])}
+    with pytest.raises(AssertionError, match="entry that is held"):
+        assert_masks_respected(wrong(lambda name, g, X: g + 1), net.as_dict(), masks, (X,))
+
+
+def test_a_shape_that_differs_is_refused():
+    def ragged(w, X):
+        return np.sum(X @ w), X.sum(0) if len(X) > 1 else X
+
+    with pytest.raises(AssertionError, match="shape"):
+        assert_additive(ragged, np.ones(3), (X,), reduction="sum")
+
+
+def test_lists_and_arrays_are_taken_too():
+    def mean_square(p, X):
+        return np.mean((X @ p[0]) ** 2) / 2, [X.T @ (X @ p[0]) / len(X)]
+
+    assert_additive(mean_square, [np.ones(3)], (X,))
+    assert_permutation_invariant(lambda w, X: (np.mean(X @ w), X.mean(0)), np.ones(3), (X,))
