@@ -49,7 +49,10 @@ def matmul(a: Array, b: Array) -> Array:
     >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    return a @ b
+    # Some BLAS libraries raise floating-point flags for numbers that they compute and throw away
+    # (numpy issues 24067 and 28967). A result that is not finite is seen for itself.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return a @ b
 
 
 def sigmoid_forward(z: Array) -> Array:
