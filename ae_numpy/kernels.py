@@ -860,7 +860,8 @@ def _vector(lanes):
 
 def _operation(meaning):
     """Return the decorator for the compiled form of an operation; uncompiled, it is `meaning`."""
-    return lambda compiled: meaning if config.DISABLE_JIT else intrinsic(compiled)
+    uncompiled = config.DISABLE_JIT  # type: ignore[attr-defined]
+    return lambda compiled: meaning if uncompiled else intrinsic(compiled)
 
 
 @_elementwise
