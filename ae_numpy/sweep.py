@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -62,7 +61,7 @@ def run_jobs(
         What a job has raised. The others are then stopped, as they are on KeyboardInterrupt.
     """
     context = multiprocessing.get_context("spawn")
-    reports = context.Queue()
+    reports = context.SimpleQueue()  # without a thread of its own: what is put has arrived
     with _environment(_ONE_THREAD), _pool(processes, context, reports) as pool:
         futures = [pool.submit(_do, function, job) for job in jobs]
         pending = set(futures)
@@ -119,8 +118,5 @@ def _do(function: Callable[[Job, Report], Result], job: Job) -> Result:
 
 
 def _drain(reports: Any) -> Iterator[Any]:
-    while True:
-        try:
-            yield reports.get_nowait()
-        except queue.Empty:
-            return
+    while not reports.empty():
+        yield reports.get()
