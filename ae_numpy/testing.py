@@ -227,12 +227,9 @@ def assert_additive(
     """
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction={reduction!r}: expected 'mean' or 'sum'")
+    count = _require_samples(batch)
     whole = _flat(loss_and_gradients(parameters, *batch))
-    count = len(batch[0])
-    rows = [
-        _flat(loss_and_gradients(parameters, *(array[i : i + 1] for array in batch)))
-        for i in range(count)
-    ]
+    rows = _of_samples(loss_and_gradients, parameters, batch)
     for name, value in whole.items():
         terms = np.stack([row[name] for row in rows])  # (B, ...)
         expected = terms.sum(axis=0) / (count if reduction == "mean" else 1)
@@ -262,11 +259,16 @@ def assert_permutation_invariant(
     ...     return np.mean((X @ w) ** 2) / 2, X.T @ (X @ w) / len(X)
     >>> assert_permutation_invariant(mean_square, np.array([1.0, 2.0]), (np.eye(2),))
     """
-    order = np.random.default_rng(random_state).permutation(len(batch[0]))
+    order = np.random.default_rng(random_state).permutation(_require_samples(batch))
     straight = _flat(loss_and_gradients(parameters, *batch))
     shuffled = _flat(loss_and_gradients(parameters, *(array[order] for array in batch)))
+    try:  # at a minimum the samples cancel, and what is left of them is rounding of their size
+        rows = _of_samples(loss_and_gradients, parameters, batch)
+    except Exception:  # a function that takes no single sample; then the sum has to do
+        rows = []
     for name, value in straight.items():
-        largest = np.max(np.abs(value), initial=0.0) * len(order)
+        terms = [value * len(order), *(row[name] for row in rows)]
+        largest = max(np.max(np.abs(term), initial=0.0) for term in terms)
         _assert_close(name, shuffled[name], value, largest, "the same samples in another order")
 
 
@@ -305,16 +307,35 @@ def assert_masks_respected(
     assert_gradient(loss_and_gradients, parameters, tuple(batch) or None, masks=masks)
 
 
+def _require_samples(batch: Sequence[Array]) -> int:
+    """Number of samples, the same in all arrays and at least 1."""
+    counts = {len(array) for array in batch}
+    if len(counts) != 1 or 0 in counts:
+        raise ValueError(
+            f"batch must hold arrays with one row per sample, all of the same length and at least "
+            f"one; got lengths {[len(array) for array in batch]}"
+        )
+    return counts.pop()
+
+
+def _of_samples(
+    loss_and_gradients: LossAndGradients, parameters: Any, batch: Sequence[Array]
+) -> list[dict[str, Array]]:
+    """Loss and gradients of each sample alone."""
+    samples = (tuple(array[i : i + 1] for array in batch) for i in range(len(batch[0])))
+    return [_flat(loss_and_gradients(parameters, *sample)) for sample in samples]
+
+
 def _flat(result: tuple[Any, Any]) -> dict[str, Array]:
-    """Loss and gradients as arrays by name."""
+    """Loss and gradients as arrays by name; copies, for the function may reuse its buffers."""
     loss, gradients = result
     if isinstance(gradients, Mapping):
-        named = {f"gradient {key!r}": np.asarray(value) for key, value in gradients.items()}
+        named = {f"gradient {key!r}": np.array(value) for key, value in gradients.items()}
     elif isinstance(gradients, (list, tuple)):
-        named = {f"gradient [{i}]": np.asarray(value) for i, value in enumerate(gradients)}
+        named = {f"gradient [{i}]": np.array(value) for i, value in enumerate(gradients)}
     else:
-        named = {"the gradient": np.asarray(gradients)}
-    return {"the loss": np.asarray(loss), **named}
+        named = {"the gradient": np.array(gradients)}
+    return {"the loss": np.array(loss), **named}
 
 
 def _assert_close(name: str, given: Array, expected: Array, largest: float, meaning: str) -> None:

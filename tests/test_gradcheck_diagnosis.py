@@ -92,6 +92,13 @@ def test_directions_are_never_certain():
         assert not any(finding.certain for finding in report.diagnosis.findings)
 
 
+def test_a_loss_that_does_not_use_its_argument_is_named():
+    outside = np.array([1.0, 2.0])
+    report = check_gradients(lambda w: (np.sum(outside**2), 2 * outside), outside.copy())
+    assert "the loss does not depend on it" in report.diagnosis
+    assert "handed" in str(report)
+
+
 def test_one_entry_proves_nothing():
     report = check_gradients(lambda w: (w**2, 1.7 * w), np.float64(3.0))
     assert not any(finding.certain for finding in report.diagnosis.findings)

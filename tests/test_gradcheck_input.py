@@ -1,5 +1,7 @@
 """Bad input is reported by name, and never as a wrong gradient."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,9 @@ def good(w):
         (lambda w: (np.sum(w**2), np.array([np.inf, 1])), ValueError, r"inf at index \(0,\)"),
         (lambda w: (np.sum(w**2), np.array(["a", "b"])), TypeError, "gradient 'parameters'"),
         (lambda w: (np.sum(w**2), 2j * w), TypeError, "complex"),
+        (lambda w: (np.sum(w**2), None), TypeError, "gradient 'parameters' is None"),
+        (lambda w: (np.sum(w**2), [[1.0], [1.0, 2.0]]), ValueError, "gradient 'parameters' is no"),
+        (lambda w: ({"w": w}, np.sum(w**2)), TypeError, r"loss is a dict.*\(loss, gradients\)"),
     ],
 )
 def test_what_the_function_returns(function, error, words):
@@ -41,6 +46,10 @@ def test_what_the_function_returns(function, error, words):
         (np.array([1.0, np.nan]), ValueError, r"nan at index \(1,\)"),
         (np.array([1.0 + 0j]), TypeError, "complex"),
         ({}, ValueError, "no array"),
+        ({"layer": {"W": w}}, TypeError, "'layer' is a dict.*flat dict"),
+        ({"W": w, "b": None}, TypeError, "'b' is a NoneType"),
+        ({"W": [[1.0], [1.0, 2.0]]}, ValueError, "'W' is no array of one shape"),
+        ({1: w, "1": w}, ValueError, "two keys"),
     ],
 )
 def test_parameters(parameters, error, words):
@@ -112,6 +121,10 @@ def test_a_function_that_is_not_deterministic():
         ({"method": "forward"}, ValueError, "method='forward'"),
         ({"tolerance": 0.0}, ValueError, "tolerance"),
         ({"max_entries": 0}, ValueError, "max_entries"),
+        ({"max_entries": 2.5}, ValueError, "max_entries"),
+        ({"directions": "8"}, ValueError, "directions"),
+        ({"tolerance": "small"}, ValueError, "tolerance"),
+        ({"method": ["central"]}, ValueError, "method"),
         ({"batch": np.ones((2, 2))}, TypeError, "batch must be a tuple"),
         ({"masks": {"v": np.ones(2)}}, ValueError, "masks names 'v'"),
         ({"masks": np.ones(3)}, ValueError, "mask 'parameters'"),
@@ -145,10 +158,41 @@ def test_float32_batches_are_widened():
 def test_a_function_that_computes_in_float32_does_not_pass_and_is_not_called_wrong():
     def inside(w):
         narrow = np.asarray(w.real, dtype=np.float32)
-        return float(np.sum(narrow**2)), np.float64(2 * narrow)
+        return float(np.sum(np.exp(narrow))) / 3, np.exp(w) / 3
 
     point = np.array([0.3, 0.7])  # no float32 numbers
-    assert check_gradients(inside, point).verdict != "right"
+    for method in ("complex_step", "central", "directional", "taylor"):
+        assert check_gradients(inside, point, method=method).verdict == "cannot tell"
+        twice = check_gradients(lambda w: (inside(w)[0], 2 * inside(w)[1]), point, method=method)
+        assert twice.verdict == "wrong"
+
+
+def test_a_float_around_a_float32_loss_does_not_hide_it():
+    with pytest.raises(TypeError, match="the loss holds float32 numbers"):
+        check_gradients(lambda w: (float(np.sum(np.float32(w.real) ** 2)), 2 * w), np.ones(3) / 3)
+
+
+def test_buffers_that_are_never_set_to_zero_are_named():
+    total = np.zeros(2)
+
+    def adding(w):
+        total[:] += 2 * w.real
+        return np.sum(w**2), total
+
+    with pytest.raises(ValueError, match="not set to zero"):
+        check_gradients(adding, w)
+
+
+class Pair(NamedTuple):
+    W: np.ndarray
+    b: np.ndarray
+
+
+def test_a_namedtuple_is_handed_on_as_one():
+    def layer(p):
+        return np.sum(p.W**2) + np.sum(p.b), Pair(2 * p.W, np.ones(2))
+
+    assert check_gradients(layer, Pair(np.ones((2, 2)), w)).ok
 
 
 def test_a_function_that_raises_outside_of_its_domain_is_checked_inside():

@@ -65,6 +65,18 @@ def test_plot_without_matplotlib_says_what_to_install(monkeypatch):
         check_gradients(function(), w).plot()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", ["complex_step", "central", "taylor", "directional"])
+def test_plots_of_nothing_and_of_a_line_do_not_warn(method, tmp_path):
+    pytest.importorskip("matplotlib")
+    empty = check_gradients(lambda w: (np.sum(w), w), np.zeros((0, 3)), method=method)
+    straight = check_gradients(lambda w: (np.sum(w), np.ones(3)), np.ones(3), method=method)
+    for report in (empty, straight):
+        assert report.ok
+        report.plot().savefig(tmp_path / "report.png")
+    assert "nan" not in str(straight)
+
+
 def test_empty_and_scalar_parameters_are_no_trouble():
     report = check_gradients(
         lambda p: (p["s"] ** 2, {"s": 2 * p["s"], "e": np.zeros((0, 2))}),

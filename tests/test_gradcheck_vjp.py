@@ -87,8 +87,22 @@ def test_large_outputs_are_sampled():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(TypeError, match="tuple with one gradient per input"):
+    with pytest.raises(TypeError, match="tuple with one gradient for each of the 3"):
         check_vjp(dense, lambda dout, cache: dout, (x, W, b))
+    with pytest.raises(TypeError, match="a tuple of 4"):
+        check_vjp(dense, lambda dout, cache: (x, W, b, b), (x, W, b))
+    with pytest.raises(TypeError, match="a tuple of 2; x is one array"):
+        check_vjp(np.sin, lambda dout: (dout, dout), x)
+    with pytest.raises(TypeError, match="x is a dict"):
+        check_vjp(lambda x: np.sin(x), lambda dout: dout, {"x": x})
+    with pytest.raises(TypeError, match=r"forward\(x\) is float32"):
+        check_vjp(lambda x: np.sin(x).astype(np.float32), lambda dout: dout * np.cos(x), x)
+    with pytest.raises(TypeError, match=r"does not take \['batch'\]"):
+        check_vjp(np.sin, lambda dout: dout, x, batch=(x,))
+    with pytest.raises(ValueError, match="max_outputs=0"):
+        check_vjp(np.sin, lambda dout: dout, x, max_outputs=0)
+    with pytest.raises(TypeError, match="an index or a label"):
+        check_vjp(lambda W, i: W[i], lambda dout: (dout, None), (x, np.array([0, 1])))
     with pytest.raises(TypeError, match="floating point"):
         check_vjp(lambda x: np.sign(x).astype(int), lambda dout: dout, x)
     with pytest.raises(ValueError, match=r"gradient 'x' has shape \(4, 1\)"):

@@ -100,6 +100,36 @@ def test_an_order_that_matters_is_refused():
         )
 
 
+def test_at_a_minimum_the_order_does_not_matter_either():
+    rng = np.random.default_rng(0)
+    rows, target = rng.normal(size=(20, 3)), rng.normal(size=20)
+    best = np.linalg.lstsq(rows, target, rcond=None)[0]
+
+    def least_squares(w, X, y):
+        return np.sum((X @ w - y) ** 2) / 2, X.T @ (X @ w - y)
+
+    for seed in range(5):
+        assert_permutation_invariant(least_squares, best, (rows, target), random_state=seed)
+
+
+def test_a_function_may_reuse_its_buffer():
+    gradient = np.zeros(3)
+
+    def last_row_weighted(w, X):  # the order matters, and the same array is returned each time
+        gradient[:] = X[-1]
+        return np.sum(X), gradient
+
+    with pytest.raises(AssertionError, match="another order"):
+        assert_permutation_invariant(last_row_weighted, np.ones(3), (X,), random_state=2)
+
+
+@pytest.mark.parametrize("batch", [(), (X, X[:2]), (X[:0],)])
+def test_a_batch_without_samples_is_named(batch):
+    for check in (assert_additive, assert_permutation_invariant):
+        with pytest.raises(ValueError, match="one row per sample"):
+            check(net.loss_and_gradients, net.as_dict(), batch)
+
+
 def test_a_mask_that_is_ignored_is_refused():
     masks = {"b0": np.array([True, False])}
     with pytest.raises(AssertionError, match="entry that is held"):

@@ -30,6 +30,18 @@ def zero(evidence: Evidence) -> Iterator[Prediction]:
         )
 
 
+def not_used(evidence: Evidence) -> Iterator[Prediction]:
+    """A loss that does not look at the parameters it is called with."""
+    for name in evidence.wrong:
+        if not np.any(evidence.expected[name]) and not np.any(evidence.unmasked[name]):
+            yield Prediction(
+                "the loss does not depend on it",
+                "Moving it changes nothing: does forward use the arrays that it is handed, or "
+                "others of the same name?",
+                {name: evidence.given[name]},
+            )
+
+
 def named_factors(evidence: Evidence) -> Iterator[Prediction]:
     """Factors with a meaning: sign, 2, the batch size, the number of outputs, their inverses."""
     for label, factor, sentence in _factors(evidence):
@@ -294,7 +306,9 @@ def _flat(arrays: dict[str, Array]) -> Array:
 
 
 # Along random directions alone, only a factor can be recognised.
-FACTORS: tuple[Cause, ...] = (named_factors, other_factor, unknown_batch, zero, unsummed)
+FACTORS: tuple[Cause, ...] = (
+    named_factors, other_factor, unknown_batch, zero, not_used, unsummed,
+)  # fmt: skip
 CAUSES: tuple[Cause, ...] = (
     *FACTORS,
     transposed,

@@ -6,7 +6,7 @@ nothing of diagnosis or reports.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -130,7 +130,8 @@ def _comparison(
     scale = largest(expected) if scale is None else scale
     uncertainty = error + noise
     slack = 0.0
-    if scale <= largest(uncertainty) and largest(given) <= noise and probe.ignores(name):
+    tiny = scale <= max(largest(uncertainty), probe.residue(name) * spread)
+    if tiny and largest(given) <= noise and probe.ignores(name):
         # The loss ignores this array. What was measured is rounding, and so is what was given
         # where terms cancel, as for a bias in front of a normalisation; where nothing cancels
         # there is no noise, and then only an exact zero will do.
@@ -138,4 +139,8 @@ def _comparison(
         scale, slack = 0.0, noise
     elif settings.use_complex and not np.any(expected):
         uncertainty = np.zeros_like(expected)  # the complex step of a zero derivative is exact
-    return Comparison(given, expected, uncertainty, scale, settings.tolerance, slack)
+    found = Comparison(given, expected, uncertainty, scale, settings.tolerance, slack)
+    if scale > 0 and found.verdict == WRONG:
+        floor = np.where(found.verdicts == WRONG, probe.indistinct(name) * spread, 0.0)
+        found = replace(found, uncertainty=np.maximum(uncertainty, floor))
+    return found

@@ -45,7 +45,7 @@ def _on_directions(arrays: Arrays, settings: Settings) -> list[str]:
         f"a single entry that is wrong by 1 % of its array's largest is missed with probability "
         f"{chance:.0e} at most"
     ]
-    slopes = [f"{a.name} {a.remainder.slope:.2f}" for a in arrays if a.remainder is not None]
+    slopes = [f"{a.name} {a.remainder.words}" for a in arrays if a.remainder is not None]
     if slopes:
         notes.append(
             f"slope of the Taylor remainder: {', '.join(slopes)}. 2 is right and 1 is wrong; an "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,14 @@ def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
 def require_options(
     method: str, tolerance: float | None, max_entries: int, directions: int
 ) -> None:
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r}: expected one of {sorted(METHODS)}")
-    if tolerance is not None and not 0 < tolerance < 1:
+    if tolerance is not None and not (isinstance(tolerance, Real) and 0 < tolerance < 1):
         raise ValueError(f"tolerance={tolerance!r}: a relative error between 0 and 1 was expected")
-    for name, value in (("max_entries", max_entries), ("directions", directions)):
-        if value < 1:
-            raise ValueError(f"{name}={value!r}: at least 1 was expected")
+    require_count("max_entries", max_entries)
+    require_count("directions", directions)
+
+
+def require_count(name: str, value: int) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}={value!r}: a whole number of at least 1 was expected")

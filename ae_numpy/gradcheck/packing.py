@@ -43,9 +43,12 @@ class Packing:
 
     def __init__(self, parameters: Any) -> None:
         self._kind, named = _named_arrays(parameters)
+        self._make = getattr(parameters, "_make", self._kind)  # a namedtuple takes no iterable
         arrays = {name: _real_array(name, value) for name, value in named.items()}
         if not arrays:
             raise ValueError("parameters holds no array: there is nothing to check")
+        if len(arrays) < len(_keys(parameters)):
+            raise ValueError(f"two keys of parameters read the same as text: {_keys(parameters)}")
         self.keys = dict(zip(arrays, _keys(parameters), strict=True))
         self.names = tuple(arrays)
         self.shapes = {name: array.shape for name, array in arrays.items()}
@@ -73,7 +76,7 @@ class Packing:
             return {self.keys[name]: array for name, array in arrays.items()}
         if self._kind is None:
             return arrays[self.names[0]]
-        return self._kind(arrays.values())
+        return self._make(arrays.values())
 
     def by_name(self, vector: Array) -> dict[str, Array]:
         """The arrays of the flat `vector` under their names, as views."""
@@ -135,14 +138,27 @@ def _keys(parameters: Any) -> list[Any]:
 
 def _real_array(name: str, value: Any) -> Array:
     """`value` as an array of a real floating type, or an error that names it."""
-    array = np.asarray(value)
+    array = as_array(f"parameter {name!r}", value)
+    if array.dtype == object:
+        raise TypeError(
+            f"parameter {name!r} is a {type(value).__name__}; parameters is one array, or a flat "
+            f"dict or list of arrays"
+        )
     if array.dtype.kind != "f":
         raise TypeError(
             f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating point "
-            f"numbers: pass it as float64"
+            f"numbers: pass it as float64, or, if it is an index or a label, not as a parameter"
         )
     require_finite(f"parameter {name!r}", array)
     return array
+
+
+def as_array(what: str, value: Any) -> Array:
+    """`np.asarray`, whose error for a ragged list names the culprit."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{what} is no array of one shape: {error}") from error
 
 
 def require_finite(what: str, array: Array) -> None:

@@ -42,7 +42,9 @@ def plot_report(report: GradientReport) -> Figure:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     pictures = []
     for panel, array in zip(panels, report.arrays, strict=False):
-        if array.remainder is not None:
+        if array.size == 0:
+            _write(panel, "no entries")
+        elif array.remainder is not None:
             _draw_remainder(panel, array)
         elif array.entrywise is None or array.unsummed:
             _draw_directions(panel, array, report.tolerance)
@@ -83,14 +85,16 @@ def _as_matrix(values: Array, shape: tuple[int, ...]) -> Array:
     return values.reshape(-1, shape[-1] if shape and shape[-1] else 1)
 
 
+def _write(panel: Axes, words: str) -> None:
+    """Words in place of a picture."""
+    panel.text(0.5, 0.5, words, ha="center", va="center", transform=panel.transAxes)
+    panel.set_axis_off()
+
+
 def _draw_directions(panel: Axes, array: ArrayCheck, tolerance: float) -> None:
     """The error along each random direction."""
     if array.unsummed:
-        panel.text(
-            0.5, 0.5, f"shape {array.gradient.shape}:\nnot summed over the batch",
-            ha="center", va="center", transform=panel.transAxes,
-        )  # fmt: skip
-        panel.set_axis_off()
+        _write(panel, f"shape {array.gradient.shape}:\nnot summed over the batch")
         return
     errors = np.zeros(0) if array.directions is None else array.directions.errors
     panel.semilogy(np.arange(1, errors.size + 1), np.clip(errors, FLOOR, 1e30), "o", color="0.2")
@@ -106,8 +110,8 @@ def _draw_remainder(panel: Axes, array: ArrayCheck) -> None:
     if remainder is None:
         return
     steps, values = remainder.steps, np.maximum(remainder.values, 1e-300)
-    panel.loglog(steps, values, "o-", ms=3, color="0.2", label=f"slope {remainder.slope:.2f}")
-    top = largest(values[np.isfinite(values)]) or 1.0
+    panel.loglog(steps, values, "o-", ms=3, color="0.2", label=f"slope {remainder.words}")
+    top = max(largest(values[np.isfinite(values)]), 10 * remainder.floor)
     for power, style in ((1, ":"), (2, "--")):
         panel.loglog(steps, top * (steps / steps[0]) ** power, style, color="0.5", lw=1,
                      label=f"slope {power}")  # fmt: skip

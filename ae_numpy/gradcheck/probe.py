@@ -11,7 +11,7 @@ import copy
 import numpy as np
 
 from ae_numpy.gradcheck.compare import largest, root_mean_square
-from ae_numpy.gradcheck.numeric import Derivative, Line, central, complex_step
+from ae_numpy.gradcheck.numeric import Derivative, Line, central, complex_step, roughness
 from ae_numpy.gradcheck.packing import Array
 from ae_numpy.gradcheck.problem import Problem
 
@@ -20,6 +20,10 @@ EPSILON = float(np.finfo(np.float64).eps)
 # Rounding errors differ from one perturbation to the next; the largest of a few, times this,
 # covers what another one might have shown.
 NOISE_MARGIN = 32.0
+
+# Of the points at which roughness is looked for, relative to the parameters: more than the
+# rounding of float32, and so little that the loss is smooth on it.
+SPACING = 1e-6
 
 
 class Probe:
@@ -40,8 +44,12 @@ class Probe:
     ) -> None:
         self.problem, self.rng = problem, rng
         self.names = problem.packing.names
-        self.noise = loss_noise(problem, problem.point, loss, rng, repeats=4)
+        self.rounding = loss_noise(problem, problem.point, loss, rng, repeats=4)
+        # A cast to float32 on the way hides the last digits of the parameters: moving those
+        # shows no rounding, where there is much of it.
+        self.noise = max(self.rounding, roughness(self.line(self.everywhere()), SPACING))
         self.gradient_noise = gradient_noise(problem, given, rng)
+        self.terms = max(self.size(name) * largest(given[name]) for name in self.names)
 
     def moved(self, problem: Problem, point: Array | None) -> Probe:
         """A probe of another batch or another point, with the same idea of rounding."""
@@ -59,6 +67,24 @@ class Probe:
         section = self.problem.packing.section(name)
         direction[section] = self.rng.standard_normal(section.stop - section.start)
         return direction
+
+    def everywhere(self) -> Array:
+        """A random direction in all arrays together, each moved in proportion to its size."""
+        moves = (self.size(name) * self.direction(name) for name in self.names)
+        return np.sum(list(moves), axis=0)
+
+    def indistinct(self, name: str) -> float:
+        """Derivatives that differ by less than this differ by less than the loss is rounded.
+
+        A saturated `a * (1 - a)` has only the digits that `1 - a` has left, although nothing in
+        the gradient moves when the parameters do; the complex step keeps them all. The margin
+        counts twice: large weights above the saturated layer amplify its rounding.
+        """
+        return NOISE_MARGIN**2 * self.rounding / self.size(name)
+
+    def residue(self, name: str) -> float:
+        """What rounding may leave of a derivative in which terms as large as the others' cancel."""
+        return NOISE_MARGIN * EPSILON * self.terms / self.size(name)
 
     def unit(self, name: str, entry: int) -> Array:
         """The direction of one entry of one array."""
@@ -102,14 +128,18 @@ class Probe:
         return True
 
 
+def jittered(point: Array, rng: np.random.Generator) -> Array:
+    """The point with every entry moved by one rounding error up or down."""
+    return np.asarray(point * (1 + EPSILON * rng.choice([-1.0, 1.0], point.size)))
+
+
 def loss_noise(
     problem: Problem, point: Array, loss: float, rng: np.random.Generator, repeats: int = 2
 ) -> float:
     """How much the loss moves when all parameters move by one rounding error."""
     noise = EPSILON * abs(loss)
     for _ in range(repeats):
-        nearby = point * (1 + EPSILON * rng.choice([-1.0, 1.0], point.size))
-        noise = max(noise, abs(problem.loss(nearby).real - loss))
+        noise = max(noise, abs(problem.loss(jittered(point, rng)).real - loss))
     return noise
 
 
@@ -122,7 +152,6 @@ def gradient_noise(
     """
     noise = dict.fromkeys(given, 0.0)
     for _ in range(4):
-        nearby = problem.point * (1 + EPSILON * rng.choice([-1.0, 1.0], problem.point.size))
-        for name, gradient in problem.gradients(nearby).items():
+        for name, gradient in problem.gradients(jittered(problem.point, rng)).items():
             noise[name] = max(noise[name], largest(gradient - given[name]))
     return noise

@@ -14,11 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.packing import Array, Packing, require_finite
+from ae_numpy.gradcheck.packing import Array, Packing
+from ae_numpy.gradcheck.returned import (
+    NARROW,
+    real_gradient,
+    require_repeatable,
+    same,
+    scalar_loss,
+    shape_hint,
+)
 
-# Two calls with equal arguments may differ in the last bits: the order of a sum can depend on how
-# memory happens to be aligned. Dropout or a fresh batch changes far more than this.
-REPEATABLE = 1e-10
+# How far apart, relative to the parameters, two losses are taken that must differ in all digits.
+NEARBY = 1e-3
 
 
 class Problem:
@@ -113,9 +120,10 @@ class Problem:
         """
         loss, gradients = self._examined_call()
         again, gradients_again = self._examined_call()
-        _require_repeatable("the loss", np.asarray(loss), np.asarray(again))
+        require_repeatable("the loss", np.asarray(loss), np.asarray(again))
         for name, gradient in gradients.items():
-            _require_repeatable(f"gradient {name!r}", gradient, gradients_again[name])
+            require_repeatable(f"gradient {name!r}", gradient, gradients_again[name])
+        self._require_double(loss)
         return loss, gradients
 
     def _call(self, vector: Array) -> tuple[Any, Any]:
@@ -131,13 +139,22 @@ class Problem:
                 f"loss_and_gradients returned a {type(result).__name__}; a pair (loss, gradients) "
                 f"was expected"
             )
-        loss = _scalar_loss(result[0])
+        loss = scalar_loss(result[0])
         named = self.packing.gradients_of(result[1])
         return loss, {name: self._gradient(name, value) for name, value in named.items()}
 
+    def _require_double(self, loss: float) -> None:
+        """A float() around a float32 loss hides its dtype; its digits still show it."""
+        moves = np.random.default_rng(0).uniform(1, 2, (3, self.point.size))
+        losses = [loss, *(self.loss(self.point * (1 + NEARBY * move)).real for move in moves)]
+        with np.errstate(all="ignore"):
+            narrow = np.array_equal(losses, np.array(losses, np.float32))
+        if narrow and len(set(losses)) == len(losses):
+            raise TypeError(f"the loss holds float32 numbers {NARROW}")
+
     def _require_unchanged(self, parameters: Any, batch: tuple[Any, ...]) -> None:
         message = (
-            "loss_and_gradients changed its argument {}: work on a copy (an update such as "
+            "the function changed its argument {}: work on a copy (an update such as "
             "W -= rate * dW belongs outside the function)"
         )
         for name, array in self.packing.items_of(parameters):
@@ -145,24 +162,19 @@ class Problem:
             if not np.array_equal(before, array):
                 raise ValueError(message.format(repr(name)))
         for i, (before, after) in enumerate(zip(self.batch or (), batch, strict=True)):
-            if isinstance(before, np.ndarray) and not _same(before, after):
+            if isinstance(before, np.ndarray) and not same(before, after):
                 raise ValueError(message.format(f"batch[{i}]"))
 
     def _gradient(self, name: str, value: Any) -> Array:
         """One gradient as float64; a batch axis that was not summed is let through."""
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(
-                f"gradient {name!r} has dtype {array.dtype}; real numbers were expected"
-            )
+        array = real_gradient(name, value)
         expected = self.packing.shapes[name]
         if array.shape != expected and not self._is_unsummed(array.shape, expected):
             raise ValueError(
                 f"gradient {name!r} has shape {array.shape}; the parameter has shape {expected}"
-                + _shape_hint(array.shape, expected)
+                + shape_hint(array.shape, expected)
             )
-        require_finite(f"gradient {name!r}", array)
-        return array.astype(np.float64)  # always a copy: the function may reuse its buffers
+        return array
 
     def _is_unsummed(self, given: tuple[int, ...], expected: tuple[int, ...]) -> bool:
         """True if `given` is `expected` with the batch axis left in front."""
@@ -175,47 +187,3 @@ def _widen(argument: Any) -> Any:
     """float32 and float16 arrays as float64; everything else as it is."""
     narrow = isinstance(argument, np.ndarray) and argument.dtype in (np.float16, np.float32)
     return argument.astype(np.float64) if narrow else argument
-
-
-def _scalar_loss(loss: Any) -> float:
-    """The loss as a float, or an error that says what it is instead."""
-    array = np.asarray(loss)
-    if array.shape != ():
-        raise ValueError(
-            f"the loss has shape {array.shape}; a scalar was expected: sum it, or average it"
-        )
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"the loss has dtype {array.dtype}; a real number was expected")
-    if array.dtype in (np.float16, np.float32):
-        raise TypeError(
-            f"the loss is {array.dtype} although parameters and batch were float64: the function "
-            f"casts on the way, and seven digits are too few to tell a wrong gradient from "
-            f"rounding. Let it compute in the dtype of its arguments"
-        )
-    require_finite("the loss", array)
-    return float(array)
-
-
-def _require_repeatable(what: str, first: Array, second: Array) -> None:
-    scale = max(float(np.max(np.abs(a), initial=0.0)) for a in (first, second))
-    if first.shape == second.shape and np.all(np.abs(first - second) <= REPEATABLE * scale):
-        return
-    i = np.unravel_index(np.argmax(np.abs(first - second)), first.shape)
-    raise ValueError(
-        f"loss_and_gradients is not deterministic: two calls with the same arguments gave {what} "
-        f"as {first[i]:.6g} and {second[i]:.6g}; seed its random numbers (dropout, a random batch) "
-        f"inside the function, or pass the batch"
-    )
-
-
-def _same(before: Array, after: Array) -> bool:
-    return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
-
-
-def _shape_hint(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """What a wrong shape usually means."""
-    if len(expected) == 2 and given == expected[::-1]:
-        return ": it is transposed"
-    if given == (1, *expected):
-        return ": sum over the batch without keepdims"
-    return ""

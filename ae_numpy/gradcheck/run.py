@@ -87,8 +87,7 @@ class Run:
         """The loss at the point and at two others near it, with the parameters by name."""
         points = [self.problem.point]
         for _ in range(2):
-            step = sum(self.probe.size(n) * self.probe.direction(n) for n in self.probe.names)
-            points.append(self.problem.point + 0.1 * step)
+            points.append(self.problem.point + 0.1 * self.probe.everywhere())
         by_name = self.problem.packing.by_name
         return [(by_name(point), float(self.problem.loss(point).real)) for point in points]
 

@@ -46,6 +46,11 @@ class Remainder:
             return float("nan")
         return float(np.polyfit(np.log(steps), np.log(values), 1)[0])
 
+    @property
+    def words(self) -> str:
+        """The slope in print; a linear loss has no remainder, and so no slope."""
+        return "none (all rounding)" if np.isnan(self.slope) else f"{self.slope:.2f}"
+
 
 def remainder(line: Line, slope: float, step: float, noise: float) -> Remainder:
     """The remainder of `line` about 0 for a claimed derivative `slope`.

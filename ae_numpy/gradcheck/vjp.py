@@ -17,10 +17,11 @@ import numpy as np
 from ae_numpy.gradcheck.causes import CAUSES, FACTORS
 from ae_numpy.gradcheck.compare import WRONG, Comparison, largest
 from ae_numpy.gradcheck.diagnosis import Diagnosis
-from ae_numpy.gradcheck.options import ENTRYWISE
-from ae_numpy.gradcheck.packing import Array
+from ae_numpy.gradcheck.options import ENTRYWISE, require_count
+from ae_numpy.gradcheck.packing import Array, Packing, as_array
 from ae_numpy.gradcheck.problem import Problem
 from ae_numpy.gradcheck.report import ArrayCheck, GradientReport
+from ae_numpy.gradcheck.returned import NARROW
 from ae_numpy.gradcheck.run import Run
 
 
@@ -78,6 +79,10 @@ def check_vjp(
     >>> check_vjp(layer.forward, layer.backward, np.array([[0.5, -1.0]])).ok
     True
     """
+    unknown = sorted(set(options) - {"method", "tolerance", "max_entries", "directions"})
+    if unknown:
+        raise TypeError(f"check_vjp does not take {unknown}: put what is fixed into forward")
+    require_count("max_outputs", max_outputs)
     rng = np.random.default_rng(random_state)
     layer = _Layer(forward, backward, x)
     options["random_state"] = rng
@@ -99,9 +104,14 @@ class _Layer:
         self._forward, self._backward = forward, backward
         self._kind = type(x) if isinstance(x, (tuple, list, Mapping)) else None
         self.inputs = self._by_name(x)
-        out = np.asarray(self._split(_copies(self.inputs))[0])
+        out = as_array("forward(x)", self._split(_doubles(self.inputs))[0])
         if out.dtype.kind != "f":
-            raise TypeError(f"forward(x) has dtype {out.dtype}; floating point was expected")
+            raise TypeError(
+                f"forward(x) has dtype {out.dtype}; floating point was expected: one array, or "
+                f"the pair (out, cache)"
+            )
+        if out.dtype.itemsize < 8:
+            raise TypeError(f"forward(x) is {out.dtype} {NARROW}")
         self.shape = out.shape
 
     def run(self, dout: Array, options: dict[str, Any]) -> Run:
@@ -112,7 +122,7 @@ class _Layer:
             loss = np.sum(dout * out)
             if np.iscomplexobj(out):
                 return loss, None  # backward is only ever asked after a real forward pass
-            return loss, self._by_name(self._backward(dout.copy(), *cache))
+            return loss, self._gradients(self._backward(dout.copy(), *cache))
 
         return Run(Problem(loss_and_gradients, self.inputs), **options)
 
@@ -133,17 +143,36 @@ class _Layer:
         if self._kind is None:
             return {"x": arrays}
         if issubclass(self._kind, Mapping):
-            return arrays if isinstance(arrays, dict) else dict(arrays)
-        if not isinstance(arrays, (tuple, list)):
-            raise TypeError(
-                f"backward(dout) returned a {type(arrays).__name__}; a tuple with one gradient per "
-                f"input was expected"
-            )
+            return dict(arrays)
         return {f"x[{i}]": array for i, array in enumerate(arrays)}
 
+    def _gradients(self, returned: Any) -> dict[str, Any]:
+        """What backward returned, by name of the input, or an error that says what it is."""
+        if self._kind is None:
+            if isinstance(returned, tuple):
+                raise TypeError(
+                    f"backward(dout) returned a tuple of {len(returned)}; x is one array, so one "
+                    f"gradient was expected: pass all inputs as x=(x, W, ...), or return dx alone"
+                )
+        elif issubclass(self._kind, Mapping):
+            if not isinstance(returned, Mapping):
+                raise TypeError(
+                    f"backward(dout) returned a {type(returned).__name__}; x is a dict, so a dict "
+                    f"with the gradient of every input was expected"
+                )
+        elif not isinstance(returned, (tuple, list)) or len(returned) != len(self.inputs):
+            count = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
+            raise TypeError(
+                f"backward(dout) returned a {type(returned).__name__}{count}; a tuple with one "
+                f"gradient for each of the {len(self.inputs)} inputs was expected"
+            )
+        return self._by_name(returned)
 
-def _copies(inputs: dict[str, Any]) -> dict[str, Array]:
-    return {name: np.array(value) for name, value in inputs.items()}
+
+def _doubles(inputs: dict[str, Any]) -> dict[str, Array]:
+    """Copies of the inputs, widened as the check will hand them over."""
+    packing = Packing(inputs)
+    return dict(packing.by_name(packing.vector.copy()))
 
 
 def _jacobian(
