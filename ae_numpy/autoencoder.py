@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ae_numpy import progress, serialize
+from ae_numpy import serialize
+from ae_numpy.checkpoint import CheckpointWriter, describe, read_checkpoint
 from ae_numpy.engine import ENGINES
+from ae_numpy.estimator import EstimatorMixin, feature_names
 from ae_numpy.initialization import WEIGHT_INITS, initial_parameters
 from ae_numpy.network import BACKPROP_RULES, BiasMask, Network
+from ae_numpy.progress import TrainingDisplay
 from ae_numpy.reference import Array
-from ae_numpy.training import Recipe, State, empty_history, train
+from ae_numpy.training import EarlyStopping, History, Recipe, State, empty_history, train
 from ae_numpy.validation import (
     LearningRate,
     checked_bool,
@@ -24,18 +28,16 @@ from ae_numpy.validation import (
     checked_hidden_sizes,
     checked_integer,
     checked_learning_rates,
+    checked_number,
     checked_samples,
     checked_seed,
 )
 
 Callback = Callable[["Autoencoder"], bool | None]
+Observer = CheckpointWriter | TrainingDisplay
 
 
-class NotFittedError(ValueError, AttributeError):
-    """The estimator was used before it was fitted."""
-
-
-class Autoencoder:
+class Autoencoder(EstimatorMixin):
     """A network of dense sigmoid layers that is trained to reproduce its input.
 
     Training makes half the squared error small, summed over features and averaged over a batch,
@@ -69,9 +71,18 @@ class Autoencoder:
     random_state : None, int or numpy.random.Generator
         Decides the initial parameters and the orders. The same number gives the same bits.
     verbose : int
-        0 is silent; 1 reports every epoch.
+        0 is silent. 1 shows a bar with the current error and the time left on a terminal (with
+        tqdm), and writes a line per epoch elsewhere.
     initial_parameters : dict of arrays, optional
         Any of ``"W0"`` (I, O), ``"b0"`` (O,), ``"W1"``, ..., in place of drawn ones.
+    early_stopping : bool
+        Whether `fit` ends when the error no longer falls: that of the validation data where there
+        are any, and then `fit` leaves the parameters of the epoch where it was lowest; else that
+        of the training, and `fit` leaves the last parameters.
+    n_iter_no_change : int
+        With `early_stopping`: so many epochs in a row without improvement end the training.
+    tol : float
+        An improvement is an ``mse`` that is at least this much below the lowest so far.
 
     Attributes
     ----------
@@ -81,6 +92,8 @@ class Autoencoder:
         ``epoch``, ``train_mse`` (the mean of the errors seen before each step), ``val_mse`` with
         validation data, ``seconds``: one entry per completed epoch.
     n_features_in_ : int
+    feature_names_in_ : array of str, shape (n_features,)
+        There when `fit` was given a data frame whose columns have strings as names.
     n_iter_ : int
         Completed epochs.
     code_size_ : int
@@ -102,6 +115,11 @@ class Autoencoder:
     3
     """
 
+    network_: Network
+    history_: History
+    learning_rates_: tuple[float, ...]
+    _seed: int
+
     def __init__(
         self,
         hidden_layer_sizes: int | tuple[int, ...] = (28,),
@@ -118,6 +136,9 @@ class Autoencoder:
         random_state: int | np.random.Generator | None = None,
         verbose: int = 0,
         initial_parameters: Mapping[str, ArrayLike] | None = None,
+        early_stopping: bool = False,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
     ) -> None:
         # Stored as given: `fit` checks them, so that set_params and clone need no checks.
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -133,6 +154,9 @@ class Autoencoder:
         self.random_state = random_state
         self.verbose = verbose
         self.initial_parameters = initial_parameters
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
 
     # ------------------------------------------------------------------------------- training
 
@@ -143,8 +167,9 @@ class Autoencoder:
         *,
         validation_data: ArrayLike | None = None,
         callbacks: Sequence[Callback] = (),
+        checkpoint: str | os.PathLike | None = None,
     ) -> Self:
-        """Train from the start.
+        """Train from the start, or go on from a checkpoint.
 
         Parameters
         ----------
@@ -157,6 +182,13 @@ class Autoencoder:
         callbacks : sequence of callables
             Each is called with the estimator at the end of every epoch, when `network_` and
             `history_` are those of this epoch. Training stops when one returns True.
+        checkpoint : str or path, optional
+            A file that holds the training: written when it starts, now and then, and when it
+            ends, by an error or Ctrl-C too. If it is there already, the training goes on from it,
+            even from the middle of an epoch, and the result has the bits of one that was never
+            interrupted. `epochs` may be larger than before. A process that is killed loses what
+            it has trained since the file was last written: 5 seconds, or 50 times as long as
+            writing takes, where that is longer.
 
         Returns
         -------
@@ -165,22 +197,35 @@ class Autoencoder:
         Raises
         ------
         TypeError, ValueError
-            If a parameter or the data is unsuitable; the estimator is then as it was.
+            If a parameter or the data is unsuitable, or the checkpoint is that of a training with
+            other data, settings or versions; the estimator is then as it was.
+        OSError
+            If the checkpoint cannot be read or written.
         FloatingPointError
             If the training diverges; the estimator then holds the state before.
         """
         epochs = checked_integer(self.epochs, "epochs", 0)
-        recipe = self._recipe(checked_learning_rates(self.learning_rate, epochs))
+        rates = checked_learning_rates(self.learning_rate, epochs)
+        stored = None if checkpoint is None else read_checkpoint(checkpoint)
+        resumed_seed = stored.seed if stored and self.random_state is None else None
+        recipe = self._recipe(rates, resumed_seed, self._early_stopping())
+        names = feature_names(X)
         network, X = self._network_for(X, recipe.seed)
         if validation_data is not None:
             validation_data = checked_samples(
                 validation_data, "validation_data", network.dtype, X.shape[1]
             )
-        if not np.iterable(callbacks) or not all(callable(callback) for callback in callbacks):
-            raise TypeError(f"callbacks must be callables of the estimator, got {callbacks!r}")
-        checked_seed(self.random_state)  # nothing can be refused now: a generator moves on
+        _check_callbacks(callbacks)
         state = State(network.parameters, history=empty_history(validation_data is not None))
-        return self._train(network, X, recipe, state, validation_data, callbacks)
+        observers: list[Observer] = []
+        if checkpoint is not None:
+            description = describe(network, X, recipe, validation_data)
+            if stored is not None:
+                state = stored.state_for(description, rates)
+            observers.append(CheckpointWriter(checkpoint, description, rates, state))
+        checked_seed(self.random_state)  # nothing can be refused now: a generator moves on
+        self._keep_feature_names(names)
+        return self._train(network, X, recipe, state, validation_data, callbacks, observers)
 
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Go on training, by one pass over these samples; the first call starts afresh.
@@ -199,7 +244,7 @@ class Autoencoder:
         ------
         TypeError, ValueError, FloatingPointError
             As in `fit`. A `learning_rate` given as a sequence must have a rate for this pass:
-            every pass counts as an epoch.
+            every pass counts as an epoch. `early_stopping` is for `fit` alone.
         """
         epoch = self.n_iter_ if self._is_fitted() else 0
         rates = self.learning_rate
@@ -207,17 +252,31 @@ class Autoencoder:
             rates = rates[: epoch + 1]
         rates = checked_learning_rates(rates, epoch + 1)
         if not self._is_fitted():
-            recipe = self._recipe(rates)
+            recipe, names = self._recipe(rates), feature_names(X)
             network, X = self._network_for(X, recipe.seed)
             checked_seed(self.random_state)  # nothing can be refused now: a generator moves on
+            self._keep_feature_names(names)
             state = State(network.parameters, history=empty_history(False))
             return self._train(network, X, recipe, state)
         recipe = self._recipe(rates, self._seed)
+        self._check_feature_names(X)
         X = checked_samples(X, "X", self.network_.dtype, self.n_features_in_)
         state = State(self.network_.parameters, epoch=epoch, history=self.history_)
         return self._train(self.network_, X, recipe, state)
 
-    def _recipe(self, rates: tuple[float, ...], seed: int | None = None) -> Recipe:
+    def _early_stopping(self) -> EarlyStopping | None:
+        stopping = EarlyStopping(
+            n_iter_no_change=checked_integer(self.n_iter_no_change, "n_iter_no_change", 1),
+            tol=checked_number(self.tol, "tol"),
+        )
+        return stopping if checked_bool(self.early_stopping, "early_stopping") else None
+
+    def _recipe(
+        self,
+        rates: tuple[float, ...],
+        seed: int | None = None,
+        early_stopping: EarlyStopping | None = None,
+    ) -> Recipe:
         checked_integer(self.verbose, "verbose", 0)
         return Recipe(
             learning_rates=rates,
@@ -225,6 +284,7 @@ class Autoencoder:
             shuffle=checked_bool(self.shuffle, "shuffle"),
             # Of a copy: a generator moves on when nothing can be refused any more.
             seed=checked_seed(deepcopy(self.random_state)) if seed is None else seed,
+            early_stopping=early_stopping,
         )
 
     def _network_for(self, X: ArrayLike, seed: int) -> tuple[Network, Array]:
@@ -248,43 +308,38 @@ class Autoencoder:
         state: State,
         validation_data: Array | None = None,
         callbacks: Sequence[Callback] = (),
+        observers: Sequence[Observer] = (),
     ) -> Self:
         """Train; whatever ends it, an error or an interrupt, keep the last state there was."""
-        self.network_, self.learning_rates_, self._seed = (
-            network,
-            recipe.learning_rates,
-            recipe.seed,
-        )
         if self.verbose:
-            callbacks = [progress.report_epoch, *callbacks]
-        try:
-            for state in train(network, X, recipe, state, validation_data):  # noqa: B020
-                if state.position == 0:
-                    self._keep(state)
-                    answers = [callback(self) for callback in callbacks]
-                    if True in answers:
-                        break
-        finally:
-            self._keep(state)
+            display = TrainingDisplay(len(recipe.learning_rates), X.shape, state)
+            observers = [*observers, display]
+        self._keep(
+            state, network_=network, learning_rates_=recipe.learning_rates, _seed=recipe.seed
+        )
+        with ExitStack() as stack:
+            for observer in observers:
+                stack.enter_context(observer)
+            try:
+                for state in train(network, X, recipe, state, validation_data):  # noqa: B020
+                    for observer in observers:
+                        observer.update(state)
+                    if state.position == 0:
+                        self._keep(state)
+                        if True in [callback(self) for callback in callbacks]:
+                            break
+            finally:
+                self._keep(state)
+        if recipe.early_stopping and state.best_parameters is not None:
+            self.network_.parameters = state.best_parameters
         return self
 
-    def _keep(self, state: State) -> None:
+    def _keep(self, state: State, **learned: Any) -> None:
+        # All at once: an interrupt comes before or after.
+        vars(self).update(learned, history_=state.history)
         self.network_.parameters = state.parameters
-        self.history_ = state.history
 
     # ------------------------------------------------------------------------ the trained model
-
-    def _is_fitted(self) -> bool:
-        return "network_" in vars(self)
-
-    def __getattr__(self, name: str) -> Any:
-        """Say what is missing when a learned attribute is asked for before there is one."""
-        if name.endswith("_") and not name.startswith("_"):
-            raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet: call fit before using "
-                f"{name}."
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def n_features_in_(self) -> int:
@@ -379,25 +434,11 @@ class Autoencoder:
         """
         return -self.mse(X)
 
-    transform = encode
     inverse_transform = decode
     predict = reconstruct
 
-    def fit_transform(self, X: ArrayLike, y: Any = None) -> Array:
-        """Fit to samples, and return their codes.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, n_features)
-        y : ignored
-
-        Returns
-        -------
-        array, shape (n_samples, code size)
-        """
-        return self.fit(X).encode(X)
-
     def _samples(self, X: ArrayLike) -> Array:
+        self._check_feature_names(X)
         return checked_samples(X, "X", self.network_.dtype, self.n_features_in_)
 
     # ---------------------------------------------------------------------------------- files
@@ -434,3 +475,8 @@ class Autoencoder:
             If the file is not such a model.
         """
         return serialize.load_model(cls, path)
+
+
+def _check_callbacks(callbacks: Sequence[Callback]) -> None:
+    if not np.iterable(callbacks) or not all(callable(callback) for callback in callbacks):
+        raise TypeError(f"callbacks must be callables of the estimator, got {callbacks!r}")

@@ -26,6 +26,8 @@ from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
 
+from ae_numpy.kernel_cache import keep
+
 __all__ = [
     "dense_backward",
     "dense_forward",
@@ -33,6 +35,7 @@ __all__ = [
     "half_squared_error_forward",
     "matmul",
     "prepare",
+    "propagate",
     "sigmoid_backward",
     "sigmoid_forward",
     "squared_errors",
@@ -55,12 +58,12 @@ def _compile(fastmath: set[str], **options: Any) -> Callable:
     options |= {
         "fastmath": fastmath,
         "error_model": "numpy",  # a division by zero gives inf, and costs no check in the loop
-        "cache": True,
         # Kernels own no memory. Without reference counts a view is free: a step on one sample makes
         # about fifty of them, which would take a sixth of its time at two hidden units.
         "_nrt": False,
     }
-    return numba.njit(**options)
+    compiled = numba.njit(**options)
+    return lambda function: keep(compiled(function))
 
 
 _elementwise = _compile(_ELEMENTWISE, forceinline=True)
@@ -175,8 +178,13 @@ def _add_matmul(a, b, out):
         if m < out.shape[0]:
             _add_row(a, b, out, m, j)
     for j in range(whole, b.shape[1], lanes):
-        for m in range(out.shape[0]):
+        m = 0
+        while m + 4 <= out.shape[0]:
+            _add_lane_of_rows(a, b, out, m, j)
+            m += 4
+        while m < out.shape[0]:
             _add_lane(a, b, out, m, j)
+            m += 1
 
 
 @_sums
@@ -217,6 +225,21 @@ def _add_row(a, b, out, m, j):
     _store(out, m, j, 1, s1)
     _store(out, m, j, 2, s2)
     _store(out, m, j, 3, s3)
+
+
+@_sums
+def _add_lane_of_rows(a, b, out, m, j):
+    """Add to one lane of four rows of out."""
+    s0, s1 = _load(out, m, j, 0), _load(out, m + 1, j, 0)
+    s2, s3 = _load(out, m + 2, j, 0), _load(out, m + 3, j, 0)
+    for k in range(b.shape[0]):
+        b0 = _load(b, k, j, 0)
+        s0, s1 = _fma(_splat(a[m, k]), b0, s0), _fma(_splat(a[m + 1, k]), b0, s1)
+        s2, s3 = _fma(_splat(a[m + 2, k]), b0, s2), _fma(_splat(a[m + 3, k]), b0, s3)
+    _store(out, m, j, 0, s0)
+    _store(out, m + 1, j, 0, s1)
+    _store(out, m + 2, j, 0, s2)
+    _store(out, m + 3, j, 0, s3)
 
 
 @_sums
@@ -298,8 +321,8 @@ def dense_backward(dz, x, W):
 
 
 @_sums
-def _dense_backward_and_update(dz, x, W, scale, carried, dx):
-    """Twin of dense_backward for one sample, with the update ``W += scale * dW`` in the same pass.
+def _dense_backward_and_update(dz, x, W, carried, dx):
+    """Twin of dense_backward for one sample, with the update ``W += dW`` in the same pass.
 
     dx is the product of the rows of W with `carried`: dz itself, or the raw error. Training on one
     sample at a time is bound by the reading of W from the cache. So a row is read once, serves dx
@@ -310,21 +333,21 @@ def _dense_backward_and_update(dz, x, W, scale, carried, dx):
     whole = W.shape[1] // four * four
     zero = _splat(W.dtype.type(0))
     for i in range(W.shape[0]):
-        step = _splat(scale * x[0, i])
+        v = _splat(x[0, i])
         s0 = s1 = s2 = s3 = zero
         for j in range(0, whole, four):
             w0, w1 = _load(W, i, j, 0), _load(W, i, j, 1)
             w2, w3 = _load(W, i, j, 2), _load(W, i, j, 3)
             s0, s1 = _fma(w0, _load(carried, 0, j, 0), s0), _fma(w1, _load(carried, 0, j, 1), s1)
             s2, s3 = _fma(w2, _load(carried, 0, j, 2), s2), _fma(w3, _load(carried, 0, j, 3), s3)
-            _store(W, i, j, 0, _fma(step, _load(dz, 0, j, 0), w0))
-            _store(W, i, j, 1, _fma(step, _load(dz, 0, j, 1), w1))
-            _store(W, i, j, 2, _fma(step, _load(dz, 0, j, 2), w2))
-            _store(W, i, j, 3, _fma(step, _load(dz, 0, j, 3), w3))
+            _store(W, i, j, 0, _fma(v, _load(dz, 0, j, 0), w0))
+            _store(W, i, j, 1, _fma(v, _load(dz, 0, j, 1), w1))
+            _store(W, i, j, 2, _fma(v, _load(dz, 0, j, 2), w2))
+            _store(W, i, j, 3, _fma(v, _load(dz, 0, j, 3), w3))
         for j in range(whole, W.shape[1], lanes):
             w0 = _load(W, i, j, 0)
             s0 = _fma(w0, _load(carried, 0, j, 0), s0)
-            _store(W, i, j, 0, _fma(step, _load(dz, 0, j, 0), w0))
+            _store(W, i, j, 0, _fma(v, _load(dz, 0, j, 0), w0))
         dx[0, i] = _total(_add(_add(s0, s1), _add(s2, s3)))
 
 
@@ -549,6 +572,26 @@ def train_batches(
     return _unpack(model), errors
 
 
+def propagate(parameters, layer_sizes, X):
+    """Pass samples through all layers: the last entry of `Network.forward`.
+
+    Parameters
+    ----------
+    parameters : array, shape (P,)
+        As `Network` lays them out.
+    layer_sizes : sequence of int
+    X : array, shape (n_samples, layer_sizes[0])
+
+    Returns
+    -------
+    array, shape (n_samples, layer_sizes[-1])
+    """
+    model = _pack(parameters, layer_sizes, np.zeros(sum(layer_sizes[1:]), bool))
+    output = np.empty((len(X), layer_sizes[-1]), parameters.dtype)
+    _propagate(model, X, _new_scratch(model, _TILE), output)
+    return output
+
+
 class _Model(NamedTuple):
     """A working copy of a network's parameters, or of a gradient, in rows of whole lanes."""
 
@@ -594,6 +637,26 @@ def _train(model, gradient, inputs, rows, batch_size, rate, raw_error, scratch, 
 
 
 @_stage
+def _propagate(model, X, scratch, output):
+    """Pass samples through all layers, a tile at a time."""
+    tile, last = scratch.a.size // model.biases.size, model.sizes.size - 2
+    for first in range(0, X.shape[0], tile):
+        x = X[first : first + tile]
+        for layer in range(last + 1):
+            z, a = _units(model, scratch.z, layer, x), _units(model, scratch.a, layer, x)
+            _fill_rows(_biases(model, model.biases, layer), z)
+            if layer == 0:
+                _add_matmul(x, _weights(model, layer), z)
+            else:
+                _add_matmul(_units(model, scratch.a, layer - 1, x), _weights(model, layer), z)
+            _sigmoid_forward(z.reshape(z.size), a.reshape(a.size), scratch.bits)
+        a = _units(model, scratch.a, last, x)
+        for n in range(x.shape[0]):
+            for j in range(output.shape[1]):
+                output[first + n, j] = a[n, j]
+
+
+@_stage
 def _forward(model, inputs, rows, scratch):
     """Pass the samples of a tile through all layers: the twin of `Network.forward`."""
     for layer in range(model.sizes.size - 1):
@@ -602,9 +665,7 @@ def _forward(model, inputs, rows, scratch):
         if layer == 0:
             _first_product(model, inputs, rows, b, scratch.values, z)
         else:
-            for n in range(rows.size):
-                for j in range(b.size):  # a loop: assigning the row would take ten times longer
-                    z[n, j] = b[j]
+            _fill_rows(b, z)
             _add_matmul(_units(model, scratch.a, layer - 1, rows), _weights(model, layer), z)
         _sigmoid_forward(z.reshape(z.size), a.reshape(a.size), scratch.bits)
 
@@ -614,31 +675,28 @@ def _backward(model, inputs, rows, raw_error, scratch, scale, target, in_place, 
     """Pass the error of a tile back through all layers: the twin of `Network.backward`.
 
     Adds `scale` times the gradient, summed over the samples, to `target`: the model itself if
-    `in_place`. A layer's weights are changed after the error has passed through them.
+    `in_place`. A layer's weights are changed after the error has passed through them. Everything
+    below the error is linear in it, so it is enough to scale the error.
     """
     last = model.sizes.size - 2
     a, da = _units(model, scratch.a, last, rows), _units(model, scratch.da, last, rows)
-    one = a.dtype.type(1)
     for n in range(rows.size):
         x = inputs.X[rows[n]]
-        squared_errors[n] = _half_squared_error_backward(a[n], x, one, da[n])
+        squared_errors[n] = _half_squared_error_backward(a[n], x, scale, da[n])
     for layer in range(last, -1, -1):
         a, da = _units(model, scratch.a, layer, rows), _units(model, scratch.da, layer, rows)
         dz = _units(model, scratch.dz, layer, rows)
         _sigmoid_backward(da.reshape(da.size), a.reshape(a.size), dz.reshape(dz.size))
         if layer == 0:
-            _scale(dz, scale)
             _add_first_gradient(inputs, rows, dz, scratch.values, _weights(target, 0), target)
         else:
             W, x = _weights(model, layer), _units(model, scratch.a, layer - 1, rows)
             dx = _units(model, scratch.da, layer - 1, rows)
             carried = da if raw_error else dz
             if in_place and rows.size == 1:
-                _dense_backward_and_update(dz, x, W, scale, carried, dx)
-                _scale(dz, scale)
+                _dense_backward_and_update(dz, x, W, carried, dx)
             else:
                 _matmul_transposed(carried, W, dx)
-                _scale(dz, scale)
                 _add_matmul(x.T, dz, _weights(target, layer))
         db = _biases(target, target.biases, layer)
         _add_bias_gradient(dz, _biases(model, model.bias_mask, layer), db)
@@ -685,14 +743,6 @@ def _update(model, step, gradient):
     _sum_rows(_weights(model, 0), model.row_sum)
 
 
-@_elementwise
-def _scale(a, factor):
-    """Multiply a matrix by a number, in place."""
-    for n in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            a[n, j] *= factor
-
-
 @_sums
 def _sum_rows(a, total):
     """Put the sum of the rows of a into `total`."""
@@ -701,6 +751,14 @@ def _sum_rows(a, total):
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             total[j] += a[i, j]
+
+
+@_elementwise
+def _fill_rows(b, a):
+    """Put b into every row of a; to assign a row as a whole takes Numba ten times longer."""
+    for n in range(a.shape[0]):
+        for j in range(b.size):
+            a[n, j] = b[j]
 
 
 @_elementwise
@@ -742,7 +800,7 @@ def _units(model, values, layer, rows):
     for k in range(layer):
         start += tile * model.widths[k + 1]
     O = model.widths[layer + 1]
-    return values[start : start + rows.size * O].reshape(rows.size, O)
+    return values[start : start + len(rows) * O].reshape(len(rows), O)
 
 
 @_view

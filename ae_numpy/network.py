@@ -22,9 +22,9 @@ from ae_numpy.validation import checked_dtype
 BACKPROP_RULES = ("exact", "raw_error")
 DTYPES = ("float32", "float64")
 
-# So many samples pass through the network together when only the output is wanted: enough for the
-# matrix products to be efficient, few enough for a layer's activations to stay in the cache.
-_ROWS_PER_BLOCK = 128
+# So many samples are reconstructed together when only their errors are wanted: the memory that it
+# takes does not grow with the data.
+_ROWS_PER_BLOCK = 1024
 
 BiasMask = bool | Sequence[ArrayLike]
 
@@ -321,15 +321,18 @@ class Network:
         -------
         array, shape (n_samples, units of layer `last`)
         """
-        engine = get_engine(self.engine)
         layers = self.views(self.parameters if parameters is None else parameters)[first:last]
-        output = np.empty((len(x), layers[-1].b.size), self.dtype)
-        for start in range(0, len(x), _ROWS_PER_BLOCK):
-            a = x[start : start + _ROWS_PER_BLOCK]
-            for layer in layers:
-                a = engine.sigmoid_forward(engine.dense_forward(a, layer.W, layer.b))
-            output[start : start + _ROWS_PER_BLOCK] = a
-        return output
+        engine = get_engine(self.engine)
+        if self.engine == "numba":
+            flat = np.concatenate(
+                [*(layer.W.ravel() for layer in layers), *(layer.b for layer in layers)]
+            )
+            return engine.propagate(
+                flat, (len(layers[0].W), *(layer.b.size for layer in layers)), x
+            )
+        for layer in layers:
+            x = engine.sigmoid_forward(engine.dense_forward(x, layer.W, layer.b))
+        return x
 
     def squared_errors(self, X: Array, parameters: Array | None = None) -> NDArray[np.float64]:
         """Squared error of each reconstructed sample, summed over its features.

@@ -4,20 +4,84 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from ae_numpy.autoencoder import Autoencoder
+    from ae_numpy.training import State
 
 
-def report_epoch(model: Autoencoder) -> None:
-    """Write one line about the last epoch to the standard error stream: a callback of `fit`."""
-    history, epochs = model.history_, len(model.learning_rates_)
-    parts = [f"epoch {history['epoch'][-1]}/{epochs}", f"train mse {history['train_mse'][-1]:.5f}"]
-    if "val_mse" in history:
-        parts.append(f"validation mse {history['val_mse'][-1]:.5f}")
-    parts.append(f"{history['seconds'][-1]:.2f} s")
-    print(", ".join(parts), file=sys.stderr, flush=True)
+class TrainingDisplay:
+    """One display for one training, on the standard error stream.
+
+    On a terminal, with tqdm, a bar that moves within an epoch too; elsewhere a line per epoch. A
+    stream that cannot be written any more ends the display, not the training.
+
+    Parameters
+    ----------
+    epochs : int
+        How many there are to be, those included that `state` has completed.
+    shape : tuple of int
+        Of the samples: (n_samples, n_features).
+    state : State
+        Where the training starts.
+    """
+
+    def __init__(self, epochs: int, shape: tuple[int, int], state: State) -> None:
+        self._epochs, self._shape = epochs, shape
+        self._new_bar: Any = _tqdm() if _is_terminal() else None
+        self._done = self._epochs_of(state)
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        if self._new_bar:
+            form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} gone, {remaining} left{postfix}"
+            with suppress(OSError, ValueError):
+                self._bar = self._new_bar(total=self._epochs, initial=self._done, bar_format=form)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            with suppress(OSError, ValueError):
+                self._bar.close()
+
+    def update(self, state: State) -> None:
+        """Take in the next state.
+
+        Parameters
+        ----------
+        state : State
+        """
+        with suppress(OSError, ValueError):  # of a stream that has been closed
+            if self._bar is not None:
+                self._draw(state)
+            elif state.position == 0 and sys.stderr is not None:
+                seconds = state.history["seconds"][-1]
+                line = f"epoch {state.epoch}/{self._epochs}, {self._errors(state)}, {seconds:.2f} s"
+                print(line, file=sys.stderr, flush=True)
+
+    def _draw(self, state: State) -> None:
+        done = self._epochs_of(state)
+        epoch = min(state.epoch + 1, self._epochs)
+        self._bar.set_description_str(f"epoch {epoch}/{self._epochs}", refresh=False)
+        self._bar.set_postfix_str(self._errors(state), refresh=False)
+        self._bar.update(done - self._done)
+        self._done = done
+
+    def _epochs_of(self, state: State) -> float:
+        return state.epoch + state.position / self._shape[0]
+
+    def _errors(self, state: State) -> str:
+        """The errors of the current epoch as far as it has come, or of the last one."""
+        history = state.history
+        if state.position:
+            train_mse = state.squared_error / (state.position * self._shape[1])
+        else:
+            train_mse = history["train_mse"][-1]
+        text = f"train mse {train_mse:.5f}"
+        if history.get("val_mse"):
+            text += f", validation mse {history['val_mse'][-1]:.5f}"
+        return text
 
 
 class SweepDisplay:
@@ -38,7 +102,7 @@ class SweepDisplay:
         self._done, self._models_done = 0.0, 0
         self._started = time.monotonic()
         self._bars: dict[str, Any] = {}
-        self._new_bar: Any = _tqdm() if sys.stderr.isatty() else None
+        self._new_bar: Any = _tqdm() if _is_terminal() else None
         if self._new_bar:
             form = "{l_bar}{bar}| {elapsed} gone, {remaining} left{postfix}"
             self._total = self._new_bar(total=work, desc="all models", bar_format=form)
@@ -88,6 +152,12 @@ class SweepDisplay:
         self._total.update(message.work)
         if message.epoch == message.epochs:
             self._bars.pop(message.model).close()
+
+
+def _is_terminal() -> bool:
+    with suppress(ValueError):  # closed
+        return sys.stderr is not None and sys.stderr.isatty()
+    return False
 
 
 def _tqdm() -> Any:

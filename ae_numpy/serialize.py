@@ -1,95 +1,92 @@
-"""Model files: one .npz, without pickle, written in one piece.
+"""Model files: what an `Autoencoder` is, as one .npz file.
 
-A file holds a header (JSON: what the arrays mean, and everything that is no array) and the arrays.
+Here is what stands in such a file and what each part must be; `npz` reads and writes it. A file is
+checked when it is written too, by the same rules: what has been saved can be loaded.
 """
 
 from __future__ import annotations
 
-import json
+import inspect
+import math
 import os
-import secrets
-import zipfile
-from collections.abc import Mapping
-from pathlib import Path
+import reprlib
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_numpy.network import Network
+from ae_numpy.engine import ENGINES
+from ae_numpy.network import BACKPROP_RULES, DTYPES, Network
+from ae_numpy.npz import Shapes, read_npz, write_atomically, write_npz
 
 if TYPE_CHECKING:
     from ae_numpy.autoencoder import Autoencoder
 
+__all__ = ["load_model", "save_model", "write_atomically"]
+
 _FORMAT, _VERSION = "ae_numpy model", 1
 Model = TypeVar("Model", bound="Autoencoder")
 
-_SETTINGS = (
-    "hidden_layer_sizes",
-    "bias",
-    "learning_rate",
-    "epochs",
-    "batch_size",
-    "shuffle",
-    "weight_init",
-    "backprop",
-    "engine",
-    "dtype",
-    "random_state",
-    "verbose",
-)
-
-
-def write_atomically(path: str | os.PathLike, content: Mapping[str, NDArray]) -> None:
-    """Write arrays to an .npz file that is there whole, or not at all.
-
-    Parameters
-    ----------
-    path : str or path
-        Replaced if it exists.
-    content : mapping of str to array
-    """
-    path = Path(path)
-    # Not of tempfile: its files are for their owner alone, whatever the system's umask.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(file, **content)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+# Of what types the settings are in a file; of those not named, of any that is no dict. Whether a
+# number is in range is for the next `fit` to say, as for any other estimator.
+_SETTING_TYPES: dict[str, tuple[type, ...]] = {
+    "hidden_layer_sizes": (int, list),
+    "bias": (bool, list),
+    "learning_rate": (int, float, list),
+    "epochs": (int,),
+    "batch_size": (int,),
+    "shuffle": (bool,),
+    "weight_init": (str,),
+    "backprop": (str,),
+    "engine": (str,),
+    "dtype": (str,),
+    "random_state": (int, type(None)),
+    "verbose": (int,),
+    "early_stopping": (bool,),
+    "n_iter_no_change": (int,),
+    "tol": (int, float),
+}
+_ANY_TYPE = (bool, int, float, str, list, type(None))
 
 
 def save_model(model: Autoencoder, path: str | os.PathLike) -> None:
     """Write a fitted model."""
     network = model.network_
+    given = {name: _as_floats(a) for name, a in (model.initial_parameters or {}).items()}
+    names = getattr(model, "feature_names_in_", None)
     header: dict[str, Any] = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "layer_sizes": network.layer_sizes,
+        "layer_sizes": list(network.layer_sizes),
         "dtype": network.dtype.name,
         "backprop": network.backprop,
         "engine": network.engine,
         "history": model.history_,
-        "learning_rates": model.learning_rates_,
+        "learning_rates": list(model.learning_rates_),
         "seed": model._seed,
-        "settings": {name: _as_json(getattr(model, name)) for name in _SETTINGS},
+        "initial_parameters": {name: list(array.shape) for name, array in given.items()},
+        "feature_names": None if names is None else [str(name) for name in names],
+        "settings": {name: _as_json(getattr(model, name)) for name in _setting_names(type(model))},
     }
     if callable(model.learning_rate):
-        header["settings"]["learning_rate"] = model.learning_rates_
-    given = model.initial_parameters or {}
-    write_atomically(
-        path,
-        {
-            "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
-            "parameters": network.parameters,
-            "bias_mask": network.bias_mask,
-            **{f"initial_{name}": np.asarray(value) for name, value in given.items()},
-        },
-    )
+        header["settings"]["learning_rate"] = header["learning_rates"]
+    _check_header(header, type(model))
+    arrays = {"parameters": network.parameters, "bias_mask": network.bias_mask}
+    arrays |= {f"initial_{name}": array for name, array in given.items()}
+    write_npz(path, _FORMAT, _VERSION, header, arrays)
+
+
+def _setting_names(cls: type) -> list[str]:
+    """Names of the constructor's parameters, but for the one that is arrays."""
+    names = list(inspect.signature(cls).parameters)
+    names.remove("initial_parameters")
+    return names
+
+
+def _as_floats(array: Any) -> NDArray[np.float64]:
+    """Return an array as it stands in a file: float64 holds every float32."""
+    return np.array(array, np.float64, order="C")
 
 
 def _as_json(value: Any) -> Any:
@@ -97,48 +94,136 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, np.random.Generator | np.random.RandomState):
         return None
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+        value = value.tolist()
     if isinstance(value, list | tuple):
         return [_as_json(item) for item in value]
     if isinstance(value, np.dtype | type):
         return np.dtype(value).name
-    return value
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, Integral) else value
 
 
 def load_model(cls: type[Model], path: str | os.PathLike) -> Model:
     """Read a model that `save_model` has written."""
-    try:
-        with open(path, "rb") as file:  # np.load leaves open what it cannot read
-            loaded = np.load(file, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array")
-            arrays = {name: loaded[name] for name in loaded.files}
-        header = json.loads(arrays.pop("header").tobytes())
-    except (zipfile.BadZipFile, KeyError, EOFError, UnicodeDecodeError, ValueError) as error:
-        raise ValueError(f"{path} is not a model file of ae_numpy: {error}") from error
-    if header.get("format") != _FORMAT or header.get("version") != _VERSION:
-        raise ValueError(
-            f"{path} must be {_FORMAT!r} of version {_VERSION}, "
-            f"got {header.get('format')!r} of version {header.get('version')!r}"
-        )
+
+    def expected(header: dict[str, Any]) -> Shapes:
+        _check_header(header, cls)
+        return _shapes(header)
+
+    header, arrays = read_npz(path, _FORMAT, _VERSION, expected)
     network = Network(
         header["layer_sizes"],
         backprop=header["backprop"],
         dtype=header["dtype"],
         engine=header["engine"],
     )
-    for name, array in (("parameters", network.parameters), ("bias_mask", network.bias_mask)):
-        if name not in arrays or (arrays[name].shape, arrays[name].dtype) != (
-            array.shape,
-            array.dtype,
-        ):
-            raise ValueError(f"{path}: {name} must be {array.dtype} of shape {array.shape}")
-        array[...] = arrays.pop(name)
+    network.parameters, network.bias_mask = arrays["parameters"], arrays["bias_mask"]
     settings = header["settings"]
     if isinstance(settings["hidden_layer_sizes"], list):
         settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
-    given = {name.removeprefix("initial_"): array for name, array in arrays.items()}
+    given = {name: arrays[f"initial_{name}"] for name in header["initial_parameters"]}
     model = cls(**settings, initial_parameters=given or None)
     model.network_, model.history_ = network, header["history"]
     model.learning_rates_, model._seed = tuple(header["learning_rates"]), header["seed"]
+    if header["feature_names"] is not None:
+        vars(model)["feature_names_in_"] = np.asarray(header["feature_names"], object)
     return model
+
+
+def _shapes(header: dict[str, Any]) -> Shapes:
+    """Return dtype and shape of every array that a file with this header holds."""
+    sizes = header["layer_sizes"]
+    n_weights = sum(I * O for I, O in pairwise(sizes))
+    n_biases = sum(sizes[1:])
+    shapes: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
+        "parameters": (np.dtype(header["dtype"]), (n_weights + n_biases,)),
+        "bias_mask": (np.dtype(bool), (n_biases,)),
+    }
+    for name, shape in header["initial_parameters"].items():
+        shapes[f"initial_{name}"] = (np.dtype(np.float64), tuple(shape))
+    return shapes
+
+
+# ------------------------------------------------------------------------------------ the header
+
+
+def _check_header(header: Mapping[str, Any], cls: type) -> None:
+    """Raise ValueError unless this is a header, down to the last number."""
+    _check_keys(header, list(_FIELDS), "header")
+    for name, (is_right, expected) in _FIELDS.items():
+        if not is_right(header[name]):
+            raise ValueError(f"found {name} {reprlib.repr(header[name])}, expected {expected}")
+    names, n_features = header["feature_names"], header["layer_sizes"][0]
+    if names is not None and len(names) != n_features:
+        raise ValueError(f"found {len(names)} feature names, expected {n_features}")
+    settings = header["settings"]
+    _check_keys(settings, _setting_names(cls), "settings")
+    for name, value in settings.items():
+        types = _SETTING_TYPES.get(name, _ANY_TYPE)
+        if type(value) not in types:
+            expected = " or ".join(kind.__name__ for kind in types)
+            raise ValueError(f"found {name} {reprlib.repr(value)}, expected {expected}")
+
+
+def _check_keys(given: Mapping[str, Any], expected: list[str], where: str) -> None:
+    missing, unknown = [n for n in expected if n not in given], sorted(given.keys() - set(expected))
+    if missing or unknown:
+        what = f"no {missing[0]!r}" if missing else f"an unknown {unknown[0]!r:.60}"
+        raise ValueError(f"found {what} in {where}, expected {', '.join(expected)}")
+
+
+def _are_sizes(value: Any) -> bool:
+    return type(value) is list and all(type(size) is int and size > 0 for size in value)
+
+
+def _are_layer_sizes(value: Any) -> bool:
+    return _are_sizes(value) and len(value) >= 3 and value[0] == value[-1]
+
+
+def _are_numbers(value: Any) -> bool:
+    return type(value) is list and all(
+        type(number) is float and math.isfinite(number) and number >= 0 for number in value
+    )
+
+
+def _is_history(value: Any) -> bool:
+    if type(value) is not dict or value.keys() - {"val_mse"} != {"epoch", "train_mse", "seconds"}:
+        return False
+    if not all(type(entries) is list for entries in value.values()):
+        return False
+    n_epochs, evaluated = len(value["epoch"]), value.get("val_mse", [])
+    # A `partial_fit` after a `fit` with validation data leaves NaN, the only one there may be.
+    known = [mse for mse in evaluated if not (type(mse) is float and math.isnan(mse))]
+    return (
+        all(len(entries) == n_epochs for entries in value.values())
+        and _are_sizes(value["epoch"])
+        and value["epoch"] == list(range(1, n_epochs + 1))
+        and all(_are_numbers(numbers) for numbers in (value["train_mse"], value["seconds"], known))
+    )
+
+
+def _are_named_shapes(value: Any) -> bool:
+    return type(value) is dict and all(
+        name[:1] in ("W", "b") and name[1:].isdecimal() and _are_sizes(shape)
+        for name, shape in value.items()
+    )
+
+
+def _are_names(value: Any) -> bool:
+    return value is None or (type(value) is list and all(type(name) is str for name in value))
+
+
+# What a header holds: whether a value is right, and what is, in words.
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "layer_sizes": (_are_layer_sizes, "three or more positive integers, the last as the first"),
+    "dtype": (lambda value: value in DTYPES, f"one of {DTYPES}"),
+    "backprop": (lambda value: value in BACKPROP_RULES, f"one of {BACKPROP_RULES}"),
+    "engine": (lambda value: value in tuple(ENGINES), f"one of {tuple(ENGINES)}"),
+    "history": (_is_history, "lists of equal length: epoch from 1 on, train_mse, seconds, val_mse"),
+    "learning_rates": (_are_numbers, "finite numbers of at least 0"),
+    "seed": (lambda value: type(value) is int and value >= 0, "an integer of at least 0"),
+    "initial_parameters": (_are_named_shapes, "shapes under W0, b0, W1, ..."),
+    "feature_names": (_are_names, "null or a list of strings"),
+    "settings": (lambda value: type(value) is dict, "an object"),
+}

@@ -26,6 +26,24 @@ Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 # not of seconds, because where a chunk ends decides the last bits of the result.
 _CHUNK_WORK = 500_000_000
 _WORK_PER_UNIT = 60  # a sigmoid and its derivative, in multiply-adds
+# A batch of more chunks than this is no single call of a kernel, which would keep Ctrl-C waiting.
+_CHUNKS_IN_A_CALL = 4
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """When a training ends before its last epoch.
+
+    Attributes
+    ----------
+    n_iter_no_change : int
+        So many epochs in a row that bring no improvement are enough.
+    tol : float
+        How much below the lowest error so far an error must be to be an improvement.
+    """
+
+    n_iter_no_change: int
+    tol: float
 
 
 @dataclass(frozen=True)
@@ -41,12 +59,14 @@ class Recipe:
         Whether every epoch has an order of its own.
     seed : int
         Decides the orders.
+    early_stopping : EarlyStopping, optional
     """
 
     learning_rates: tuple[float, ...]
     batch_size: int = 1
     shuffle: bool = True
     seed: int = 0
+    early_stopping: EarlyStopping | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +87,8 @@ class State:
         The sum over these samples, each before its step.
     seconds : float
         Time spent on them.
+    best_parameters : array, shape (P,), optional
+        Those after the epoch with the lowest ``val_mse`` so far.
     """
 
     parameters: Array
@@ -75,6 +97,7 @@ class State:
     position: int = 0
     squared_error: float = 0.0
     seconds: float = 0.0
+    best_parameters: Array | None = None
 
 
 def train(
@@ -109,7 +132,7 @@ def train(
     """
     step_through = _fastest_way(network, X, recipe.batch_size)
     chunk = chunk_size(network, recipe.batch_size)
-    while state.epoch < len(recipe.learning_rates):
+    while state.epoch < len(recipe.learning_rates) and not stops_early(recipe, state.history):
         order = epoch_order(len(X), state.epoch, recipe)
         while state.position < len(X):
             rows = order[state.position : state.position + chunk]
@@ -121,7 +144,7 @@ def train(
 
 def _fastest_way(network: Network, X: Array, batch_size: int) -> Steps:
     """Return what trains parameters on some rows of X at some rate, as `train_batches` does."""
-    if network.engine == "numpy":
+    if network.engine == "numpy" or batch_size > _CHUNKS_IN_A_CALL * chunk_size(network, 1):
         return lambda parameters, rows, rate: train_batches(
             network, parameters, X, rows, batch_size, rate
         )
@@ -162,8 +185,34 @@ def _after_epoch(network: Network, X: Array, validation_data: Array | None, stat
         errors = network.squared_errors(validation_data, state.parameters)
         entry["val_mse"] = float(errors.sum() / validation_data.size)
     entry["seconds"] = state.seconds + time.perf_counter() - started
+    best = state.best_parameters
+    if "val_mse" in entry and entry["val_mse"] < min(state.history.get("val_mse") or [np.inf]):
+        best = state.parameters
     history = {key: [*values, entry.get(key, np.nan)] for key, values in state.history.items()}
-    return State(state.parameters, history, epoch=state.epoch + 1)
+    return State(state.parameters, history, epoch=state.epoch + 1, best_parameters=best)
+
+
+def stops_early(recipe: Recipe, history: History) -> bool:
+    """Return whether the last epochs have brought too little: see `EarlyStopping`.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    history : dict of lists
+        Of its errors, ``val_mse`` counts where it is there, and ``train_mse`` elsewhere.
+
+    Returns
+    -------
+    bool
+        False where the recipe knows no early stopping.
+    """
+    if recipe.early_stopping is None:
+        return False
+    lowest, waited = np.inf, 0
+    for error in history.get("val_mse", history["train_mse"]):
+        waited = 0 if error <= lowest - recipe.early_stopping.tol else waited + 1
+        lowest = min(lowest, error)
+    return waited >= recipe.early_stopping.n_iter_no_change
 
 
 def empty_history(with_validation: bool) -> History:
@@ -196,18 +245,35 @@ def train_batches(
     squared_errors : array, of the shape of `rows`
         Squared error of each sample, summed over its features, before the step taken on it.
     """
-    engine = get_engine(network.engine)
     parameters = parameters.copy()
     squared_errors = np.empty(len(rows), parameters.dtype)
     # A training that diverges is reported once, by whoever looks at the errors.
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(rows), batch_size):
             batch = slice(start, start + batch_size)
-            x = X[rows[batch]]  # (B, I)
-            activations = network.forward(x, parameters)
-            squared_errors[batch] = engine.squared_errors(activations[-1], x)
-            parameters -= parameters.dtype.type(rate) * network.backward(activations, x, parameters)
+            gradient, squared_errors[batch] = _batch_gradient(network, parameters, X, rows[batch])
+            parameters -= parameters.dtype.type(rate) * gradient
     return parameters, squared_errors
+
+
+def _batch_gradient(
+    network: Network, parameters: Array, X: Array, batch: NDArray
+) -> tuple[Array, Array]:
+    """Return the gradient of a batch, and the squared error of each of its samples."""
+    at_once = chunk_size(network, 1)
+    if len(batch) > at_once:  # a mean over parts: the parts' means, weighted by their sizes
+        gradient = np.zeros_like(parameters)
+        errors = np.empty(len(batch), parameters.dtype)
+        for start in range(0, len(batch), at_once):
+            part = slice(start, start + at_once)
+            share = parameters.dtype.type(len(batch[part]) / len(batch))
+            part_gradient, errors[part] = _batch_gradient(network, parameters, X, batch[part])
+            gradient += share * part_gradient
+        return gradient, errors
+    x = X[batch]  # (B, I)
+    activations = network.forward(x, parameters)
+    squared_errors = get_engine(network.engine).squared_errors(activations[-1], x)
+    return network.backward(activations, x, parameters), squared_errors
 
 
 def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]:

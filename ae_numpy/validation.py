@@ -15,6 +15,8 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_ROWS_AT_ONCE = 4096
+
 LearningRate = float | Sequence[float] | Callable[[int], float]
 
 
@@ -82,7 +84,7 @@ def checked_learning_rates(learning_rate: LearningRate, epochs: int) -> tuple[fl
     if callable(learning_rate):
         learning_rate = [learning_rate(epoch) for epoch in range(1, epochs + 1)]
     if isinstance(learning_rate, Real):
-        return (_checked_rate(learning_rate, name),) * epochs
+        return (checked_number(learning_rate, name),) * epochs
     if not _is_sequence(learning_rate):
         expected = "a number, one number per epoch, or a callable of the epoch"
         raise TypeError(f"{name} must be {expected}, got {learning_rate!r}")
@@ -90,15 +92,20 @@ def checked_learning_rates(learning_rate: LearningRate, epochs: int) -> tuple[fl
         raise ValueError(
             f"{name} must have one rate for each of the {epochs} epochs, got {len(learning_rate)}"
         )
-    return tuple(_checked_rate(rate, f"{name}[{i}]") for i, rate in enumerate(learning_rate))
+    return tuple(checked_number(rate, f"{name}[{i}]") for i, rate in enumerate(learning_rate))
 
 
-def _checked_rate(value: Any, name: str) -> float:
+def checked_number(value: Any, name: str) -> float:
+    """Return a finite number of at least 0."""
     if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= float(value) < np.inf:
+    try:
+        number = float(value)
+    except OverflowError:  # 10**400 is beyond every float
+        number = np.inf
+    if not 0 <= number < np.inf:
         raise ValueError(f"{name} must be finite and not negative, got {value!r}")
-    return float(value)
+    return number
 
 
 def checked_seed(random_state: Any) -> int:
@@ -173,8 +180,18 @@ def checked_samples(
             "features as input."
         )
     with np.errstate(over="ignore"):  # a number too large for the dtype becomes inf, seen below
-        samples = np.ascontiguousarray(given, dtype)
+        samples = _converted(given, dtype)
     _check_values(samples, name, given.dtype)
+    return samples
+
+
+def _converted(given: NDArray, dtype: np.dtype) -> NDArray[np.floating]:
+    """Return C-contiguous samples of this dtype; in parts, so that Ctrl-C need not wait."""
+    if given.dtype == dtype and given.flags.c_contiguous:
+        return given
+    samples = np.empty(given.shape, dtype)
+    for start in range(0, len(given), _ROWS_AT_ONCE):
+        samples[start : start + _ROWS_AT_ONCE] = given[start : start + _ROWS_AT_ONCE]
     return samples
 
 
@@ -218,7 +235,7 @@ def _check_values(samples: NDArray[np.floating], name: str, given_dtype: np.dtyp
             f"{name} has values in [{lowest:g}, {highest:g}], but a sigmoid reaches (0, 1) only; "
             f"expected values in [0, 1].{hint}",
             UserWarning,
-            stacklevel=_level_of_the_caller(),
+            stacklevel=level_of_the_caller(),
         )
 
 
@@ -229,7 +246,7 @@ def _is_sequence(value: Any) -> TypeGuard[Sequence]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _level_of_the_caller() -> int:
+def level_of_the_caller() -> int:
     """Count the frames from the function that calls this up to the first outside the package."""
     package = __name__.partition(".")[0]
     frame, level = sys._getframe(1), 1

@@ -16,6 +16,11 @@ REACH = 5.0
 
 seeds = st.integers(0, 2**32 - 1)
 
+needs_compiler = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1",
+    reason="NUMBA_DISABLE_JIT=1: is about compiled code, or takes minutes without it",
+)
+
 
 def skip_without_compiler(engine: str) -> None:
     """End a test of NaN where kernels run as plain Python, whose scalars warn and raise."""

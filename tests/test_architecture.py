@@ -18,6 +18,9 @@ TOP = 9  # the package's own __init__
 STEPS = {
     "validation": 0,
     "progress": 0,
+    "kernel_cache": 0,
+    "npz": 0,
+    "estimator": 1,
     "datasets": 0,
     "reference": 1,
     "kernels": 1,
@@ -27,10 +30,11 @@ STEPS = {
     "initialization": 4,
     "training": 4,
     "serialize": 4,
-    "autoencoder": 5,
-    "plots": 6,
-    "sweep": 6,
-    "testing": 6,
+    "checkpoint": 5,
+    "autoencoder": 6,
+    "plots": 7,
+    "sweep": 7,
+    "testing": 7,
     "__init__": TOP,
 }
 MODULES = sorted(ROOT.rglob("*.py"))

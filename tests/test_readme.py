@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from readme_blocks import code_blocks
+from strategies import needs_compiler
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = code_blocks(README, "python")
@@ -18,6 +19,7 @@ def run(block):
     return printed.getvalue()
 
 
+@needs_compiler
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_block_runs(block):
     assert run(block)

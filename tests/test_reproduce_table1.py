@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from strategies import needs_compiler
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -16,6 +17,8 @@ import paper  # noqa: E402
 import reproduce_table1  # noqa: E402
 
 from ae_numpy.datasets import DataUnavailableError  # noqa: E402
+
+pytestmark = needs_compiler
 
 FEW = paper.DataSource("stroke-digits", n_train=60, n_test=20)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import tracemalloc
+import zipfile
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from ae_numpy import Autoencoder
+from ae_numpy import Autoencoder, npz
 
 X = np.random.default_rng(0).random((11, 5))
 SETTINGS = (
@@ -52,6 +57,12 @@ MODELS = {
     "untrained": {"epochs": 0},
     "initial parameters": {"initial_parameters": {"b0": [0.1, 0.2], "W1": np.full((2, 5), 1 / 3)}},
     "without a seed": {"random_state": None},
+    "numbers of other types": {"learning_rate": Fraction(1, 4), "verbose": np.int8(0)},
+    "an integer rate": {"learning_rate": 1},
+    "initial parameters of integers": {"initial_parameters": {"b0": np.array([0, 1], np.int8)}},
+    "initial parameters by columns": {
+        "initial_parameters": {"W0": np.asfortranarray(np.full((5, 2), 1 / 3, np.float32))}
+    },
 }
 
 
@@ -157,77 +168,429 @@ def test_what_was_there_stays_when_saving_fails(path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-# -------------------------------------------------------------------------------------- refusals
+def test_names_of_features_come_back(path):
+    model = make().fit(X)
+    model.feature_names_in_ = np.array(["a", "b", "c", "d", "été"], object)
+    model.save(path)
+    loaded = Autoencoder.load(path)
+    np.testing.assert_array_equal(loaded.feature_names_in_, model.feature_names_in_)
+    assert loaded.feature_names_in_.dtype == object
 
 
-def rewritten(path, **changes):
-    """The file of a model, with other arrays or another header."""
+def test_an_epoch_without_validation_data_comes_back(path):
+    """It has NaN among the errors, and no other NaN may be in a file."""
+    model = make().fit(X, validation_data=X).partial_fit(X)
+    model.save(path)
+    np.testing.assert_equal(Autoencoder.load(path).history_, model.history_)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
+def test_a_link_stays_a_link(path, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    path.symlink_to(tmp_path / "elsewhere" / "model.npz")
     make().fit(X).save(path)
+    assert path.is_symlink()
+    Autoencoder.load(tmp_path / "elsewhere" / "model.npz")
+
+
+def test_a_name_may_be_as_long_as_the_system_lets(tmp_path):
+    path = tmp_path / ("é" * 120 + ".npz")
+    make().fit(X).save(path)
+    Autoencoder.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": "many"}, "found epochs 'many', expected int"),
+        ({"bias": None}, "found bias None, expected bool or list"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(path, changes, words):
+    model = make().fit(X)
+    model.save(path)
+    before = path.read_bytes()
+    for name, value in changes.items():
+        setattr(model, name, value)
+    with pytest.raises(ValueError, match=words):
+        model.save(path)
+    assert path.read_bytes() == before
+
+
+def test_objects_are_not_pickled(path):
+    with pytest.raises(TypeError, match="numbers must hold numbers, got dtype object"):
+        npz.write_atomically(path, {"numbers": np.array([{}])})
+    assert not path.exists()
+
+
+# -------------------------------------------------------------------------------------- refusals
+#
+# A file is taken apart, one thing in it is made wrong, and it is put together again.
+
+
+def parts_of_a_file(path) -> tuple[dict, dict]:
+    """The header and the arrays of a model file."""
+    make(initial_parameters={"b0": [0.1, 0.2]}).fit(X, validation_data=X).save(path)
     with np.load(path) as file:
         arrays = dict(file)
-    header = json.loads(arrays["header"].tobytes()) | changes.pop("header", {})
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    arrays = {name: a for name, a in (arrays | changes).items() if a is not None}
-    np.savez(path, **arrays)
+    return json.loads(arrays.pop("header").tobytes()), arrays
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"header": {"format": "something else"}},
-        {"header": {"version": 2}},
-        {"parameters": np.zeros(3, np.float32)},
-        {"parameters": np.zeros(27)},
-        {"parameters": None},
-        {"bias_mask": None},
-        {"bias_mask": np.ones(4, bool)},
-    ],
-    ids=str,
-)
-def test_a_file_with_the_wrong_contents_is_refused(path, changes):
-    rewritten(path, **changes)
-    with pytest.raises(ValueError, match=r"model\.npz.* must be "):
-        Autoencoder.load(path)
+def npy(array, *, descr=None, shape=None, by_columns=False, version=b"\1\0") -> bytes:
+    """An .npy file, which may declare something else than it holds."""
+    array = np.asarray(array)
+    descr, shape = descr or array.dtype.str, array.shape if shape is None else shape
+    text = f"{{'descr': {descr!r}, 'fortran_order': {by_columns}, 'shape': {shape!r}, }}\n".encode()
+    return b"\x93NUMPY" + version + len(text).to_bytes(2, "little") + text + array.tobytes()
 
 
-def npy(path):
-    with path.open("wb") as file:
-        np.save(file, X)
+def put_together(path, header, arrays, *, extra=(), compression=zipfile.ZIP_STORED) -> None:
+    """Write a file of this header and these arrays; bytes in their place go in as they are."""
+    content = header if isinstance(header, bytes) else json.dumps(header).encode()
+    members = {"header": np.frombuffer(content, np.uint8), **arrays}
+    with zipfile.ZipFile(path, "w", compression) as file:
+        for name, part in [*members.items(), *extra]:
+            file.writestr(f"{name}.npy", part if isinstance(part, bytes) else npy(part))
 
 
-def truncated(path):
-    make().fit(X).save(path)
-    path.write_bytes(path.read_bytes()[:-200])
+def with_header(**changes):
+    """A header that says something else; ... takes an entry away."""
+
+    def write(path):
+        header, arrays = parts_of_a_file(path)
+        header = {key: v for key, v in (header | changes).items() if v is not ...}
+        put_together(path, header, arrays)
+
+    return write
 
 
-def damaged(path):
-    """Bits fell over in the middle of the parameters."""
-    make().fit(X).save(path)
-    content = bytearray(path.read_bytes())
-    with np.load(path) as file:
-        at = content.find(file["parameters"].tobytes())
-    content[at + 5] ^= 255
-    path.write_bytes(content)
+def with_part(outer, **changes):
+    """The same for an entry that is itself an object."""
+
+    def write(path):
+        header, arrays = parts_of_a_file(path)
+        part = {key: v for key, v in (header[outer] | changes).items() if v is not ...}
+        put_together(path, header | {outer: part}, arrays)
+
+    return write
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda path: path.write_text("a letter"),
-        lambda path: path.write_bytes(b""),
-        lambda path: np.savez(path, images=X),
-        npy,
-        truncated,
-        damaged,
-    ],
-    ids=["text", "empty", "other arrays", "a single array", "truncated", "damaged"],
-)
-def test_what_is_no_model_file_is_refused(path, write):
+def with_raw_header(content):
+    def write(path):
+        put_together(path, content, parts_of_a_file(path)[1])
+
+    return write
+
+
+def with_array(name, change):
+    """Another array, or its bytes; None takes it away."""
+
+    def write(path):
+        header, arrays = parts_of_a_file(path)
+        arrays[name] = change(arrays[name])
+        put_together(path, header, {key: a for key, a in arrays.items() if a is not None})
+
+    return write
+
+
+def with_more(*extra, compression=zipfile.ZIP_STORED):
+    def write(path):
+        put_together(path, *parts_of_a_file(path), extra=extra, compression=compression)
+
+    return write
+
+
+def with_bytes(change):
+    """The bytes of a good file, changed."""
+
+    def write(path):
+        parts_of_a_file(path)
+        path.write_bytes(change(path.read_bytes()))
+
+    return write
+
+
+def changed(content: bytes, offset: int, mark: bytes, new: bytes) -> bytes:
+    """Overwrite what lies at an offset from the last mark."""
+    at = content.rindex(mark) + offset
+    return content[:at] + new + content[at + len(new) :]
+
+
+def with_one(array, value):
+    array = array.copy()
+    array[3] = value
+    return array
+
+
+def pickled(array):
+    content = io.BytesIO()
+    np.save(content, np.array([array, {}], object), allow_pickle=True)
+    return content.getvalue()
+
+
+def bomb(path):
+    """64 MB of zeros in 64 kB, under the right name, type and shape."""
+    header, arrays = parts_of_a_file(path)
+    sizes = [8_000_000, 1, 8_000_000]
+    arrays |= {
+        "parameters": np.zeros(24_000_001, np.float32),
+        "bias_mask": np.zeros(8_000_001, bool),
+    }
+    compression = zipfile.ZIP_DEFLATED
+    put_together(path, header | {"layer_sizes": sizes}, arrays, compression=compression)
+
+
+def giant(path):
+    """Sizes and shape agree, and are beyond any machine."""
+    header, arrays = parts_of_a_file(path)
+    n = 10**9
+    arrays["parameters"] = npy(np.zeros(3, np.float32), shape=(2 * n * n + 2 * n,))
+    arrays["bias_mask"] = npy(np.zeros(3, bool), shape=(2 * n,))
+    put_together(path, header | {"layer_sizes": [n, n, n]}, arrays)
+
+
+def overlapping(path):
+    """The entry of the mask points to the parameters."""
+    parts_of_a_file(path)
+    content = path.read_bytes()
+    entry = content.rindex(b"parameters.npy") - 46
+    other = content.rindex(b"bias_mask.npy") - 46
+    place = content[entry + 42 : entry + 46]
+    path.write_bytes(content[: other + 42] + place + content[other + 46 :])
+
+
+CENTRAL = b"PK\1\2"  # the mark of an entry in the directory at the end
+DEEP = b"[" * 1_000_000
+FAULTS = {
+    # No archive, or a damaged one.
+    "a text": (lambda path: path.write_text("a letter"), "not a zip file"),
+    "a web page": (lambda path: path.write_text("<!DOCTYPE html><html>"), "not a zip file"),
+    "an empty file": (lambda path: path.write_bytes(b""), "not a zip file"),
+    "a single array": (lambda path: path.write_bytes(npy(X)), "not a zip file"),
+    "a pickle": (lambda path: path.write_bytes(b"\x80\x04N."), "not a zip file"),
+    "an empty archive": (lambda path: zipfile.ZipFile(path, "w").close(), "found [], expected"),
+    "other arrays": (lambda path: np.savez(path, images=X), "found ['images'], expected 'header'"),
+    "one byte short": (with_bytes(lambda content: content[:-1]), "not a zip file"),
+    "cut in half": (with_bytes(lambda content: content[: len(content) // 2]), "not a zip file"),
+    "the beginning missing": (with_bytes(lambda content: content[500:]), "found 'header' at -500"),
+    "a flipped bit": (
+        with_bytes(lambda c: changed(c, 150, b"PK\3\4", b"\x55")),
+        "Bad CRC-32",
+    ),
+    "an encrypted member": (with_bytes(lambda c: changed(c, 8, CENTRAL, b"\1")), "encrypted"),
+    "a compression that nobody knows": (
+        with_bytes(lambda c: changed(c, 10, CENTRAL, b"\x4d")),
+        "compressed",
+    ),
+    "a member larger than the file": (
+        with_bytes(lambda c: changed(c, 20, CENTRAL, b"\xff\xff\xff\x7f" * 2)),
+        "in a file of",
+    ),
+    "members that overlap": (overlapping, "found damage"),
+    "a member beyond the end": (
+        with_bytes(lambda c: changed(c, 42, CENTRAL, b"\xff\xff\xff\x7f")),
+        "found 'initial_b0' at 2147483647, expected it in the file",
+    ),
+    "a compressed file": (with_more(compression=zipfile.ZIP_DEFLATED), "compressed"),
+    "a bomb": (bomb, "compressed"),
+    # Members.
+    "no header": (lambda path: np.savez(path, **parts_of_a_file(path)[1]), "expected 'header'"),
+    "no parameters": (with_array("parameters", lambda a: None), "expected ['bias_mask', 'initial"),
+    "no mask": (with_array("bias_mask", lambda a: None), "found the arrays"),
+    "no initial parameters": (with_array("initial_b0", lambda a: None), "found the arrays"),
+    "an unknown member": (with_more(("images", X)), "found the arrays"),
+    "a member of a long name": (with_more(("x" * 10_000, X)), "found the arrays"),
+    # Arrays.
+    "an object array": (with_array("parameters", pickled), "found 'parameters.npy' with '|O'"),
+    "an object array of the right name": (
+        with_array("initial_b0", lambda a: npy(a, descr="|O")),
+        "expected '<f8' of shape (2,)",
+    ),
+    "a structured array": (
+        with_array("parameters", lambda a: npy(a, descr=[("x", "<f4")])),
+        "expected '<f4' of shape (27,)",
+    ),
+    "another dtype": (with_array("parameters", lambda a: a.astype(float)), "expected '<f4'"),
+    "another byte order": (with_array("parameters", lambda a: a.astype(">f4")), "expected '<f4'"),
+    "a dtype that is none": (
+        with_array("parameters", lambda a: npy(a, descr="rubbish")),
+        "found damage",
+    ),
+    "another length": (with_array("parameters", lambda a: a[:-1]), "expected '<f4' of shape (27,)"),
+    "another dimension": (with_array("bias_mask", lambda a: a[None]), "of shape (7,)"),
+    "by columns": (
+        with_array("initial_b0", lambda a: npy(a, by_columns=True)),
+        "by columns",
+    ),
+    "a mask of integers": (with_array("bias_mask", lambda a: a.astype("i1")), "expected '|b1'"),
+    "a negative length": (with_array("parameters", lambda a: npy(a, shape=(-27,))), "(-27,)"),
+    "a huge length": (with_array("parameters", lambda a: npy(a, shape=(10**18,))), "(27,)"),
+    "a length that is no integer": (
+        with_array("parameters", lambda a: npy(a, shape=(27.0,))),
+        "found damage",
+    ),
+    "fewer entries than declared": (
+        with_array("parameters", lambda a: npy(a[:-1], shape=(27,))),
+        "104 bytes of entries, expected 108",
+    ),
+    "more entries than declared": (
+        with_array("parameters", lambda a: npy(a[:3].repeat(18), shape=(27,))),
+        "216 bytes of entries, expected 108",
+    ),
+    "giant sizes that agree": (giant, "bytes of entries, expected 80000000"),
+    "another version of .npy": (
+        with_array("parameters", lambda a: npy(a, version=b"\2\0")),
+        "other than 1.0",
+    ),
+    "brackets nested deeply in a shape": (
+        with_array(
+            "parameters", lambda a: npy(a, shape=Ellipsis).replace(b"Ellipsis", b"(" * 9000)
+        ),
+        "found damage",
+    ),
+    "bytes that are no array": (with_array("parameters", lambda a: b"rubbish"), "found damage"),
+    "a NaN weight": (with_array("parameters", lambda a: with_one(a, np.nan)), "found nan in"),
+    "an infinite weight": (with_array("parameters", lambda a: with_one(a, -np.inf)), "found -inf"),
+    "an initial NaN": (with_array("initial_b0", lambda a: a * np.nan), "found nan in 'initial_b0"),
+    "neither True nor False": (
+        with_array("bias_mask", lambda a: npy(with_one(a.view("u1"), 2), descr="|b1")),
+        "other bytes than 0 and 1",
+    ),
+    # The header.
+    "a header of another format": (with_header(format="other"), "expected 'ae_numpy model'"),
+    "a newer version": (with_header(version=2), "found version 2, expected 1; it was written by a"),
+    "an older version": (with_header(version=0), "found version 0, expected 1"),
+    "a version that is no number": (with_header(version="1"), "found version '1', expected 1"),
+    "True for a version": (with_header(version=True), "found version True, expected 1"),
+    "a header that is no JSON": (with_raw_header(b"{'a': 1}"), "expected a header in JSON"),
+    "a header that is no text": (with_raw_header(b"\xff\xfe\x00"), "expected a header in JSON"),
+    "an empty header": (with_raw_header(b""), "expected a header in JSON"),
+    "a header that is a list": (with_raw_header(b"[1]"), "found a header [1], expected an object"),
+    "a header of an endless number": (with_raw_header(b"9" * 9999), "expected a header in JSON"),
+    "brackets nested deeply in a header": (with_raw_header(DEEP), "RecursionError"),
+    "a huge header": (with_raw_header(bytes(1 << 25)), "expected at most 16777216"),
+    "settings missing": (with_header(settings=...), "found no 'settings' in header"),
+    "a key unknown": (with_header(colour="red"), "found an unknown 'colour' in header"),
+    "sizes that are no list": (with_header(layer_sizes="5, 2, 5"), "three or more positive"),
+    "sizes as floats": (with_header(layer_sizes=[5.0, 2.0, 5.0]), "three or more positive"),
+    "a negative size": (with_header(layer_sizes=[-5, 2, -5]), "three or more positive"),
+    "a size of 0": (with_header(layer_sizes=[5, 0, 5]), "three or more positive"),
+    "a single size": (with_header(layer_sizes=[5]), "three or more positive"),
+    "an output unlike the input": (with_header(layer_sizes=[5, 2, 4]), "the last as the first"),
+    "sizes of other arrays": (with_header(layer_sizes=[5, 3, 5]), "of shape (38,)"),
+    "an unknown dtype": (with_header(dtype="float16"), "found dtype 'float16', expected one of"),
+    "an unknown rule": (with_header(backprop="magic"), "expected one of ('exact', 'raw_error')"),
+    "an unknown engine": (with_header(engine=["numpy"]), "found engine ['numpy'], expected one"),
+    "rates that are text": (with_header(learning_rates=["0.1"]), "expected finite numbers"),
+    "rates that are NaN": (with_header(learning_rates=[float("nan")]), "expected finite numbers"),
+    "a negative rate": (with_header(learning_rates=[-0.1]), "expected finite numbers"),
+    "a seed that is none": (with_header(seed=1.5), "found seed 1.5, expected an integer"),
+    "a negative seed": (with_header(seed=-1), "found seed -1, expected an integer"),
+    "a history that is a list": (with_header(history=[]), "expected lists of equal length"),
+    "a history without epochs": (with_part("history", epoch=...), "expected lists of equal"),
+    "a history of a number": (with_part("history", seconds=1.5), "expected lists of equal"),
+    "a history cut short": (with_part("history", train_mse=[0.1]), "expected lists of equal"),
+    "a history from epoch 7": (with_part("history", epoch=[7, 8]), "expected lists of equal"),
+    "a history of text": (with_part("history", seconds=["1", "2"]), "expected lists of equal"),
+    "a history with NaN": (
+        with_part("history", train_mse=[0.1, float("nan")]),
+        "expected lists of equal",
+    ),
+    "a negative error": (with_part("history", val_mse=[0.1, -0.1]), "expected lists of equal"),
+    "an unknown history": (with_part("history", accuracy=[0.1, 0.2]), "expected lists of equal"),
+    "settings that are a list": (with_header(settings=[]), "found settings [], expected an object"),
+    "an unknown setting": (
+        with_part("settings", colour=1),
+        "found an unknown 'colour' in settings",
+    ),
+    "a setting missing": (with_part("settings", epochs=...), "found no 'epochs' in settings"),
+    "a setting of the wrong type": (with_part("settings", epochs="9"), "epochs '9', expected int"),
+    "a setting that is an object": (with_part("settings", bias={"a": 1}), "expected bool or list"),
+    "True for a number": (with_part("settings", verbose=True), "found verbose True, expected int"),
+    "an initial array of a strange name": (
+        with_header(initial_parameters={"../b0": [2]}),
+        "shapes under W0, b0, W1",
+    ),
+    "an initial shape that is none": (
+        with_header(initial_parameters={"b0": 2}),
+        "shapes under W0, b0, W1",
+    ),
+    "an initial shape that is negative": (
+        with_header(initial_parameters={"b0": [-2]}),
+        "shapes under W0, b0, W1",
+    ),
+    "names of features that are numbers": (
+        with_header(feature_names=[1, 2, 3, 4, 5]),
+        "expected null or a list of strings",
+    ),
+    "too few names of features": (with_header(feature_names=["a"]), "found 1 feature names"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_a_clear_and_cheap_error(path, fault):
+    write, words = FAULTS[fault]
     write(path)
-    with pytest.raises(ValueError, match=r"model\.npz is not a model file of ae_numpy"):
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"found .*expected") as caught:
+            Autoencoder.load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    message = str(caught.value)
+    assert message.startswith(f"{path} is not a whole ae_numpy model file: found ")
+    assert words in message
+    assert len(message) < 1000
+    # The file's size, and that of the text in it once more.
+    assert peak < (1 << 20) + 2 * path.stat().st_size
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["header", "parameters", "bias_mask"])
+def test_two_members_of_one_name_are_refused(path, name):
+    header, arrays = parts_of_a_file(path)
+    content = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    put_together(path, header, arrays, extra=[(name, ({"header": content} | arrays)[name])])
+    with pytest.raises(ValueError, match=f"found two members '{name}', expected one"):
         Autoencoder.load(path)
+
+
+def test_every_truncation_is_refused(path):
+    make().fit(X).save(path)
+    content = path.read_bytes()
+    for size in range(0, len(content), 7):
+        path.write_bytes(content[:size])
+        with pytest.raises(ValueError, match=r"found .*expected"):
+            Autoencoder.load(path)
+
+
+def test_the_files_that_are_put_together_here_are_good_but_for_their_faults(path):
+    put_together(path, *parts_of_a_file(path))
+    assert Autoencoder.load(path).n_iter_ == 2
+
+
+def test_a_large_file_is_read_in_parts(path):
+    wide = np.random.default_rng(1).random((2, 4000))
+    model = make(hidden_layer_sizes=200, epochs=0).fit(wide)
+    model.save(path)
+    np.testing.assert_array_equal(
+        Autoencoder.load(path).network_.parameters, model.network_.parameters
+    )
+
+
+def test_a_header_that_could_not_be_read_is_not_written(path, monkeypatch):
+    monkeypatch.setattr(npz, "_MAX_HEADER_BYTES", 100)
+    with pytest.raises(ValueError, match="header must be at most 100 bytes"):
+        make().fit(X).save(path)
+    assert not path.exists()
 
 
 def test_a_file_that_is_not_there_is_named(path):
     with pytest.raises(FileNotFoundError, match=r"model\.npz"):
         Autoencoder.load(path)
+
+
+def test_a_directory_keeps_its_own_error(tmp_path):
+    with pytest.raises(OSError, match=tmp_path.name):
+        Autoencoder.load(tmp_path)

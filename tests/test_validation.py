@@ -234,6 +234,15 @@ BAD_PARAMETERS = {
         [(-1, VALUE), (1.5, TYPE), ("0", TYPE), (True, TYPE)],
     ),
     "verbose": ("an integer of at least 0", [(-1, VALUE), ("yes", TYPE), (None, TYPE)]),
+    "early_stopping": ("True or False", [(1, TYPE), ("yes", TYPE), (None, TYPE)]),
+    "n_iter_no_change": (
+        "an integer of at least 1",
+        [(0, VALUE), (2.0, TYPE), (None, TYPE), (True, TYPE)],
+    ),
+    "tol": (
+        "a number|finite and not negative",
+        [(-1e-4, VALUE), (np.nan, VALUE), (np.inf, VALUE), ("small", TYPE), (None, TYPE)],
+    ),
     "bias": (
         "True, False or one boolean array per layer",
         [

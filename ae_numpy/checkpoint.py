@@ -1,0 +1,315 @@
+"""Checkpoints: a training that was interrupted goes on from its file, to the bit.
+
+A file holds the state of a training and a description of everything its result depends on. What
+goes on must have the same description; the number of epochs alone may differ. The file is written
+in one piece, so that it is the old or the new one at every moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ae_numpy.network import DTYPES, Network
+from ae_numpy.npz import Shapes, read_npz, write_npz
+from ae_numpy.reference import Array
+from ae_numpy.training import Recipe, State, chunk_size, empty_history
+from ae_numpy.validation import level_of_the_caller
+
+_FORMAT, _VERSION = "ae_numpy checkpoint", 1
+
+# A file is written when this many seconds have passed since the last one, and so many times as
+# long as writing it took: saving costs 2 % of a training at the most, on a slow disk too.
+_SECONDS_BETWEEN_WRITES = 5.0
+_WRITING_PAYS_AFTER = 50
+
+# The parts of a state that are no arrays, and whatever else stands in a header.
+_PROGRESS = {
+    "history": dict,
+    "epoch": int,
+    "position": int,
+    "squared_error": float,
+    "seconds": float,
+}
+_FIELDS: dict[str, type] = {"description": dict, "learning_rates": list, **_PROGRESS}
+
+_ROWS_PER_HASH_UPDATE = 4096  # Python handles signals between two updates
+
+
+def describe(
+    network: Network, X: Array, recipe: Recipe, validation_data: Array | None
+) -> dict[str, Any]:
+    """Describe what the bits of a training depend on, but for its learning rates.
+
+    Parameters
+    ----------
+    network : Network
+        With its initial parameters.
+    X : array, shape (n_samples, n_features)
+    recipe : Recipe
+    validation_data : array, shape (n_validation, n_features), optional
+
+    Returns
+    -------
+    dict
+        What JSON can hold. Arrays are there by their hash, under names that a user knows.
+    """
+    settings = asdict(recipe)
+    del settings["learning_rates"]  # compared as far as they have been used
+    return {
+        "X": _fingerprint(X),
+        "validation_data": None if validation_data is None else _fingerprint(validation_data),
+        "layer sizes": list(network.layer_sizes),
+        "bias": _fingerprint(network.bias_mask),
+        "initial parameters": _fingerprint(network.parameters),
+        "backprop": network.backprop,
+        "engine": network.engine,
+        "dtype": network.dtype.name,
+        **settings,
+        "samples in a chunk": chunk_size(network, recipe.batch_size),
+        # The package that this module is a part of has been imported before it.
+        "version of ae_numpy": sys.modules[__name__.partition(".")[0]].__version__,
+        "version of numpy": np.__version__,
+        "version of numba": version("numba") if network.engine == "numba" else None,
+    }
+
+
+def _fingerprint(array: NDArray) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(array), _ROWS_PER_HASH_UPDATE):
+        digest.update(np.ascontiguousarray(array[start : start + _ROWS_PER_HASH_UPDATE]).data)
+    return f"{array.dtype} of shape {array.shape}, SHA-256 {digest.hexdigest()[:16]}..."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes
+    ----------
+    path : Path
+        Where it was read.
+    description : dict
+        See `describe`.
+    learning_rates : list of float
+    state : State
+    """
+
+    path: Path
+    description: dict[str, Any]
+    learning_rates: list[float]
+    state: State
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        return self.description["seed"]
+
+    def state_for(self, description: dict[str, Any], learning_rates: tuple[float, ...]) -> State:
+        """Return the state, if this training is the one that it belongs to.
+
+        Parameters
+        ----------
+        description : dict
+            See `describe`.
+        learning_rates : tuple of float
+            One per epoch.
+
+        Returns
+        -------
+        State
+
+        Raises
+        ------
+        ValueError
+            If it belongs to another; the message names what differs.
+        """
+        # As JSON gives them back: a tuple is a list.
+        given = json.loads(json.dumps(description))
+        names = dict.fromkeys((*given, *self.description))
+        differences = [
+            f"{name} is {given.get(name)!r} here and {self.description.get(name)!r} there"
+            for name in names
+            if given.get(name) != self.description.get(name)
+        ]
+        differences += self._differences_in_rates(learning_rates)
+        if differences:
+            raise ValueError(
+                f"checkpoint {self.path} belongs to another training: {'; '.join(differences)}. "
+                "Repeat the call it was made by, or name another file to start afresh."
+            )
+        return self.state
+
+    def _differences_in_rates(self, learning_rates: tuple[float, ...]) -> list[str]:
+        """Compare the rates of the epochs that have begun, and how many epochs there are."""
+        begun = self.state.epoch + (self.state.position > 0)
+        if begun > len(learning_rates):
+            return [f"epochs is {len(learning_rates)} here and epoch {begun} has begun there"]
+        rates = zip(learning_rates, self.learning_rates[:begun], strict=False)
+        return [
+            f"learning_rate of epoch {epoch} is {here!r} here and {there!r} there"
+            for epoch, (here, there) in enumerate(rates, 1)
+            if here != there
+        ][:1]
+
+
+def read_checkpoint(path: str | os.PathLike) -> Checkpoint | None:
+    """Read a checkpoint file.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Checkpoint, or None if there is no such file
+
+    Raises
+    ------
+    ValueError
+        If the file is not a checkpoint.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    header, arrays = read_npz(path, _FORMAT, _VERSION, _shapes)
+    progress = {name: header[name] for name in _PROGRESS}
+    state = State(arrays["parameters"], best_parameters=arrays.get("best_parameters"), **progress)
+    return Checkpoint(path, header["description"], header["learning_rates"], state)
+
+
+def _shapes(header: dict[str, Any]) -> Shapes:
+    """Check a header, and return dtype and shape of the arrays that belong to it."""
+    for name, kind in _FIELDS.items():
+        if type(header.get(name)) is not kind:
+            raise ValueError(f"found {name} {header.get(name)!r:.60}, expected a {kind.__name__}")
+    sizes, dtype, seed, validation = (
+        header["description"].get(name)
+        for name in ("layer sizes", "dtype", "seed", "validation_data")
+    )
+    if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError(f"found layer sizes {sizes!r:.60}, expected positive integers")
+    if dtype not in DTYPES:
+        raise ValueError(f"found dtype {dtype!r:.60}, expected one of {DTYPES}")
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"found seed {seed!r:.60}, expected an integer of at least 0")
+    _check_progress(header, validation is not None)
+    shape = (sum(n_in * n_out + n_out for n_in, n_out in pairwise(sizes)),)
+    names = ["parameters"] + ["best_parameters"] * (validation is not None and header["epoch"] > 0)
+    return {name: (np.dtype(dtype), shape) for name in names}
+
+
+def _check_progress(header: dict[str, Any], with_validation: bool) -> None:
+    """Refuse what no training arrives at."""
+    epoch, history, rates = header["epoch"], header["history"], header["learning_rates"]
+    columns = empty_history(with_validation)
+    if list(history) != list(columns) or not all(
+        _are_numbers(values) and len(values) == epoch for values in history.values()
+    ):
+        raise ValueError(f"found another history than {list(columns)} with {epoch} numbers in each")
+    if not _are_numbers(rates) or len(rates) < epoch:
+        raise ValueError(f"found {epoch} epochs completed, expected a learning rate for each")
+    if header["position"] < 0:
+        raise ValueError(f"found position {header['position']}, expected at least 0")
+
+
+def _are_numbers(values: Any) -> bool:
+    return type(values) is list and all(type(value) in (int, float) for value in values)
+
+
+class CheckpointWriter:
+    """Writes the states of a training to a file: now and then, and when the block is left.
+
+    Parameters
+    ----------
+    path : str or path
+    description : dict
+        See `describe`.
+    learning_rates : tuple of float
+    state : State
+        The first one. It is written at once, so that a path that cannot be written is known
+        before the training.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written. While a training goes on, this is a warning, for the next
+        attempt may succeed; when it ends, an error again.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        description: dict[str, Any],
+        learning_rates: tuple[float, ...],
+        state: State,
+    ) -> None:
+        self._path = Path(path)
+        self._training = {"description": description, "learning_rates": learning_rates}
+        self._state = state
+        self._written: State | None = None
+        self._write()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        if kind is None:
+            self._write()
+        else:  # what has ended the training is what the caller is to see
+            self._write_or_warn()
+
+    def update(self, state: State) -> None:
+        """Take in the next state, and write it if it is time to.
+
+        Parameters
+        ----------
+        state : State
+        """
+        self._state = state
+        if time.monotonic() >= self._next_write:
+            self._write_or_warn()
+
+    def _write(self) -> None:
+        """Write the last state, unless it is there already."""
+        state = self._state
+        if state is self._written:
+            return
+        started = time.monotonic()
+        try:
+            _write_state(self._path, self._training, state)
+            self._written = state
+        finally:
+            now = time.monotonic()
+            pause = max(_SECONDS_BETWEEN_WRITES, _WRITING_PAYS_AFTER * (now - started))
+            self._next_write = now + pause
+
+    def _write_or_warn(self) -> None:
+        try:
+            self._write()
+        except OSError as error:
+            warnings.warn(
+                f"the checkpoint {self._path} could not be written: {error}",
+                RuntimeWarning,
+                stacklevel=level_of_the_caller(),
+            )
+
+
+def _write_state(path: Path, training: dict[str, Any], state: State) -> None:
+    header = training | {name: getattr(state, name) for name in _PROGRESS}
+    arrays = {"parameters": state.parameters}
+    if state.best_parameters is not None:
+        arrays["best_parameters"] = state.best_parameters
+    write_npz(path, _FORMAT, _VERSION, header, arrays)

@@ -1,0 +1,261 @@
+"""One .npz file of arrays and a header: written in one piece, read with suspicion.
+
+The header is JSON and holds everything that is no array, with the name and the version of what the
+file is. Nothing in it is pickled. A file may come from anybody: what it declares is compared with
+what is expected before memory is taken for it, so that none costs more memory than its own size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import reprlib
+import secrets
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+Shapes = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
+
+_HEADER = "header"
+# 100,000 epochs of history take a tenth of this. JSON grows when it is read, some twentyfold.
+_MAX_HEADER_BYTES = 1 << 24
+_CHUNK = 1 << 20
+
+
+def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> None:
+    """Write arrays to an .npz file that is there whole, or not at all.
+
+    Whatever ends the writing, even the end of the process, the path names the old file or the new
+    one. A process that is killed leaves a hidden file beside it, whose name ends in ``.part``.
+
+    Parameters
+    ----------
+    path : str or path
+        Replaced if it exists; if it is a link, what it points to.
+    arrays : mapping of str to array
+
+    Raises
+    ------
+    TypeError
+        If an array holds objects, which only pickle could store.
+    OSError
+        If the file cannot be written; what was there is as it was.
+    """
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
+    target = Path(os.path.realpath(path))
+    # Not of tempfile: its files are for their owner alone, whatever the system's umask.
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_npz(
+    path: str | os.PathLike,
+    kind: str,
+    version: int,
+    header: Mapping[str, Any],
+    arrays: Mapping[str, NDArray],
+) -> None:
+    """Write a header and arrays as `write_atomically` does.
+
+    Parameters
+    ----------
+    path : str or path
+    kind : str
+        What the file is, such as ``"ae_numpy model"``.
+    version : int
+        Of this kind of file.
+    header : mapping
+        What JSON can hold.
+    arrays : mapping of str to array
+    """
+    content = json.dumps({"format": kind, "version": version, **header}).encode()
+    if len(content) > _MAX_HEADER_BYTES:
+        raise ValueError(f"header must be at most {_MAX_HEADER_BYTES} bytes, got {len(content)}")
+    write_atomically(path, {_HEADER: np.frombuffer(content, np.uint8), **arrays})
+
+
+def read_npz(
+    path: str | os.PathLike, kind: str, version: int, expected: Callable[[dict[str, Any]], Shapes]
+) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """Read what `write_npz` has written, and nothing else.
+
+    Parameters
+    ----------
+    path : str or path
+    kind : str
+    version : int
+    expected : callable
+        Is given the header, without format and version. It checks it, and returns dtype and shape
+        of every array that must be there; it raises ValueError if the header is not right.
+
+    Returns
+    -------
+    header : dict
+    arrays : dict of str to array
+        Floating-point ones are finite.
+
+    Raises
+    ------
+    ValueError
+        If the file is anything else, or damaged: it names the file, what was found, and what was
+        expected. No more memory than the file's own size was taken.
+    OSError
+        If the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        try:
+            with _damage_is_refused(f"{kind} file"):
+                archive = zipfile.ZipFile(file)
+            members = _members(archive, os.fstat(file.fileno()).st_size)
+            header = _read_header(archive, members)
+            _check_version(header, kind, version)
+            shapes = expected(header)
+            _check_names(members, shapes)
+            for name, (dtype, shape) in shapes.items():
+                _open(archive, members[name], dtype, shape).close()
+            arrays = {name: _read(archive, members[name], *shapes[name]) for name in shapes}
+        except ValueError as error:
+            raise ValueError(f"{path} is not a whole {kind} file: {error}") from error
+    return header, arrays
+
+
+@contextlib.contextmanager
+def _damage_is_refused(expected: str) -> Iterator[None]:
+    """Turn what the libraries raise for damaged bytes into a ValueError with found and expected.
+
+    zipfile, NumPy and json have no error of their own for it: a dozen kinds have been seen, among
+    them MemoryError for brackets nested deeply and tokenize.TokenError for brackets left open.
+    """
+    try:
+        yield
+    except OSError:  # the disk is damaged, not what the file says
+        raise
+    except Exception as error:
+        # The text of an error may quote the file, which may hold anything.
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ValueError(f"found damage ({reason}), expected {expected}") from error
+
+
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+    """Return what is in the archive by name, as declared in its directory."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name in members:
+            raise ValueError(f"found two members {name!r:.60}, expected one")
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+            raise ValueError(f"found {name!r:.60} compressed, expected members that are not")
+        if not 0 <= info.header_offset < size:
+            raise ValueError(f"found {name!r:.60} at {info.header_offset}, expected it in the file")
+        members[name] = info
+    total = sum(info.file_size for info in members.values())
+    if total > size:  # members that overlap, or lie beyond the end
+        raise ValueError(f"found members of {total} bytes in a file of {size}, expected them in it")
+    return members
+
+
+def _read_header(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> dict[str, Any]:
+    """Read the member that is JSON."""
+    if _HEADER not in members:
+        raise ValueError(f"found {reprlib.repr(sorted(members))}, expected {_HEADER!r} among them")
+    info = members.pop(_HEADER)
+    if info.file_size > _MAX_HEADER_BYTES:
+        raise ValueError(
+            f"found a header of {info.file_size} bytes, expected at most {_MAX_HEADER_BYTES}"
+        )
+    content = _read(archive, info, np.dtype(np.uint8), None).tobytes()
+    with _damage_is_refused("a header in JSON"):
+        header = json.loads(content)
+    if not isinstance(header, dict):
+        raise ValueError(f"found a header {reprlib.repr(header)}, expected an object")
+    return header
+
+
+def _check_version(header: dict[str, Any], kind: str, version: int) -> None:
+    """Take format and version out of the header."""
+    given, number = header.pop("format", None), header.pop("version", None)
+    if given != kind:
+        raise ValueError(f"found format {reprlib.repr(given)}, expected {kind!r}")
+    if type(number) is not int or number != version:
+        newer = type(number) is int and number > version
+        hint = "; it was written by a newer ae_numpy, which can read it" if newer else ""
+        raise ValueError(f"found version {reprlib.repr(number)}, expected {version}{hint}")
+
+
+def _check_names(members: Mapping[str, Any], shapes: Shapes) -> None:
+    if members.keys() != shapes.keys():
+        found, expected = (reprlib.repr(sorted(names)) for names in (members, shapes))
+        raise ValueError(f"found the arrays {found}, expected {expected}")
+
+
+def _open(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: np.dtype, shape: tuple | None
+) -> IO[bytes]:
+    """Return a stream at the first entry of an array that is just what is expected.
+
+    Without a shape it must be a vector of any length.
+    """
+    with _damage_is_refused("an array"):
+        stream = archive.open(info)
+        if npy.read_magic(stream) != (1, 0):
+            raise ValueError("a version of the .npy format other than 1.0")
+        found, in_columns, given = npy.read_array_header_1_0(stream)
+        start = stream.tell()
+    if shape is None and len(found) == 1:
+        shape = found
+    if (given, found, in_columns) != (dtype, shape, False) or min(found, default=0) < 0:
+        raise ValueError(
+            f"found {info.filename!r:.60} with {given.str!r:.60} of shape {found}"
+            f"{' by columns' if in_columns else ''}, "
+            f"expected {dtype.str!r} of shape {'(n,)' if shape is None else shape}"
+        )
+    entries = info.file_size - start
+    if math.prod(found) * dtype.itemsize != entries:
+        raise ValueError(
+            f"found {info.filename!r:.60} with {entries} bytes of entries, "
+            f"expected {math.prod(found) * dtype.itemsize}"
+        )
+    return stream
+
+
+def _read(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: np.dtype, shape: tuple | None
+) -> NDArray:
+    """Read an array that is just what is expected."""
+    with _open(archive, info, dtype, shape) as stream:
+        entries = info.file_size - stream.tell()
+        array = np.empty(entries // dtype.itemsize, dtype)
+        memory = array.view(np.uint8)
+        with _damage_is_refused(f"{entries} bytes of {info.filename!r:.60}"):
+            for begin in range(0, entries, _CHUNK):  # zipfile checks the sum at the last one
+                part = stream.read(min(_CHUNK, entries - begin))
+                memory[begin : begin + _CHUNK] = np.frombuffer(part, np.uint8)
+    _check_entries(array, info.filename)
+    return array if shape is None else array.reshape(shape)
+
+
+def _check_entries(array: NDArray, name: str) -> None:
+    """Refuse what no computation gives: NaN, infinity, truth values other than 0 and 1."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        index = int(np.argmin(np.isfinite(array)))
+        raise ValueError(f"found {array[index]} in {name!r:.60}, expected finite numbers")
+    if array.dtype.kind == "b" and array.size and array.view(np.uint8).max() > 1:
+        raise ValueError(f"found other bytes than 0 and 1 in {name!r:.60}, expected truth values")

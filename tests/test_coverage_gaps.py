@@ -1,0 +1,103 @@
+"""Lines that no other test reaches: displays of a sweep, absent extras, odd but valid input."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ae_numpy import Autoencoder, testing
+from ae_numpy.progress import SweepDisplay
+
+X = np.full((4, 3), 0.5)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self):
+        return True
+
+
+def watch_a_sweep(display) -> None:
+    """Two models of two epochs, side by side."""
+    with display:
+        for epoch, model in ((1, "a"), (1, "b"), (2, "a"), (2, "b")):
+            display.update(
+                SimpleNamespace(model=model, epoch=epoch, epochs=2, mse=0.25 / epoch, work=1.0)
+            )
+
+
+def interrupt_a_sweep(display) -> None:
+    with display:
+        display.update(SimpleNamespace(model="a", epoch=1, epochs=2, mse=0.25, work=1.0))
+        raise KeyboardInterrupt
+
+
+def test_a_sweep_writes_a_line_per_model_where_there_is_no_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    watch_a_sweep(SweepDisplay(4.0, 2))
+    lines = sys.stderr.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("a: mse 0.1250 after epoch 2; 1 of 2 models, about ")
+    assert lines[1].startswith("b: mse 0.1250 after epoch 2; 2 of 2 models, about 0 s left")
+
+
+def test_a_sweep_draws_bars_on_a_terminal(monkeypatch):
+    pytest.importorskip("tqdm", reason="bars need tqdm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    display = SweepDisplay(4.0, 2)
+    watch_a_sweep(display)
+    drawn = sys.stderr.getvalue()
+    for part in ("all models", "epoch 0/2", "2/2 models"):
+        assert part in drawn
+    assert display._bars == {}
+
+
+def test_a_sweep_that_is_interrupted_closes_its_bars(monkeypatch):
+    pytest.importorskip("tqdm", reason="bars need tqdm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    display = SweepDisplay(4.0, 2)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_a_sweep(display)
+    assert display._bars["a"].disable  # what tqdm calls a bar that is closed
+
+
+def test_a_sweep_writes_lines_on_a_terminal_without_tqdm(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    watch_a_sweep(SweepDisplay(4.0, 2))
+    assert len(sys.stderr.getvalue().splitlines()) == 2
+
+
+def test_a_random_state_of_the_old_kind_is_taken():
+    model, same = (
+        Autoencoder(2, epochs=1, engine="numpy", random_state=np.random.RandomState(5)).fit(X)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(model.network_.parameters, same.network_.parameters)
+
+
+def test_absence_of_hypothesis_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(ImportError, match=r"pip install 'ae_numpy\[test\]'"):
+        importlib.reload(testing)
+    monkeypatch.undo()
+    importlib.reload(testing)
+
+
+def test_a_disk_that_fails_is_not_called_a_damaged_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    Autoencoder(2, epochs=1, engine="numpy").fit(X).save(path)
+
+    def fail(*args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        Autoencoder.load(path)

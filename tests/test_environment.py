@@ -1,0 +1,309 @@
+"""Surroundings that are not as one would wish: it works, with one warning at most."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from strategies import needs_compiler
+
+import ae_numpy
+from ae_numpy import Autoencoder, kernel_cache
+
+X = np.full((4, 3), 0.5)
+COMPILES = os.environ.get("NUMBA_DISABLE_JIT") != "1"
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+
+
+@contextlib.contextmanager
+def full_disk(size: int):
+    """Make longer writes fail as on a full disk (EFBIG in place of ENOSPC)."""
+    resource = pytest.importorskip("resource", reason="needs POSIX limits")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:  # before pytest goes on, which may be writing to a file itself
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path):
+    path = tmp_path / "model.npz"
+    model = Autoencoder(2, epochs=1, engine="numpy").fit(X)
+    model.save(path)
+    before = path.read_bytes()
+    with pytest.raises(OSError, match="File too large"), full_disk(len(before) // 2):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["model.npz"]
+
+
+# ------------------------------------------------------------------------- a process of its own
+
+
+@pytest.fixture(name="installation")
+def fixture_installation(tmp_path):
+    """A copy of the package with nothing compiled, whose cache cannot be written to.
+
+    A file in place of the directory stops everybody; missing permission does not stop root.
+    """
+    copy = tmp_path / "Ordner mit Žluťoučký 手書き" / "ae_numpy"
+    source = Path(ae_numpy.__file__).parent
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "__pycache__").touch()
+    return copy.parent
+
+
+def run(script: str, directory: Path, *arguments, **options) -> subprocess.CompletedProcess:
+    """Run a script in an environment with next to nothing in it."""
+    nowhere = str(directory / "ae_numpy" / "__pycache__" / "nowhere")
+    environment = {
+        "PYTHONPATH": str(directory),
+        "LANG": "C",
+        "LC_ALL": "C",
+        "XDG_CACHE_HOME": nowhere,
+        "XDG_CONFIG_HOME": nowhere,
+        "NUMBA_CACHE_DIR": nowhere,
+    }
+    kept = {"PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"}
+    environment |= {name: value for name, value in os.environ.items() if name in kept}
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=environment,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        **options,
+    )
+
+
+HOSTILE = """
+import os, sys
+import numpy as np
+import ae_numpy
+from ae_numpy import Autoencoder, kernels
+
+assert os.path.dirname(ae_numpy.__file__) == os.path.join(os.getcwd(), "ae_numpy")
+assert kernels.sigmoid_forward(np.zeros(3))[0] == 0.5
+kernels.squared_errors(np.ones((2, 3)), np.zeros((2, 3)))
+X = np.full((4, 3), 0.5)
+model = Autoencoder(2, epochs=2, engine="numpy", verbose=1, random_state=0).fit(X)
+model.save("mein Modell - é手.npz")
+loaded = Autoencoder.load(os.path.abspath("mein Modell - é手.npz"))
+assert (loaded.reconstruct(X) == model.reconstruct(X)).all()
+try:
+    Autoencoder.load("fehlt - é手.npz")
+except FileNotFoundError as error:
+    print(error)  # a message with any letters in it can be printed
+"""
+
+
+def test_no_home_no_terminal_no_locale_no_cache_and_a_path_of_any_letters(installation):
+    done = run(HOSTILE, installation, stdout=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Warning") == (1 if COMPILES else 0), done.stderr
+    assert "epoch 2/2" in done.stderr
+    if COMPILES:
+        assert "Set NUMBA_CACHE_DIR to a directory that can be written to" in done.stderr
+
+
+COMPILED = """
+import numpy as np
+from ae_numpy import Autoencoder
+
+X = np.random.default_rng(0).random((50, 6))
+models = [Autoencoder(2, epochs=2, random_state=0, engine=e).fit(X) for e in ("numpy", "numba")]
+assert np.allclose(*(model.network_.parameters for model in models), atol=1e-5)
+"""
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_a_training_without_a_cache_costs_one_warning(installation):
+    """All kernels together give the one warning that one of them gives."""
+    done = run(COMPILED, installation, stdout=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Warning") == 1, done.stderr
+
+
+TRAINING = """
+import numpy as np
+from ae_numpy import Autoencoder
+
+X = np.full((4, 3), 0.5)
+model = Autoencoder(2, epochs=3, engine="numpy", verbose=1, random_state=0).fit(X)
+model.save("model.npz")
+"""
+
+
+@posix
+@pytest.mark.parametrize("streams", [("stdout",), ("stdout", "stderr")], ids=" and ".join)
+def test_pipes_that_nobody_reads_from(installation, streams):
+    """As in ``train.py 2>&1 | head -1``, when head has seen enough."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    closes = "".join(
+        f"import os; os.dup2({writer}, {['', 'stdout', 'stderr'].index(stream)})\n"
+        for stream in streams
+    )
+    try:
+        done = run(closes + TRAINING, installation, stdout=subprocess.DEVNULL, pass_fds=[writer])
+    finally:
+        os.close(writer)
+    # Python itself answers 120 where its standard streams cannot be flushed at the end.
+    assert done.returncode in (0, 120), done.stderr
+    assert "Error" not in done.stderr.replace("BrokenPipeError", "", 1), done.stderr
+    assert Autoencoder.load(installation / "model.npz").n_iter_ == 3
+
+
+@posix
+def test_no_streams_at_all(installation):
+    """As under pythonw, or in a daemon that has closed them."""
+    script = "import sys\nsys.stdout = sys.stderr = None\n" + TRAINING
+    done = run(script, installation, stdout=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert Autoencoder.load(installation / "model.npz").n_iter_ == 3
+
+
+# ------------------------------------------------------------------------------ Numba's cache
+#
+# Of a small kernel in a module of its own, which is imported anew as often as another process
+# would import it.
+
+MODULE = """
+import numba
+from ae_numpy.kernel_cache import keep
+
+@keep
+@numba.njit
+def double(x):
+    return x + x
+"""
+
+
+@pytest.fixture(name="module")
+def fixture_module(tmp_path, monkeypatch):
+    """The file of a module with one kernel; its cache is beside it."""
+    monkeypatch.setattr(kernel_cache, "_warned", False)
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", "")
+    path = tmp_path / "module.py"
+    path.write_text(MODULE)
+    return path
+
+
+def double(path: Path):
+    """The kernel, as a new process would see it."""
+    specification = importlib.util.spec_from_file_location("module", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.double
+
+
+def hits(kernel) -> int:
+    """How often its code was found on disk."""
+    return sum(kernel.stats.cache_hits.values())
+
+
+def assert_works(path: Path, *, warning=None):
+    """Import and call the kernel; it warns as expected, once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        kernel = double(path)
+        assert kernel(21) == 42
+        assert kernel(1.5) == 3
+    assert [str(one.message) for one in caught if warning not in str(one.message)] == []
+    assert len(caught) == (warning is not None)
+    return kernel
+
+
+def spoil(path: Path, suffix: str, change) -> None:
+    files = list((path.parent / "__pycache__").glob(f"*{suffix}"))
+    assert files
+    for file in files:
+        file.write_bytes(change(file.read_bytes()))
+
+
+@needs_compiler
+def test_a_kernel_is_found_again(module):
+    assert hits(assert_works(module)) == 0
+    assert hits(assert_works(module)) == 2
+
+
+SPOILS = {
+    "empty": lambda content: b"",
+    "cut short": lambda content: content[: len(content) // 2],
+    "one byte short": lambda content: content[:-1],
+    "a text": lambda content: b"<html>404</html>",
+    "zeros": lambda content: bytes(len(content)),
+    "zeros at the end": lambda content: content[: len(content) // 2].ljust(len(content), b"\0"),
+}
+# In the index this only makes entries that are not found, or are of another version.
+FLIPS = {
+    f"a bit flipped at {place}": lambda content, place=place: bytes(
+        byte ^ (8 if index == int(place * len(content)) else 0)
+        for index, byte in enumerate(content)
+    )
+    for place in (0, 0.1, 0.5, 0.9)
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("fault", SPOILS | FLIPS)
+def test_a_spoiled_cache_is_made_anew_without_a_word(module, suffix, fault):
+    assert_works(module)
+    spoil(module, suffix, (SPOILS | FLIPS)[fault])
+    kernel = assert_works(module)
+    # Not even damaged code that would run: it might crash, or compute something else.
+    assert suffix == ".nbi" or hits(kernel) == 0
+    assert hits(assert_works(module)) == 2
+
+
+@needs_compiler
+def test_a_cache_that_is_no_directory_costs_one_warning(module, monkeypatch):
+    (module.parent / "__pycache__").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(module / "nowhere"))
+    monkeypatch.setenv("HOME", str(module / "nowhere"))
+    assert_works(module, warning="cannot be kept on disk (cannot cache function 'double'")
+    assert_works(module)  # once in a process
+
+
+@needs_compiler
+def test_a_cache_that_disappears_costs_one_warning(module):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        kernel = double(module)
+        shutil.rmtree(module.parent / "__pycache__")
+        (module.parent / "__pycache__").touch()
+        assert kernel(21) == 42
+        assert kernel(1.5) == 3
+    assert len(caught) == 1
+    assert "cannot be kept on disk" in str(caught[0].message)
+
+
+@needs_compiler
+def test_a_full_disk_costs_one_warning(module):
+    with full_disk(100):
+        assert_works(module, warning="cannot be kept on disk ([Errno 27] File too large)")
+
+
+@needs_compiler
+def test_a_cache_that_may_not_be_written_to_is_read(module, monkeypatch):
+    assert_works(module)
+    monkeypatch.setattr("numba.core.caching._CacheLocator.ensure_cache_path", lambda self: None)
+    monkeypatch.setattr(
+        "numba.core.caching.IndexDataCacheFile._open_for_write",
+        lambda self, path: (_ for _ in ()).throw(PermissionError(13, "Permission denied")),
+    )
+    assert hits(assert_works(module)) == 2
