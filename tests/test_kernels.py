@@ -254,6 +254,13 @@ def test_batches_of_any_size_equal_a_numpy_step_per_batch(n_samples, batch_size,
     assert_same_training(case, X, np.arange(n_samples), 0.5, 0.01, batch_size)
 
 
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_rows_of_4096_bytes_are_padded_and_trained_like_others(batch_size):
+    case = make_case((7, 512, 7), 1, bias=True)
+    X = images("mostly background", 2, 12, 7, 0.01)
+    assert_same_training(case, X, np.arange(12), 0.05, 0.01, batch_size)
+
+
 def test_the_most_frequent_value_is_taken_for_the_background():
     X = np.full((10, 4), 0.25)
     X[:, 0] = np.linspace(0, 1, 10)
