@@ -168,13 +168,19 @@ class Network:
 
         Raises
         ------
+        TypeError
+            If the arrays hold integers: a gradient among integers would be cut off.
         ValueError
             If a name is missing or unknown, or a shape is wrong.
         """
-        flat = np.empty(self.parameters.size, np.result_type(*named.values()))
+        names = self.as_dict().keys()
+        if names != named.keys():
+            raise ValueError(f"parameters must be {sorted(names)}, got {sorted(named)}")
+        dtype = np.result_type(*named.values())
+        if dtype.kind not in "fc":
+            raise TypeError(f"parameters must hold floating-point numbers, got dtype {dtype}")
+        flat = np.empty(self.parameters.size, dtype)
         targets = self.as_dict(flat)
-        if targets.keys() != named.keys():
-            raise ValueError(f"parameters must be {sorted(targets)}, got {sorted(named)}")
         for name, target in targets.items():
             shape = np.shape(named[name])
             if shape != target.shape:
@@ -273,6 +279,8 @@ class Network:
 
         Raises
         ------
+        TypeError
+            If `parameters` hold integers.
         ValueError
             If a name is missing or unknown, or a shape is wrong.
 

@@ -207,3 +207,10 @@ def test_samples_of_another_width_are_refused(name, width):
         case.network.loss_and_gradients(case.parameters, wrong, case.X[:2])
     with pytest.raises(ValueError, match=r"\(2, 4\)|(?i:width|shape|dimension)"):
         case.network.loss_and_gradients(case.parameters, case.X[:2], wrong)
+
+
+def test_integer_parameters_are_refused():
+    network = Network((2, 1, 2))
+    whole = {name: np.ones(a.shape, int) for name, a in network.as_dict().items()}
+    with pytest.raises(TypeError, match="parameters must hold floating-point numbers, got dtype"):
+        network.loss_and_gradients(whole, np.ones((1, 2)))
