@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -235,9 +236,10 @@ KINDS = ("mostly background", "dense", "all background")
 @pytest.mark.parametrize("backprop", ["exact", "raw_error"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("background", [0.0, 0.01, 1.0, 0.37])
-def test_fused_training_equals_a_numpy_step_per_sample(kind, background, backprop):
-    # 21 and 11 are no multiples of the 8 numbers that a register holds.
-    case = make_case((21, 11, 6, 21), 1, bias=True, backprop=backprop)
+@pytest.mark.parametrize("hidden", [5, 11])
+def test_fused_training_equals_a_numpy_step_per_sample(hidden, kind, background, backprop):
+    # 21, 11 and 5 are no multiples of the 8 numbers that a register holds; 5 units are narrow.
+    case = make_case((21, hidden, 6, 21), 1, bias=True, backprop=backprop)
     X = images(kind, 2, 40, 21, background)
     order = np.random.default_rng(3).permutation(40)
     assert_same_training(case, X, order, 0.5, background)
@@ -246,10 +248,11 @@ def test_fused_training_equals_a_numpy_step_per_sample(kind, background, backpro
 @pytest.mark.parametrize("backprop", ["exact", "raw_error"])
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 31, 32, 33, 64, 65, 97])
 @pytest.mark.parametrize("n_samples", [1, 64, 66, 98])
-def test_batches_of_any_size_equal_a_numpy_step_per_batch(n_samples, batch_size, backprop):
+@pytest.mark.parametrize("hidden", [2, 9])
+def test_batches_of_any_size_equal_a_numpy_step_per_batch(hidden, n_samples, batch_size, backprop):
     # Around 32 samples, which go through the network together, and with last batches and last
     # parts of a batch that are a single sample. 70 outputs: four whole registers and a part.
-    case = make_case((70, 9, 5, 70), 1, bias=True, backprop=backprop)
+    case = make_case((70, hidden, 5, 70), 1, bias=True, backprop=backprop)
     X = images("mostly background", 2, n_samples, 70, 0.01)
     assert_same_training(case, X, np.arange(n_samples), 0.5, 0.01, batch_size)
 
@@ -273,7 +276,7 @@ def test_the_most_frequent_value_is_taken_for_the_background():
 @pytest.mark.parametrize("background", [0.0, 0.01, 1.0, 0.5, -3.0])
 def test_any_background_is_right(background):
     """It decides what is fast, not what is computed: the images' own is 0.01."""
-    case = make_case((12, 5, 12), 4)
+    case = make_case((12, 9, 12), 4)
     X = images("mostly background", 5, 30, 12, 0.01)
     assert_same_training(case, X, np.arange(30), 0.5, background)
 
@@ -283,14 +286,20 @@ def test_any_background_is_right(background):
     st.sampled_from(KINDS),
     st.integers(0, 30),
     st.sampled_from([0.1, 1.0]),
+    st.booleans(),
 )
-def test_fused_training_equals_numpy_for_networks_of_any_depth_and_mask(case, kind, n, rate):
+def test_fused_training_equals_numpy_for_networks_of_any_depth_and_mask(
+    case, kind, n, rate, narrow
+):
     X = images(kind, 6, 10, case.network.layer_sizes[0])
     order = np.random.default_rng(7).integers(10, size=n)
-    if n == 0:
-        np.testing.assert_array_equal(fused(case, X, order, rate, 0.0)[0], case.network.parameters)
-    else:
-        assert_same_training(case, X, order, rate, 0.0)
+    # Networks drawn at random are small: whether the first layer is narrow is drawn beside them.
+    with mock.patch.object(kernels, "_NARROW", 1000 if narrow else 0):
+        if n > 0:
+            assert_same_training(case, X, order, rate, 0.0)
+        else:
+            trained, _ = fused(case, X, order, rate, 0.0)
+            np.testing.assert_array_equal(trained, case.network.parameters)
 
 
 def test_fused_training_in_float32_agrees_with_float64():
@@ -335,10 +344,11 @@ def test_fused_training_takes_images_that_may_not_be_written_to():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_fused_training_lets_nan_be_seen(dtype):
+@pytest.mark.parametrize("hidden", [3, 9])
+def test_fused_training_lets_nan_be_seen(hidden, dtype):
     """No compiler flag may assume that there is no NaN: divergence would go unnoticed."""
     skip_without_compiler("numba")
-    case = make_case((6, 3, 6), 0, dtype=dtype)
+    case = make_case((6, hidden, 6), 0, dtype=dtype)
     X = images("dense", 1, 10, 6).astype(dtype)
     X[4, 2] = np.nan
     trained, errors = fused(case, X, np.arange(10), 1.0, 0.0)
