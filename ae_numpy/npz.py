@@ -12,15 +12,15 @@ import json
 import math
 import os
 import reprlib
-import secrets
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+
+from ae_numpy.files import replacing
 
 Shapes = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
 
@@ -33,13 +33,10 @@ _CHUNK = 1 << 20
 def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> None:
     """Write arrays to an .npz file that is there whole, or not at all.
 
-    Whatever ends the writing, even the end of the process, the path names the old file or the new
-    one. A process that is killed leaves a hidden file beside it, whose name ends in ``.part``.
-
     Parameters
     ----------
     path : str or path
-        Replaced if it exists; if it is a link, what it points to.
+        See `files.replacing`, which writes it.
     arrays : mapping of str to array
 
     Raises
@@ -52,18 +49,8 @@ def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> 
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
-    target = Path(os.path.realpath(path))
-    # Not of tempfile: its files are for their owner alone, whatever the system's umask.
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def write_npz(

@@ -100,6 +100,7 @@ class SweepDisplay:
     def __init__(self, work: float, n_models: int) -> None:
         self._work, self._n_models = work, n_models
         self._done, self._models_done = 0.0, 0
+        self._epochs: dict[str, int] = {}  # of every model, the last that was told of
         self._started = time.monotonic()
         self._bars: dict[str, Any] = {}
         self._new_bar: Any = _tqdm() if _is_terminal() else None
@@ -116,17 +117,24 @@ class SweepDisplay:
                 bar.close()
 
     def update(self, message: Any) -> None:
-        """Take in what a model tells after an epoch.
+        """Take in what a model tells after an epoch, or after several.
+
+        An epoch that is told of again, because the process that trained the model has died, counts
+        once.
 
         Parameters
         ----------
         message : object
-            With ``model``, ``epoch``, ``epochs``, ``mse`` and ``work``, the share of this epoch.
+            With ``model``, ``epoch``, ``epochs``, ``mse`` and ``work``, the share of one epoch.
         """
-        self._done += message.work
+        n_new = message.epoch - self._epochs.get(message.model, 0)
+        if n_new <= 0:
+            return
+        self._epochs[message.model] = message.epoch
+        self._done += n_new * message.work
         self._models_done += message.epoch == message.epochs
         if self._new_bar:
-            self._draw(message)
+            self._draw(message, n_new)
         elif message.epoch == message.epochs:
             elapsed = time.monotonic() - self._started
             left = elapsed * (self._work / self._done - 1)
@@ -137,19 +145,19 @@ class SweepDisplay:
                 flush=True,
             )
 
-    def _draw(self, message: Any) -> None:
+    def _draw(self, message: Any, n_new: int) -> None:
         if message.model not in self._bars:
             self._bars[message.model] = self._new_bar(
                 total=message.epochs,
                 desc=message.model,
                 leave=False,
-                bar_format="{desc:24}{bar}| epoch {n_fmt}/{total_fmt}{postfix}",
+                bar_format="{desc:32}{bar}| epoch {n_fmt}/{total_fmt}{postfix}",
             )
         bar = self._bars[message.model]
         bar.set_postfix_str(f"mse {message.mse:.4f}", refresh=False)
-        bar.update()
+        bar.update(n_new)
         self._total.set_postfix_str(f"{self._models_done}/{self._n_models} models", refresh=False)
-        self._total.update(message.work)
+        self._total.update(n_new * message.work)
         if message.epoch == message.epochs:
             self._bars.pop(message.model).close()
 

@@ -1,4 +1,4 @@
-"""Many trainings at once, spread over processes.
+"""Many trainings at once, spread over the cores of this machine or over other machines.
 
 A job is anything that can be pickled; what is done with one is a function that every process can
 import. Jobs are started in the order given, so put the longest first: the last to end is then a
@@ -7,48 +7,82 @@ short one.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from contextlib import closing
 from typing import Any, TypeVar
+
+from ae_numpy import worker_pool
+from ae_numpy.validation import checked_integer
+from ae_numpy.worker_pool import Outcome, WorkerDiedError
+
+__all__ = ["Report", "SweepError", "WorkerDiedError", "ignore", "run_jobs"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 Report = Callable[[Any], None]
 
-# One core per training is the fastest way to many trainings. Libraries of linear algebra read
-# these when they are loaded, hence in the environment that a process is started with.
-_ONE_THREAD = dict.fromkeys(
-    ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
-_SECONDS_BETWEEN_REPORTS = 0.2
+# On Windows, Ctrl-C is not noticed before a wait ends.
+_SECONDS_BETWEEN_LOOKS = 0.5
 
-_reports: Any = None  # in a worker: the queue to the process that waits
+
+class SweepError(RuntimeError):
+    """Some jobs have failed; its message names them all.
+
+    Attributes
+    ----------
+    failures : list of (job, exception)
+        In the order of the jobs; the first exception is also the cause of this one.
+    results : list of (job, result)
+        Of the jobs that ended well, in the order of the jobs.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        failures: Sequence[tuple[Any, BaseException]] = (),
+        results: Sequence[tuple[Any, Any]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.failures = list(failures)
+        self.results = list(results)
+
+
+def ignore(*anything: Any) -> None:
+    """Do nothing: who is told has no interest."""
 
 
 def run_jobs(
     function: Callable[[Job, Report], Result],
     jobs: Sequence[Job],
     *,
-    processes: int,
-    on_report: Report = lambda message: None,
+    processes: int | None = None,
+    executor: Executor | None = None,
+    on_report: Report = ignore,
+    on_result: Callable[[Job, Result], None] = ignore,
+    name: Callable[[Job], str] = str,
 ) -> list[Result]:
-    """Do all jobs, several at a time.
+    """Do all jobs, several at a time, on this machine or wherever an executor runs them.
 
     Parameters
     ----------
     function : callable
-        ``function(job, report)`` does one job and returns its result. Whatever it passes to
-        ``report`` arrives at `on_report`. It must be importable: a function of a module.
+        ``function(job, report)`` does one job and returns its result. It must be importable by
+        the processes that do the jobs: a function of a module.
     jobs : sequence
-        In the order in which they are to be started.
+        In the order in which they are to be started; each can be pickled.
     processes : int
-        How many processes; each is started afresh, without fork, and uses one thread.
+        How many processes of this machine; each is started afresh, without fork, and uses one
+        thread. They end with this process, however it ends. Either this or `executor` is given.
+    executor : concurrent.futures.Executor
+        Is given all jobs at once, and is not shut down. With dask: ``client.get_executor()``.
     on_report : callable
-        Called in this process with every message.
+        Called in this process with whatever a job passes to ``report``, while the job runs. With
+        an `executor`, reports are dropped. A job that is done again, see Notes, reports again.
+    on_result : callable
+        ``on_result(job, result)`` is called in this process when a job has ended well.
+    name : callable
+        What an error calls a job.
 
     Returns
     -------
@@ -57,66 +91,91 @@ def run_jobs(
 
     Raises
     ------
-    Exception
-        What a job has raised. The others are then stopped, as they are on KeyboardInterrupt.
+    SweepError
+        When all jobs have ended, if some have failed.
+    TypeError, ValueError
+        For arguments that make no sense; no job has been started then.
+
+    Notes
+    -----
+    A process of this machine that dies, killed or out of memory, leaves the others undisturbed.
+    Its job is done once more when the others have ended, while nothing else runs; if the process
+    dies again, the job has failed with `WorkerDiedError`.
+
+    When this function is left early, by KeyboardInterrupt or an error of `on_report` or
+    `on_result`, `processes` are killed, and futures of an `executor` are cancelled.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> def square(job, report):
+    ...     return job * job
+    >>> with ThreadPoolExecutor(2) as executor:
+    ...     run_jobs(square, [3, 1, 2], executor=executor)
+    [9, 1, 4]
     """
-    context = multiprocessing.get_context("spawn")
-    reports = context.SimpleQueue()  # without a thread of its own: what is put has arrived
-    with _environment(_ONE_THREAD), _pool(processes, context, reports) as pool:
-        futures = [pool.submit(_do, function, job) for job in jobs]
-        pending = set(futures)
-        while pending:
-            done, pending = wait(pending, _SECONDS_BETWEEN_REPORTS, FIRST_COMPLETED)
-            for message in _drain(reports):
-                on_report(message)
-            for future in done:
-                future.result()
-        for message in _drain(reports):
-            on_report(message)
-        return [future.result() for future in futures]
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
+    _check_callables(function=function, on_report=on_report, on_result=on_result, name=name)
+    if not isinstance(jobs, Sequence) or isinstance(jobs, str | bytes):
+        raise TypeError(f"jobs must be a sequence, such as a list, got {jobs!r}")
+    outcomes = _outcomes(function, jobs, processes, executor, on_report)
+    done: dict[int, Result] = {}
+    failed: dict[int, BaseException] = {}
+    with closing(outcomes):
+        for number, result, error in outcomes:
+            if error is not None:
+                failed[number] = error
             else:
-                os.environ[name] = value
+                done[number] = result
+                on_result(jobs[number], result)
+    if failed:
+        failures = [(jobs[number], error) for number, error in sorted(failed.items())]
+        results = [(jobs[number], done[number]) for number in sorted(done)]
+        raise SweepError(_message(failures, len(jobs), name), failures, results) from failures[0][1]
+    return [done[number] for number in range(len(jobs))]
 
 
-@contextmanager
-def _pool(processes: int, context: Any, reports: Any) -> Iterator[ProcessPoolExecutor]:
-    """Open a pool whose processes end at once when the block is left by an exception."""
-    pool = ProcessPoolExecutor(processes, context, _start_worker, (reports,))
+def _check_callables(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if not callable(value):
+            raise TypeError(f"{name} must be callable, got {value!r}")
+
+
+def _outcomes(
+    function: Callable, jobs: Sequence, processes: Any, executor: Any, on_report: Report
+) -> Generator[Outcome]:
+    """Choose who does the jobs."""
+    if (processes is None) == (executor is None):
+        expected = "exactly one of processes and executor must be given"
+        raise TypeError(f"{expected}, got processes={processes!r} and executor={executor!r}")
+    if executor is None:
+        processes = checked_integer(processes, "processes", 1)
+        return worker_pool.outcomes_of(function, jobs, processes, on_report)
+    if not isinstance(executor, Executor):
+        raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
+    return _outcomes_of_futures(executor, function, jobs)
+
+
+def _outcomes_of_futures(
+    executor: Executor, function: Callable, jobs: Sequence
+) -> Generator[Outcome]:
+    numbers: dict[Future, int] = {}
     try:
-        yield pool
+        for number, job in enumerate(jobs):
+            numbers[executor.submit(function, job, ignore)] = number
+        pending = set(numbers)
+        while pending:
+            ended, pending = wait(pending, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+            for future in ended:
+                error = CancelledError("cancelled") if future.cancelled() else future.exception()
+                yield numbers[future], future.result() if error is None else None, error
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
+        for future in numbers:
+            future.cancel()
         raise
-    finally:
-        pool.shutdown()
 
 
-def _start_worker(reports: Any) -> None:
-    global _reports
-    _reports = reports
-    # Ctrl-C reaches every process of a terminal; the one that waits decides what to do.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _do(function: Callable[[Job, Report], Result], job: Job) -> Result:
-    return function(job, _reports.put)
-
-
-def _drain(reports: Any) -> Iterator[Any]:
-    while not reports.empty():
-        yield reports.get()
+def _message(
+    failures: list[tuple[Job, BaseException]], n_jobs: int, name: Callable[[Job], str]
+) -> str:
+    lines = [f"{name(job)}: {type(error).__name__}: {error}" for job, error in failures]
+    return "\n  ".join([f"{len(failures)} of {n_jobs} jobs failed:", *lines])

@@ -48,6 +48,16 @@ def test_a_sweep_writes_a_line_per_model_where_there_is_no_terminal(monkeypatch)
     assert lines[1].startswith("b: mse 0.1250 after epoch 2; 2 of 2 models, about 0 s left")
 
 
+def test_an_epoch_that_is_told_of_twice_counts_once(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    display = SweepDisplay(4.0, 2)
+    with display:
+        display.update(SimpleNamespace(model="a", epoch=1, epochs=2, mse=0.25, work=1.0))
+    watch_a_sweep(display)
+    assert display._done == 4.0
+    assert "2 of 2 models, about 0 s left" in sys.stderr.getvalue()
+
+
 def test_a_sweep_draws_bars_on_a_terminal(monkeypatch):
     pytest.importorskip("tqdm", reason="bars need tqdm")
     monkeypatch.setattr(sys, "stderr", Terminal())

@@ -1,0 +1,258 @@
+"""Processes of this machine that do jobs, one at a time each.
+
+Every worker has a pipe of its own and shares nothing with the others, no lock and no queue. So it
+is known what a worker was doing when it died, and its death, even in the middle of a message,
+leaves the others undisturbed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+Outcome = tuple[int, Any, BaseException | None]
+"""The number of a job, its result, and None or the error that it ended with."""
+
+# One core per training is the fastest way to many trainings. Libraries of linear algebra read
+# these when they are loaded, hence in the environment that a process is started with.
+_ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+_SECONDS_TO_EXIT = 5.0  # for a worker that has nothing more to do
+
+# What a worker sends, and what is said of it when it is dead.
+_READY, _REPORT, _RESULT, _ERROR, _DEATH = "ready", "report", "result", "error", "death"
+
+
+class WorkerDiedError(RuntimeError):
+    """The process that did a job has died: killed, crashed, out of memory, or by `os._exit`."""
+
+
+class WorkerStartError(WorkerDiedError):
+    """A process has died before it could begin with the job that it was given."""
+
+
+def outcomes_of(
+    function: Callable[[Any, Callable[[Any], None]], Any],
+    jobs: Sequence[Any],
+    processes: int,
+    on_report: Callable[[Any], None],
+) -> Generator[Outcome]:
+    """Do all jobs, and yield the outcome of each as it ends; leaving early kills the workers.
+
+    Jobs whose process died are done again when the others have ended, each with the machine to
+    itself: what another job did to them, by taking the memory say, does not happen again.
+
+    Parameters
+    ----------
+    function : callable
+        Is called in a worker with a job and a function that sends its argument to `on_report`.
+    jobs : sequence
+    processes : int
+    on_report : callable
+
+    Yields
+    ------
+    Outcome
+
+    Raises
+    ------
+    TypeError
+        If the function or a job cannot be sent to a process.
+    WorkerStartError
+        If the first thing that happens is that a process cannot be started.
+    """
+    calls = list(enumerate(_pickled_calls(function, jobs)))
+    ended, died = 0, []
+    with closing(_do(calls, processes, on_report)) as outcomes:
+        for number, result, error in outcomes:
+            ended += 1
+            if ended == 1 and isinstance(error, WorkerStartError):
+                raise error  # as would happen to all the others
+            if isinstance(error, WorkerDiedError):
+                died.append(number)
+            else:
+                yield number, result, error
+    for number in died:
+        yield from _do([calls[number]], 1, on_report)
+
+
+def _pickled_calls(function: Callable, jobs: Sequence[Any]) -> Iterator[bytes]:
+    try:
+        pickle.dumps(function)
+    except Exception as error:
+        expected = "a function that a module defines, to be imported by other processes"
+        raise TypeError(f"function must be {expected}, got {function!r}: {error}") from error
+    for number, job in enumerate(jobs):
+        try:
+            yield pickle.dumps((function, job))
+        except Exception as error:
+            raise TypeError(f"jobs[{number}] must be picklable, got {job!r}: {error}") from error
+
+
+def _do(
+    calls: list[tuple[int, bytes]], processes: int, on_report: Callable[[Any], None]
+) -> Generator[Outcome]:
+    """Do jobs, several at a time; a job whose process dies ends with WorkerDiedError."""
+    waiting = deque(calls)
+    busy: list[_Worker] = []
+    idle: list[_Worker] = []
+    try:
+        while waiting or busy:
+            while waiting and len(busy) < processes:
+                busy.append(idle.pop() if idle else _Worker())
+                busy[-1].start(*waiting.popleft())
+            for worker in _with_news(busy):
+                kind, content = worker.receive()
+                if kind == _REPORT:
+                    on_report(content)
+                if kind in (_READY, _REPORT):
+                    continue
+                busy.remove(worker)
+                if kind != _DEATH:
+                    idle.append(worker)
+                yield (
+                    (worker.job, content, None) if kind == _RESULT else (worker.job, None, content)
+                )
+    except BaseException:
+        for worker in idle + busy:
+            worker.process.kill()
+        raise
+    finally:
+        for worker in idle + busy:
+            worker.connection.close()
+        for worker in idle + busy:
+            worker.join()
+
+
+class _Worker:
+    """A process, the pipe to it, and the number of the job that it was given last."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.is_ready = False
+        self.connection, theirs = context.Pipe()
+        # A daemon: should this process end in the middle of everything, it ends these.
+        self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+        with _environment(_ONE_THREAD):
+            self.process.start()
+        theirs.close()  # so that the worker's end is closed when the worker dies
+
+    def start(self, job: int, call: bytes) -> None:
+        """Begin a job."""
+        self.job = job
+        with suppress(OSError):  # of a worker that has died; `receive` will say so
+            self.connection.send_bytes(call)
+
+    def receive(self) -> tuple[str, Any]:
+        """Return the kind and the content of the next message, once there is news."""
+        message = None
+        with suppress(EOFError, OSError):  # dead, perhaps in the middle of a message
+            if self.connection.poll():
+                message = self.connection.recv()
+        if message is None:
+            self.join()
+            return _DEATH, self._death()
+        kind, content = message
+        self.is_ready = True
+        try:
+            return kind, pickle.loads(content)
+        except Exception as error:
+            if kind == _REPORT:
+                raise
+            return _ERROR, error
+
+    def join(self) -> None:
+        """Wait for the end of the process, but not for ever."""
+        self.process.join(_SECONDS_TO_EXIT)
+        self.process.kill()
+        self.process.join()
+
+    def _death(self) -> WorkerDiedError:
+        code = self.process.exitcode or 0
+        how = f"has exited with code {code}" if code >= 0 else f"was ended by {_name(-code)}"
+        if self.is_ready:
+            return WorkerDiedError(f"the process that did it {how}")
+        return WorkerStartError(
+            f"the process that was to do it {how} before it could begin; a script that calls "
+            'run_jobs does so under `if __name__ == "__main__":`'
+        )
+
+
+def _name(signal_number: int) -> str:
+    with suppress(ValueError):
+        return signal.Signals(signal_number).name
+    return f"signal {signal_number}"
+
+
+def _with_news(workers: list[_Worker]) -> list[_Worker]:
+    """Wait until some have sent something or died, and return these."""
+    news = wait([end for w in workers for end in (w.connection, w.process.sentinel)])
+    return [w for w in workers if w.connection in news or w.process.sentinel in news]
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _work(connection: Connection) -> None:
+    """Do the jobs that come, in a worker, until the pipe is closed."""
+    # Ctrl-C reaches every process of a terminal; the one that waits decides what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
+    lock = threading.Lock()  # a job may report from several threads
+
+    def send(kind: str, content: Any) -> None:
+        data = pickle.dumps(content)
+        with lock:
+            connection.send((kind, data))
+
+    with suppress(EOFError, OSError):  # the other end is closed
+        send(_READY, None)
+        while True:
+            call = connection.recv_bytes()
+            try:
+                function, job = pickle.loads(call)
+                send(_RESULT, function(job, partial(send, _REPORT)))
+            except BaseException as error:  # SystemExit too ends the job only
+                send(_ERROR, _portable(error))
+
+
+def _end_with_the_caller() -> None:
+    """End this process when the one that started it is no more, even in the middle of a job."""
+    caller = multiprocessing.parent_process()
+    assert caller is not None
+    caller.join()
+    os._exit(1)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """Return an error that can be sent, with its traceback as a note."""
+    where = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError("".join(traceback.format_exception_only(error)).strip())
+    error.add_note(f"In the worker process:\n{where}")
+    return error
