@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,14 @@ def memory(ratio: int, epochs: int) -> dict[str, Any]:
     import resource
 
     sys.path.insert(0, str(_EXAMPLES))
-    import paper
     from images import digits
+    from study.data import DataSource
+    from study.training import Pair, train_pair
 
     data = digits(None, 1)[0].split(",")[0]
-    source = paper.DataSource(data)
-    paper.train_pair(paper.Pair("published", ratio, 0, epochs, source), lambda progress: None)
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Pair("published", 0, ratio, epochs, DataSource(data), Path(folder))
+        train_pair(pair, lambda progress: None)
     unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return {"ratio": ratio, "data": data, "megabytes": peak / 1e6}

@@ -2,60 +2,74 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import reproduce_table1
 from strategies import needs_compiler
+from study import data, training
+from study.data import DataSource
+from study.paper import HIDDEN_UNITS
+from study.protocols import PROTOCOLS
+from study.results import Results
+from study.training import Pair
+from study_runs import QUICK, run
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-sys.path.insert(0, str(EXAMPLES))
-
-import paper  # noqa: E402
-import reproduce_table1  # noqa: E402
-
-from ae_numpy.datasets import DataUnavailableError  # noqa: E402
+from ae_numpy import Autoencoder
+from ae_numpy.datasets import DataUnavailableError
 
 pytestmark = needs_compiler
 
-FEW = paper.DataSource("stroke-digits", n_train=60, n_test=20)
+FEW = DataSource("stroke-digits", n_train=60, n_test=20)
 
 
-def run(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, EXAMPLES / "reproduce_table1.py", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
-def test_quick_run_trains_both_models_of_each_ratio_and_labels_what_it_is(tmp_path):
-    result = run(
-        *("--quick", "--data", "stroke-digits", "--protocol", "both"),
-        *("--ratios", "392", "98", "--out", tmp_path / "a b" / "é"),
-    )
+@pytest.fixture(scope="module")
+def quick_run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results") / "a b" / "é"
+    result = run(*QUICK, "--protocol", "all", "--seeds", 2, "--ratios", 392, 98, "--out", out)
     assert result.returncode == 0, result.stderr
+    return result, out
+
+
+def test_quick_run_trains_both_models_of_each_ratio_and_labels_what_it_is(quick_run):
+    result, out = quick_run
     assert "stroke digits (not MNIST)" in result.stdout
     assert "not the paper's numbers" in result.stdout
-    summary = json.loads((tmp_path / "a b" / "é" / "table1.json").read_text())
+    summary = json.loads((out / "table1.json").read_text())
     assert summary["data"]["name"] == "stroke-digits"
     assert summary["settings"]["quick"] is True
+    assert summary["settings"]["seeds"] == [0, 1]
     assert summary["versions"]["numpy"] == np.__version__
-    cells = [(m["protocol"], m["ratio"], m["bias"]) for m in summary["models"]]
-    assert len(set(cells)) == len(cells) == 8
+    cells = [(m["protocol"], m["seed"], m["ratio"], m["bias"]) for m in summary["models"]]
+    assert len(set(cells)) == len(cells) == 3 * 2 * 2 * 2
     for model in summary["models"]:
         assert model["hidden_units"] * model["ratio"] == 784
-        assert model["seed"] == 0
         assert len(model["mse_per_epoch"]) == summary["settings"]["epochs"]
         assert model["mse"] == model["mse_per_epoch"][-1]
         assert model["seconds"] > 0
-    table = (tmp_path / "a b" / "é" / "table1.md").read_text()
+    table = (out / "table1.md").read_text()
     assert table.strip() in result.stdout
     assert "| 392 | yes |" in table
+
+
+def test_errors_per_class_add_up_to_the_error(quick_run):
+    _, out = quick_run
+    results = Results.from_json((out / "table1.json").read_text())
+    labels = DataSource("stroke-digits", n_train=1000, n_test=500).load().test_labels
+    counts = np.bincount(labels, minlength=10)
+    for model in results.models:
+        assert np.dot(counts, model.mse_per_class) / 500 == pytest.approx(model.mse, rel=1e-6)
+
+
+def test_figures_and_report_are_written(quick_run):
+    pytest.importorskip("matplotlib")
+    _, out = quick_run
+    names = {path.name for path in (out / "figures").iterdir()}
+    for k in (1, 2, 3, 4):
+        assert {f"figure{k}.png", f"figure{k}.pdf"} <= names
+    for k in (5, 6, 7, 8):
+        assert {f"figure{k}-tuned.png", f"figure{k}-published.pdf"} <= names
+    assert "not the paper" in (out / "report.html").read_text()
 
 
 def test_mnist_asked_for_but_missing_is_an_error_that_says_what_to_do(tmp_path):
@@ -70,7 +84,7 @@ def test_auto_goes_on_with_stroke_digits_and_says_why_in_one_line(monkeypatch, c
     def unavailable(source):
         raise DataUnavailableError("no network")
 
-    monkeypatch.setattr(paper.DataSource, "load", unavailable)
+    monkeypatch.setattr(DataSource, "load", unavailable)
     options = reproduce_table1._parser().parse_args([])
     assert reproduce_table1._data_source(options).name == "stroke-digits"
     assert capsys.readouterr().err == (
@@ -83,8 +97,11 @@ def test_auto_goes_on_with_stroke_digits_and_says_why_in_one_line(monkeypatch, c
     [
         (["--epochs", "0"], "expected an integer of at least 1, got '0'"),
         (["--seed", "-1"], "expected an integer of at least 0, got '-1'"),
+        (["--seeds", "0"], "expected an integer of at least 1, got '0'"),
+        (["--seeds", "2", "--seed", "1"], "not allowed with argument --seeds"),
         (["--ratios", "5"], "invalid choice: 5"),
         (["--protocol", "other"], "invalid choice: 'other'"),
+        (["--dask", "tcp://a", "--jobs", "2"], "not allowed with argument --dask"),
     ],
 )
 def test_bad_options_are_refused_by_name(arguments, message, capsys):
@@ -94,37 +111,71 @@ def test_bad_options_are_refused_by_name(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("protocol", paper.PROTOCOLS)
-def test_what_the_protocols_hold_fixed(protocol, monkeypatch):
-    models = {}
-    train = paper._train
-
-    def remember(pair, bias, frozen, report):
-        models[bias] = train(pair, bias, frozen, report)
-        return models[bias]
-
-    monkeypatch.setattr(paper, "_train", remember)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_the_protocols_hold_fixed(protocol, tmp_path):
     reports = []
-    pair = paper.Pair(protocol, 392, seed=3, epochs=2, source=FEW)
-    entries = paper.train_pair(pair, reports.append)
-    assert [entry["bias"] for entry in entries] == [False, True]
+    pair = Pair(protocol, seed=3, ratio=392, epochs=2, source=FEW, folder=tmp_path)
+    trained = training.train_pair(pair, reports.append)
     assert [report.epoch for report in reports] == [1, 2, 1, 2]
-    for model in models.values():
-        assert model.network_.backprop == ("raw_error" if protocol == "published" else "exact")
-    for without, with_bias in zip(
-        models[False].network_.layers, models[True].network_.layers, strict=True
-    ):
-        assert not without.bias_mask.any()
-        expected = with_bias.b if protocol == "published" else np.zeros_like(without.b)
-        np.testing.assert_array_equal(without.b, expected)
-        assert (without.W != with_bias.W).all()
+    assert trained == [reports[1], reports[3]]
+    with_bias, without = pair.load(True), pair.load(False)
+    for model in (with_bias, without):
+        rule = "raw_error" if protocol == "published" else "exact"
+        assert model.network_.backprop == rule
+        assert model.n_iter_ == len(model.history_["val_mse"]) == 2
+    for frozen, free in zip(without.network_.layers, with_bias.network_.layers, strict=True):
+        assert free.bias_mask.all()
+        assert not frozen.bias_mask.any()
+        expected = free.b if protocol == "published" else np.zeros_like(frozen.b)
+        np.testing.assert_array_equal(frozen.b, expected)
+        assert (frozen.W != free.W).any()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_both_models_of_a_pair_start_from_the_same_weights(protocol):
+    X = data.pixels(FEW.load().train_images)
+    with_bias = PROTOCOLS[protocol].model(98, True, seed=1, epochs=0).fit(X)
+    without = PROTOCOLS[protocol].model(98, False, seed=1, epochs=0, twin=with_bias).fit(X)
+    for free, frozen in zip(with_bias.network_.layers, without.network_.layers, strict=True):
+        np.testing.assert_array_equal(free.W, frozen.W)
+
+
+def test_a_pair_trains_what_is_missing_from_the_file_of_its_twin(tmp_path):
+    pair = Pair("published", seed=0, ratio=392, epochs=2, source=FEW, folder=tmp_path)
+    training.train_pair(pair, lambda progress: None)
+    expected = pair.load(False).network_.parameters
+    twin = pair.path(True).read_bytes()
+    pair.path(False).unlink()
+    trained = training.train_pair(pair, lambda progress: None)
+    assert [progress.model for progress in trained] == ["published seed 0 392x no bias"]
+    np.testing.assert_array_equal(pair.load(False).network_.parameters, expected)
+    assert pair.path(True).read_bytes() == twin
+
+
+def test_a_damaged_file_is_trained_again_with_a_warning(tmp_path):
+    pair = Pair("corrected", seed=0, ratio=392, epochs=1, source=FEW, folder=tmp_path)
+    training.train_pair(pair, lambda progress: None)
+    expected = pair.load(True).network_.parameters
+    pair.path(True).write_bytes(b"not a model")
+    with pytest.warns(UserWarning, match="training again what cannot be read"):
+        training.train_pair(pair, lambda progress: None)
+    np.testing.assert_array_equal(pair.load(True).network_.parameters, expected)
+
+
+def test_a_model_of_other_settings_is_refused_by_name(tmp_path):
+    pair = Pair("corrected", seed=0, ratio=392, epochs=1, source=FEW, folder=tmp_path)
+    Autoencoder(HIDDEN_UNITS[392], epochs=1, learning_rate=[0.5], weight_init="fan_out").fit(
+        data.pixels(FEW.load().train_images)
+    ).save(pair.path(True))
+    with pytest.raises(training.SettingsDifferError, match=r"learning_rate .*expected \[0.01\]"):
+        pair.load(True)
 
 
 def test_pixels_are_scaled_as_in_the_paper():
-    x = paper.pixels(np.array([[[0, 255], [51, 102]]], np.uint8))
+    x = data.pixels(np.array([[[0, 255], [51, 102]]], np.uint8))
     assert x.dtype == np.float32
     np.testing.assert_allclose(x, [[0.01, 1.0, 0.208, 0.406]], rtol=1e-6)
-    assert (paper.pixels(np.zeros((1, 28, 28), np.uint8)) == np.float32(0.01)).all()
+    assert (data.pixels(np.zeros((1, 28, 28), np.uint8)) == np.float32(0.01)).all()
 
 
 @pytest.mark.skipif("AE_NUMPY_DATA" not in os.environ, reason="AE_NUMPY_DATA does not name MNIST")

@@ -1,0 +1,90 @@
+"""The images: where they come from, and the scale in which they are trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ae_numpy.datasets import Digits, load_mnist, load_stroke_digits
+from ae_numpy.datasets.mnist import SHA256
+
+N_TRAIN, N_TEST = 60_000, 10_000
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where the images come from: small enough to be sent to a process that loads them."""
+
+    name: str  # "mnist" or "stroke-digits"
+    directory: str | None = None
+    n_train: int = N_TRAIN
+    n_test: int = N_TEST
+
+    @property
+    def title(self) -> str:
+        """The name for people: results of stroke digits never pass for MNIST's."""
+        return {"mnist": "MNIST", "stroke-digits": "stroke digits (not MNIST)"}[self.name]
+
+    def load(self) -> Digits:
+        """Load the digits, the first `n_train` and `n_test` of them."""
+        if self.name == "mnist":
+            digits = load_mnist(self.directory)
+        else:
+            digits = load_stroke_digits(self.n_train, self.n_test)
+        train, test = slice(self.n_train), slice(self.n_test)
+        return Digits(
+            digits.train_images[train],
+            digits.train_labels[train],
+            digits.test_images[test],
+            digits.test_labels[test],
+            name=digits.name,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the data: names, sizes, SHA-256 of the content."""
+        digest = SHA256 if self.name == "mnist" else _sha256(self.load())
+        return {
+            "name": self.name,
+            "title": self.title,
+            "n_train": self.n_train,
+            "n_test": self.n_test,
+            "sha256": dict(digest),
+        }
+
+
+def _sha256(digits: Digits) -> dict[str, str]:
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    return {name: hashlib.sha256(getattr(digits, name).tobytes()).hexdigest() for name in names}
+
+
+def pixels(images: np.ndarray) -> np.ndarray:
+    """Scale grey levels to the paper's pixels, ``x = p / 255 * 0.99 + 0.01``.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (N, 28, 28)
+
+    Returns
+    -------
+    float32 array, shape (N, 784)
+    """
+    x = images.reshape(len(images), -1).astype(np.float32)
+    x *= 0.99 / 255
+    x += 0.01
+    return x
+
+
+@lru_cache(maxsize=1)
+def training_and_test_pixels(source: DataSource) -> tuple[np.ndarray, np.ndarray]:
+    """Load the images of a source as pixels, once in a process.
+
+    Returns
+    -------
+    float32 arrays, shapes (n_train, 784) and (n_test, 784)
+    """
+    digits = source.load()
+    return pixels(digits.train_images), pixels(digits.test_images)

@@ -1,0 +1,47 @@
+"""All figures, in the page itself; those of the three protocols share a place."""
+
+from __future__ import annotations
+
+import struct
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from study.report.markup import Html, tabs, tag
+
+N_SMALL_FIGURES = 4
+"""The paper's first figures show data and networks: two of them fit beside each other."""
+
+
+def figures(drawn: Sequence[Any]) -> Html:
+    """Show all figures; those that there are of every protocol share a place."""
+    if not drawn:
+        return tag(
+            "p",
+            "No figures were drawn, because matplotlib is missing. Install it with ",
+            tag("code", "pip install 'ae_numpy[plot]'"),
+            " and run the study again: no model is trained twice.",
+        )
+    groups: dict[Any, list[Any]] = {}
+    for figure in drawn:
+        groups.setdefault(figure.number or figure.title, []).append(figure)
+    shown = (_group(f"figure-{k}", group) for k, group in enumerate(groups.values(), 1))
+    return tag("div", *shown, class_="gallery")
+
+
+def _group(name: str, group: Sequence[Any]) -> Html:
+    first = group[0]
+    title = f"Figure {first.number}. {first.title}" if first.number else first.title
+    panels = [(figure.protocol or "all", _figure(figure)) for figure in group]
+    panels.sort(key=lambda panel: panel[0] != "corrected")
+    class_ = "figure small" if (first.number or 99) <= N_SMALL_FIGURES else "figure"
+    return tag("article", tag("h3", title), tabs(name, title, panels), class_=class_, id=name)
+
+
+def _figure(figure: Any) -> Html:
+    content = Path(figure.png).read_bytes()
+    width, height = struct.unpack(">II", content[16:24])
+    source = f"data:image/png;base64,{b64encode(content).decode()}"
+    image = tag("img", src=source, alt=figure.caption, width=width, height=height)
+    return tag("figure", image, tag("figcaption", figure.caption))

@@ -1,0 +1,80 @@
+"""The page: template, style, script and sections put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ae_numpy.datasets import Digits
+from ae_numpy.files import replacing
+from study.paper import HIDDEN_UNITS
+from study.report import details, gallery, sections
+from study.report.explorer import Explorer, LoadModel, pack
+from study.report.markup import Html, html
+from study.results import Results
+
+
+def write_report(
+    path: Path, results: Results, figures: Sequence[Any], digits: Digits, model: LoadModel
+) -> None:
+    """Write the report, a single file of HTML that needs no network.
+
+    Parameters
+    ----------
+    path : path
+        Is there whole afterwards, or not at all.
+    results : Results
+    figures : sequence of Drawn
+        None of them where matplotlib is missing; the report says so.
+    digits : Digits
+        The test images are those of which the explorer holds some.
+    model : callable
+        ``model(protocol, ratio, bias)``: the trained model of the first seed.
+    """
+    explorer = pack(results, digits, model)
+    parts = {
+        "style": Html(_file("report.css")),
+        "script": Html(_file("explorer.js")),
+        "data": explorer.data,
+        "warning": sections.warning(results),
+        "data_title": results.data["title"],
+        "ways": sections.ways(results),
+        "key_numbers": sections.key_numbers(results),
+        "protocols": sections.protocol_list(results),
+        "answers": sections.answers(results),
+        "table_1": sections.table_1(results),
+        "bias_table": sections.bias_table(results),
+        "figures": gallery.figures(figures),
+        "claims": details.claims_table(results),
+        "departures": details.departures_list(),
+        "slips": details.slips_list(),
+        "recipes": details.recipes(results),
+        "settings": details.settings(results),
+        **_explained(results, explorer),
+    }
+    template = Template(_file("report.html"))
+    page = template.substitute({name: html(part) for name, part in parts.items()})
+    with replacing(path) as file:
+        file.write(page.encode())
+
+
+def _explained(results: Results, explorer: Explorer) -> dict[str, str]:
+    """Say what the explorer holds, and how exact it is."""
+    seeds = {results.seeds_of(protocol)[0] for protocol, _, _ in explorer.chosen}
+    with_square = any(HIDDEN_UNITS[ratio] == 2 for _, ratio, _ in explorer.chosen)
+    return {
+        "n_models": str(len(explorer.chosen)),
+        "explorer_seeds": " and ".join(map(str, sorted(seeds))),
+        # 5 % more, so that rounding to two digits does not make it less than it is.
+        "rounding": f"{105 * explorer.rounding:.2g} %",
+        "square_hint": "At 392x the code is a point in a square: move it, and watch the image "
+        "follow."
+        if with_square
+        else "",
+    }
+
+
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

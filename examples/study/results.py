@@ -1,0 +1,130 @@
+"""What came out of the trainings, as table1.json holds it.
+
+Everything here is read from the models' files, so it is the same whether they were trained in one
+go or in many.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ae_numpy import Autoencoder
+from study.baselines import Baselines, mean_per_class
+from study.data import pixels
+from study.training import Pair
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One trained model.
+
+    `mse` is over all test images and pixels, `mse_per_class` over those of each digit, and
+    `mse_per_epoch` over all after each epoch. `seconds` is what the training took.
+    """
+
+    protocol: str
+    ratio: int
+    hidden_units: int
+    bias: bool
+    seed: int
+    mse: float
+    mse_per_epoch: list[float]
+    mse_per_class: list[float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """All trained models of a run, and what is needed to read them.
+
+    Parameters
+    ----------
+    models : list of Trained
+        In the order of protocol, seed, ratio, and of bias: without it, with it.
+    baselines : Baselines
+    settings : dict
+        ``protocols``, ``seeds``, ``ratios``, ``epochs``, ``quick``.
+    data, versions : dict
+    date : str
+    wall_seconds : float
+    """
+
+    models: list[Trained]
+    baselines: Baselines
+    settings: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, str]
+    date: str
+    wall_seconds: float
+
+    @property
+    def protocols(self) -> list[str]:
+        return self.settings["protocols"]
+
+    @property
+    def seeds(self) -> list[int]:
+        return self.settings["seeds"]
+
+    @property
+    def ratios(self) -> list[int]:
+        return self.settings["ratios"]
+
+    def seeds_of(self, protocol: str) -> list[int]:
+        """Return the seeds of which there are models of this protocol."""
+        return sorted({model.seed for model in self.models if model.protocol == protocol})
+
+    def of(self, protocol: str, ratio: int, bias: bool) -> list[Trained]:
+        """Return the models of a cell, one per seed."""
+        cell = (protocol, ratio, bias)
+        return [m for m in self.models if (m.protocol, m.ratio, m.bias) == cell]
+
+    def mse(self, protocol: str, ratio: int, bias: bool) -> np.ndarray:
+        """Return the errors of a cell, shape (n_seeds,)."""
+        return np.array([model.mse for model in self.of(protocol, ratio, bias)])
+
+    def mse_per_class(self, protocol: str, ratio: int, bias: bool) -> np.ndarray:
+        """Return the errors of a cell per digit, shape (n_seeds, 10)."""
+        return np.array([model.mse_per_class for model in self.of(protocol, ratio, bias)])
+
+    def to_json(self) -> str:
+        """Return all of it as JSON."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Results:
+        """Read what `to_json` has written."""
+        content = json.loads(text)
+        content["models"] = [Trained(**model) for model in content["models"]]
+        content["baselines"] = Baselines.from_json(content["baselines"])
+        return cls(**content)
+
+
+def read_model(pair: Pair, bias: bool, images: np.ndarray, labels: np.ndarray) -> Trained:
+    """Read a finished model, and measure it on the test images.
+
+    Parameters
+    ----------
+    pair : Pair
+    bias : bool
+    images : uint8 array, shape (N, 28, 28)
+    labels : uint8 array, shape (N,)
+    """
+    model = pair.load(bias)
+    assert isinstance(model, Autoencoder), pair.path(bias)
+    X = pixels(images)
+    errors = model.network_.squared_errors(X) / X.shape[1]  # (N,)
+    return Trained(
+        protocol=pair.protocol,
+        ratio=pair.ratio,
+        hidden_units=model.code_size_,
+        bias=bias,
+        seed=pair.seed,
+        mse=model.history_["val_mse"][-1],
+        mse_per_epoch=model.history_["val_mse"],
+        mse_per_class=mean_per_class(errors, labels),
+        seconds=sum(model.history_["seconds"]),
+    )

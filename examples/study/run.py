@@ -1,0 +1,117 @@
+"""From settings to results: what is trained, where it is kept, how it is resumed."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ae_numpy
+from ae_numpy.files import replacing
+from ae_numpy.progress import SweepDisplay
+from ae_numpy.sweep import run_jobs
+from study.data import DataSource
+from study.training import Pair, SettingsDifferError, train_pair
+
+SETTINGS = "settings.json"
+
+
+def make_pairs(
+    protocols: Iterable[str],
+    seeds: Iterable[int],
+    ratios: Iterable[int],
+    epochs: int,
+    source: DataSource,
+    folder: Path,
+) -> list[Pair]:
+    """Return the units of work in the order of the results: by protocol, seed, ratio."""
+    return [
+        Pair(protocol, seed, ratio, epochs, source, folder)
+        for protocol in protocols
+        for seed in seeds
+        for ratio in ratios
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide the last bits of a training, and the machine's kind."""
+    return {
+        "ae_numpy": ae_numpy.__version__,
+        **{name: version(name) for name in ("numpy", "numba")},
+        "machine": platform.machine(),
+    }
+
+
+def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
+    """Make a folder for trainings with these settings, or make sure that it is one.
+
+    Parameters
+    ----------
+    folder : path
+    settings : dict
+        What all trainings in the folder have in common; the file settings.json holds it.
+
+    Raises
+    ------
+    SettingsDifferError
+        If the folder has trainings with other settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / SETTINGS
+    if path.exists():
+        _check_same(json.loads(path.read_text(encoding="utf-8")), settings, path)
+    else:
+        write_text(path, json.dumps(settings, indent=1) + "\n")
+
+
+def _check_same(found: Any, expected: Any, path: Path, name: str = "") -> None:
+    """Compare two trees of settings; name the first leaf that differs."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in [*expected, *(found.keys() - expected.keys())]:
+            _check_same(found.get(key), expected.get(key), path, f"{name}.{key}".strip("."))
+    elif found != expected:
+        raise SettingsDifferError(
+            f"{path.parent} holds trainings with {name} {found!r}, not {expected!r}: "
+            "give another folder, or the settings that it was begun with"
+        )
+
+
+def train(
+    pairs: Sequence[Pair], *, processes: int | None = None, executor: Executor | None = None
+) -> None:
+    """Train what is missing of the pairs, the longest first, on processes or an executor."""
+    missing = {pair: len(pair.missing()) for pair in pairs}
+    todo = sorted(
+        (pair for pair, n_models in missing.items() if n_models),
+        key=lambda pair: -missing[pair] * pair.work_per_epoch,
+    )
+    if not todo:
+        return
+    work = sum(missing[pair] * pair.epochs * pair.work_per_epoch for pair in todo)
+    if processes is not None:
+        processes = min(processes, len(todo))
+    with SweepDisplay(work, n_models=sum(missing.values())) as display:
+
+        def show_all(pair: Pair, trained: list) -> None:
+            for message in trained:
+                display.update(message)
+
+        run_jobs(
+            train_pair,
+            todo,
+            processes=processes,
+            executor=executor,
+            on_report=display.update,
+            on_result=show_all,
+            name=lambda pair: pair.name,
+        )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is there whole, or not at all."""
+    with replacing(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,98 @@
+"""From the trained models to what people read: the tables, the figures, the report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from ae_numpy import Autoencoder
+from ae_numpy.datasets import Digits
+from study import run
+from study.baselines import fit_baselines
+from study.data import pixels
+from study.paper import HIDDEN_UNITS
+from study.report import write_report
+from study.results import Results, read_model
+from study.table import table_1
+from study.training import Pair
+
+
+def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool, wall_seconds: float) -> str:
+    """Measure the trained models, and write all that is to be read of them.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        All trained, and of one source.
+    out : path
+        Gets table1.md, table1.json, the folder figures, and report.html.
+    quick : bool
+        Whether this is a check of the program alone.
+    wall_seconds : float
+        What the trainings of this call have taken.
+
+    Returns
+    -------
+    str
+        The tables.
+    """
+    digits = pairs[0].source.load()
+    results = collect(pairs, digits, quick=quick, wall_seconds=wall_seconds)
+    tables = "\n\n".join(table_1(results, protocol) for protocol in results.protocols)
+    run.write_text(out / "table1.json", results.to_json())
+    run.write_text(out / "table1.md", tables + "\n")
+    model = _models(pairs)
+    write_report(out / "report.html", results, _figures(results, digits, model, out), digits, model)
+    return tables
+
+
+def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool, wall_seconds: float) -> Results:
+    """Read all models, and measure them on the test images."""
+    images, labels = digits.test_images, digits.test_labels
+    models = [read_model(pair, bias, images, labels) for pair in pairs for bias in (False, True)]
+    ratios = {pair.ratio: HIDDEN_UNITS[pair.ratio] for pair in pairs}
+    return Results(
+        models=models,
+        baselines=fit_baselines(pixels(digits.train_images), pixels(images), labels, ratios),
+        settings={
+            "protocols": list(dict.fromkeys(pair.protocol for pair in pairs)),
+            "seeds": list(dict.fromkeys(pair.seed for pair in pairs)),
+            "ratios": list(ratios),
+            "epochs": pairs[0].epochs,
+            "quick": quick,
+        },
+        data=pairs[0].source.describe(),
+        versions=run.versions(),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        wall_seconds=wall_seconds,
+    )
+
+
+def _models(pairs: Sequence[Pair]):
+    """Return a function that gives the model of the first seed of a protocol, ratio and bias."""
+    first: dict[tuple[str, int], Pair] = {}
+    for pair in pairs:
+        first.setdefault((pair.protocol, pair.ratio), pair)
+
+    @cache
+    def model(protocol: str, ratio: int, bias: bool) -> Autoencoder:
+        return Autoencoder.load(first[protocol, ratio].path(bias))
+
+    return model
+
+
+def _figures(results: Results, digits: Digits, model, out: Path) -> list:
+    """Draw all figures; without matplotlib, say so and go on."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        print("No figures: they need matplotlib, pip install 'ae_numpy[plot]'", file=sys.stderr)
+        return []
+    from study.figures import draw_figures
+
+    folder = out / "figures"
+    folder.mkdir(exist_ok=True)
+    return draw_figures(results, digits, model, folder)

@@ -1,0 +1,490 @@
+"""The study's answers and verdicts, on results made up so that the answer is known."""
+
+import math
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+
+from study.answers import (
+    answer_rq1,
+    answer_rq2,
+    below_pca,
+    bias_effects,
+    cells,
+    class_errors,
+    expected_outside,
+    listing,
+)
+from study.baselines import Baselines
+from study.claims import claims, departures, slips
+from study.paper import HIDDEN_UNITS, RATIOS, TABLE_1
+from study.protocols import PROTOCOLS
+from study.results import Results, Trained
+from study.statistics import sign_flip_test, t_interval
+
+PCA = dict(zip(RATIOS, [0.0546, 0.0470, 0.0367, 0.0284, 0.0183, 0.0101, 0.0048], strict=True))
+# Of the real MNIST, rounded.
+VARIANCES = [0.089, 0.049, 0.075, 0.068, 0.063, 0.066, 0.071, 0.061, 0.065, 0.057]
+
+
+def results_of(
+    error=lambda ratio, bias: TABLE_1[ratio, bias],
+    *,
+    n_seeds=10,
+    spread=0.01,
+    by_digit=None,
+    ratios=RATIOS,
+    protocols=tuple(PROTOCOLS),
+):
+    """Make up results.
+
+    `error(ratio, bias)` is the mean over seeds, around which both models of a pair vary together
+    by a share of `spread`, and each by a tenth of that. `by_digit` are the errors per digit, as
+    multiples of the cell's; without it they follow the digits' variances.
+    """
+    multiples = np.array(by_digit or np.array(VARIANCES) / np.mean(VARIANCES))
+    models = []
+    for protocol in protocols:
+        for seed in range(n_seeds):
+            for ratio in ratios:
+                rng = np.random.default_rng([seed, ratio])
+                pair = spread * rng.uniform(-1, 1)
+                for bias in (False, True):
+                    mse = error(ratio, bias) * (1 + pair + spread / 10 * rng.uniform(-1, 1))
+                    models.append(
+                        Trained(
+                            protocol,
+                            ratio,
+                            HIDDEN_UNITS[ratio],
+                            bias,
+                            seed,
+                            mse,
+                            [2 * mse, mse],
+                            (multiples * mse).tolist(),
+                            seconds=1.0,
+                        )
+                    )
+    return Results(
+        models,
+        Baselines(0.066, VARIANCES, {r: PCA[r] for r in ratios}, {r: PCA[r] for r in ratios}),
+        {
+            "protocols": list(protocols),
+            "seeds": list(range(n_seeds)),
+            "ratios": list(ratios),
+            "epochs": 2,
+            "quick": False,
+        },
+        {"name": "mnist"},
+        {},
+        "2026-01-01",
+        1.0,
+    )
+
+
+def with_bias_times(factors):
+    """Errors that rise with the ratio, and are multiplied by a factor where there is a bias."""
+    return lambda ratio, bias: 0.003 * ratio**0.5 * (factors.get(ratio, 1.0) if bias else 1.0)
+
+
+def verdict(results, beginning, protocol="corrected"):
+    """Return the verdict on the claim that begins so."""
+    only = replace(results, settings={**results.settings, "protocols": [protocol]})
+    (claim,) = (c for c in claims(only) if c.text.startswith(beginning))
+    return claim.verdicts[protocol]
+
+
+# Numbers
+
+
+def test_cells_are_table_1_in_its_order():
+    results = results_of(n_seeds=4)
+    found = cells(results, "published")
+    assert [(cell.ratio, cell.bias) for cell in found] == list(TABLE_1)
+    for cell in found:
+        assert cell.protocol == "published"
+        assert cell.paper == TABLE_1[cell.ratio, cell.bias]
+        np.testing.assert_array_equal(cell.values, results.mse("published", cell.ratio, cell.bias))
+        assert (cell.mean, cell.low, cell.high) == tuple(t_interval(cell.values))
+
+
+@pytest.mark.parametrize(("factor", "place"), [(0.5, 5), (2.0, 1)])
+def test_the_paper_lies_outside_if_it_is_above_or_below_all_seeds(factor, place):
+    results = results_of(lambda ratio, bias: factor * TABLE_1[ratio, bias], n_seeds=4)
+    assert {(cell.rank, cell.outside) for cell in cells(results, "published")} == {(place, True)}
+
+
+def test_the_paper_lies_inside_between_seeds():
+    found = cells(results_of(n_seeds=10, spread=0.3), "published")
+    for cell in found:
+        assert cell.rank == 1 + sum(value < cell.paper for value in cell.values)
+        assert cell.outside == (cell.values.min() > cell.paper or cell.values.max() < cell.paper)
+    assert sum(cell.outside for cell in found) <= 7  # 2.5 are expected
+
+
+def test_as_many_lie_outside_by_chance_as_expected():
+    """One more draw from the same distribution is the lowest or the highest in 2 / (n + 1)."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(20_000, 11))
+    outside = (draws[:, 0] < draws[:, 1:].min(axis=1)) | (draws[:, 0] > draws[:, 1:].max(axis=1))
+    assert expected_outside(14, 10) == pytest.approx(14 * 2 / 11)
+    # 0.25 is more than six standard errors.
+    assert 14 * outside.mean() == pytest.approx(expected_outside(14, 10), abs=0.25)
+
+
+def test_bias_effects_pair_the_models_of_a_seed():
+    # Both models of a pair vary by 30 % together: unpaired, 2 % between them would be lost.
+    results = results_of(with_bias_times(dict.fromkeys(RATIOS, 1.02)), spread=0.03)
+    effects = bias_effects(results, "corrected")
+    assert [effect.ratio for effect in effects] == list(RATIOS)
+    for effect in effects:
+        pair = [results.mse("corrected", effect.ratio, bias) for bias in (False, True)]
+        np.testing.assert_array_equal(effect.differences, pair[1] - pair[0])
+        assert effect.low > 0
+        assert effect.p == sign_flip_test(effect.differences) == 2 / 2**10
+        assert effect.p_holm == 7 * 2 / 2**10
+        assert effect.relative == pytest.approx(0.02, abs=0.004)
+    unpaired = (
+        np.ptp(results.mse("corrected", 7, False)) / results.mse("corrected", 7, False).mean()
+    )
+    assert unpaired > 0.04
+
+
+def test_models_are_paired_by_seed_and_not_by_place():
+    results = results_of(with_bias_times({7: 1.5}), spread=0.3)
+    shuffled = sorted(results.models, key=lambda m: (m.bias, m.seed * (-1 if m.bias else 1)))
+    for a, b in zip(
+        bias_effects(results, "tuned"),
+        bias_effects(replace(results, models=shuffled), "tuned"),
+        strict=True,
+    ):
+        assert sorted(a.differences) == sorted(b.differences)
+
+
+def test_class_errors_are_also_shares_of_the_variance():
+    results = results_of(lambda ratio, bias: 0.0165)
+    errors = class_errors(results, "tuned", 7, True)
+    assert errors.mean.shape == errors.share.shape == (10,)
+    for name in ("mean", "low", "high"):
+        own = getattr(errors, "share" if name == "mean" else f"share_{name}")
+        np.testing.assert_allclose(own, getattr(errors, name) / VARIANCES)
+    # The errors follow the variances: the digits differ in error, but not in its share.
+    assert errors.mean[0] > 1.7 * errors.mean[1]
+    assert np.ptp(errors.share) < 1e-12
+    assert (errors.low < errors.mean).all()
+    assert (errors.mean < errors.high).all()
+
+
+def test_below_pca_names_the_ratios():
+    results = results_of(lambda ratio, bias: PCA[ratio] * (0.9 if bias or ratio == 28 else 1.1))
+    assert below_pca(results, "tuned", True) == sorted(RATIOS)
+    assert below_pca(results, "tuned", False) == [28]
+
+
+# Answers
+
+
+def one_sentence(answer):
+    assert answer.endswith(".")
+    assert not re.search(r"[.!?] ", answer), answer
+    return answer
+
+
+def test_rq1_of_errors_that_rise():
+    results = results_of(lambda ratio, bias: PCA[ratio] * (0.9 if bias else 1.1), spread=0)
+    assert one_sentence(answer_rq1(results, "tuned")) == (
+        "The error rises with every step of the compression ratio: without bias from 0.0053 at 7x "
+        "to 0.0601 at 392x, below centred PCA at none of the ratios; with bias from 0.0043 at 7x "
+        "to 0.0491 at 392x, below centred PCA at all ratios (means over 10 seeds)."
+    )
+
+
+def test_rq1_names_the_steps_that_do_not_rise():
+    answer = one_sentence(answer_rq1(results_of(spread=0), "published"))
+    assert "rises with the compression ratio, but not at every step" in answer
+    # The paper's own slip.
+    assert "to 0.0624 at 392x except from 98x to 196x (0.0551 to 0.0548)" in answer
+    assert answer.count("except") == 1
+
+
+def test_rq1_of_errors_that_fall():
+    answer = one_sentence(answer_rq1(results_of(lambda ratio, bias: 1 / ratio), "published"))
+    assert answer.startswith("The error does not rise with the compression ratio throughout")
+
+
+def test_rq1_of_one_ratio_or_one_seed():
+    assert "no influence" in one_sentence(answer_rq1(results_of(ratios=(14,)), "tuned"))
+    answer = one_sentence(answer_rq1(results_of(n_seeds=1), "tuned"))
+    assert "one run of each model, which can tell nothing of the spread" in answer
+
+
+def test_rq2_says_where_and_in_which_direction():
+    factors = {392: 0.9, 196: 0.9, 14: 1.2, 7: 1.2}
+    answer = one_sentence(answer_rq2(results_of(with_bias_times(factors)), "corrected"))
+    assert answer.startswith("Trained biases change the error at 4 of 7 ratios")
+    assert "Holm-corrected over 7 ratios" in answer
+    assert re.search(r"lower the error at 392x \(-1.*196x \(-.*raise it at 14x \(\+.*7x", answer)
+    assert answer.endswith("no difference is shown at 98x, 56x and 28x.")
+
+
+def test_rq2_of_no_difference():
+    results = results_of(with_bias_times({}))
+    answer = one_sentence(answer_rq2(results, "corrected"))
+    assert answer.startswith("No effect of trained biases can be told from chance at any ratio")
+
+
+def test_rq2_does_not_count_what_holm_takes_back():
+    """Where p is below 0.05 and 7 p is not, a ratio is not counted."""
+    results = results_of(with_bias_times({}), spread=0.03)
+    models = list(results.models)
+    for k, model in enumerate(models):
+        if model.ratio == 56 and model.bias:
+            twin = models[k - 1]
+            assert (twin.ratio, twin.seed, twin.bias) == (56, model.seed, False)
+            # Nine of ten of one sign and all of one size: p = 2 * 11 / 2^10 = 0.02.
+            step = -1 if model.seed == 0 else 1
+            models[k] = replace(model, mse=twin.mse + 1e-4 * step)
+    results = replace(results, models=models)
+    effect = next(e for e in bias_effects(results, "corrected") if e.ratio == 56)
+    assert effect.p == 22 / 1024
+    assert effect.p_holm > 0.05
+    assert answer_rq2(results, "corrected").startswith("No effect")
+    assert verdict(results, "These changes").holds is True
+
+
+@pytest.mark.parametrize(("n_seeds", "rejects"), [(8, False), (9, True)])
+def test_rq2_of_fewer_than_nine_seeds_gives_sizes_only(n_seeds, rejects):
+    results = results_of(with_bias_times(dict.fromkeys(RATIOS, 0.8)), n_seeds=n_seeds)
+    answer = one_sentence(answer_rq2(results, "corrected"))
+    assert answer.startswith(f"With {n_seeds} seeds the sign-flip test cannot") != rejects
+    assert ("effect sizes only" in answer) != rejects
+    assert ("change the error at 7 of 7 ratios" in answer) == rejects
+    assert "lower the error at 392x (-2" in answer or "lower the error at 392x (-19" in answer
+
+
+def test_rq2_of_one_seed_tells_nothing_of_the_spread():
+    answer = one_sentence(answer_rq2(results_of(n_seeds=1), "corrected"))
+    assert answer.startswith("One run of each model can tell nothing of the spread")
+
+
+def test_rq2_says_that_published_models_without_bias_have_biases():
+    results = results_of()
+    assert "the same biases frozen" in answer_rq2(results, "published")
+    assert "frozen" not in answer_rq2(results, "corrected")
+
+
+def test_listing():
+    assert [listing("a"), listing("ab"), listing("abc")] == ["a", "a and b", "a, b and c"]
+
+
+# Claims: each in both directions, and where it cannot be told
+
+
+def test_every_claim_has_a_verdict_under_each_protocol_with_its_numbers():
+    found = claims(results_of())
+    assert len(found) >= 16
+    assert len({claim.text for claim in found}) == len(found)
+    for claim in found:
+        assert claim.text.endswith(".")
+        assert list(claim.verdicts) == list(PROTOCOLS)
+        for judged in claim.verdicts.values():
+            assert judged.holds in (True, False, None)
+            assert type(judged.holds) in (bool, type(None))  # no NumPy scalar: for JSON
+            assert judged.why.endswith(".")
+            assert re.search(r"\d", judged.why) or "census" in claim.text
+
+
+def test_the_papers_own_numbers_meet_its_claims_but_for_its_slips():
+    results = results_of(spread=0.001)
+    expected = {
+        "The error rises": False,  # 0.0551 at 98x, 0.0548 at 196x
+        "After 50 epochs": True,
+        "The best": True,
+        "Doubling": False,  # 3 % without bias, 19 % with
+        "Beyond 14x the error": True,
+        "Reconstructions": True,
+        "Beyond 14x accuracy": True,
+        "The mean error": True,
+        "At 392x": True,
+        "At the lower": True,
+        "The direction": True,
+        "These changes": False,
+        "MNIST": False,
+        "Half": None,
+    }
+    assert {name: verdict(results, name).holds for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("beginning", "error", "holds", "why"),
+    [
+        ("The error rises", with_bias_times({}), True, "rises at every step (10 of 10 seeds"),
+        ("The error rises", with_bias_times({14: 0.5}), False, "except 7x to 14x (0.0079 to 0.00"),
+        ("After 50 epochs", with_bias_times({}), False, "of its 14 values lie outside"),
+        ("The best", with_bias_times({392: 0.01}), False, "7x without bias and 0.0006 at 392x"),
+        ("Doubling", with_bias_times({}), True, "5 % and 5 % of"),
+        ("Doubling", with_bias_times({14: 2.0}), False, "5 % and 22 % of"),
+        ("Beyond 14x the error", with_bias_times({28: 0.9}), False, "1.8 times the best with"),
+        ("Reconstructions", with_bias_times({7: 4.2}), False, "12 % and 5"),
+        ("Beyond 14x accuracy", with_bias_times({}), False, "24 % and 24 % at 28x"),
+    ],
+)
+def test_claims_about_ratios(beginning, error, holds, why):
+    judged = verdict(results_of(error, spread=0.003), beginning)
+    assert judged.holds is holds, judged
+    assert why in judged.why
+
+
+def test_both_kinds_of_models_must_rise():
+    without, with_bias = (
+        results_of(lambda ratio, bias, at=at: ratio * (0.1 if (ratio, bias) == (14, at) else 1))
+        for at in (False, True)
+    )
+    assert verdict(without, "The error rises").holds is False
+    assert verdict(with_bias, "The error rises").holds is False
+
+
+def digits(**multiples):
+    """Errors per digit in multiples of their variance, e.g. ``_7=2.0``."""
+    return [VARIANCES[k] / 0.066 * multiples.get(f"_{k}", 1.0) for k in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("by_digit", "by_error", "by_share"),
+    [
+        (digits(_1=0.5, _7=0.8), True, True),
+        # A 7 has less to lose than an 8, so its error is lower at the same share.
+        (digits(_1=0.5, _7=1.01), True, False),
+        (digits(_1=0.5, _7=1.5), False, False),
+        (digits(_1=0.5, _7=0.8, _6=0.4), False, False),
+        (digits(_1=math.nan), None, None),
+        (digits(_0=math.nan, _1=0.5, _7=0.8), True, True),
+    ],
+)
+def test_claims_about_digits(by_digit, by_error, by_share):
+    results = results_of(by_digit=by_digit, n_seeds=2)
+    assert verdict(results, "All models").holds is by_error
+    assert verdict(results, "Accuracy depends").holds is by_share
+    assert verdict(results, "The mean error").holds is True
+
+
+def test_all_models_means_every_cell():
+    results = results_of(by_digit=digits(_1=0.5, _7=0.8), n_seeds=2)
+    models = [
+        replace(m, mse_per_class=[m.mse] * 10) if (m.ratio, m.bias) == (56, True) else m
+        for m in results.models
+    ]
+    results = replace(results, models=models)
+    judged = verdict(results, "All models")
+    assert judged.holds is False
+    assert "13 of 14" in judged.why
+    assert "56x with bias" in judged.why
+    assert verdict(results, "The mean error").holds is False
+
+
+HIGH, LOWER = (392, 196), (98, 56, 28, 14, 7)
+
+
+@pytest.mark.parametrize(
+    ("factors", "unaffected", "noticeable", "inconsistent", "artefact"),
+    [
+        ({}, True, False, None, True),
+        (dict.fromkeys(LOWER, 0.8), True, True, False, False),
+        ({98: 0.8, 56: 1.2, 28: 0.8, 14: 1.2, 7: 0.8}, True, True, True, False),
+        (dict.fromkeys(RATIOS, 1.2), False, True, False, False),
+        ({196: 0.8, 98: 0.8, 7: 1.2}, False, False, True, False),
+        # Beyond chance, but small: no noticeable difference, and no artefact.
+        (dict.fromkeys(RATIOS, 1.03), True, False, None, False),
+    ],
+)
+def test_claims_about_biases(factors, unaffected, noticeable, inconsistent, artefact):
+    results = results_of(with_bias_times(factors))
+    assert verdict(results, "At 392x").holds is unaffected
+    assert verdict(results, "At the lower").holds is noticeable
+    assert verdict(results, "The direction").holds is inconsistent
+    assert verdict(results, "These changes").holds is artefact
+
+
+def test_claims_about_biases_stay_open_where_seeds_scatter():
+    results = results_of(with_bias_times({}), spread=4.0)  # each model by 40 %
+    for beginning in ("At 392x", "At the lower", "The direction"):
+        assert verdict(results, beginning).holds is None
+
+
+def test_direction_stays_open_if_a_large_difference_may_have_the_other():
+    results = results_of(with_bias_times({**dict.fromkeys(LOWER, 0.8), 14: 1.2}))
+    scattered = [
+        replace(m, mse=m.mse * (1.5 if m.seed % 2 else 0.5)) if (m.ratio, m.bias) == (14, 1) else m
+        for m in results.models
+    ]
+    assert verdict(results, "The direction").holds is True
+    assert verdict(replace(results, models=scattered), "The direction").holds is None
+
+
+def test_fewer_than_nine_seeds_cannot_call_it_an_artefact_or_not():
+    results = results_of(with_bias_times(dict.fromkeys(RATIOS, 0.8)), n_seeds=8)
+    assert verdict(results, "These changes").holds is None
+    assert verdict(results, "At the lower").holds is True  # intervals need no test
+
+
+def test_one_seed_decides_nothing_that_needs_a_spread():
+    results = results_of(with_bias_times(dict.fromkeys(RATIOS, 0.8)), n_seeds=1)
+    for beginning in ("After", "At 392x", "At the lower", "The direction", "These changes"):
+        assert verdict(results, beginning).holds is None
+    judged = verdict(results, "The error rises")
+    assert judged.holds is True
+    assert judged.why.startswith("One run of each model. ")
+
+
+def test_a_run_of_some_ratios_and_protocols_leaves_other_claims_open():
+    results = results_of(ratios=(14, 7), protocols=("corrected",), n_seeds=2)
+    assert {name for claim in claims(results) for name in claim.verdicts} == {"corrected"}
+    judged = verdict(results, "The error rises")
+    assert judged.holds is None
+    assert judged.why == (
+        "It speaks of 392x, 196x, 98x, 56x and 28x, which this run has not trained."
+    )
+    assert verdict(results, "Reconstructions").holds is True
+    assert len(cells(results, "corrected")) == 4
+    assert cells(results, "tuned") == bias_effects(results, "tuned") == []
+    one_sentence(answer_rq1(results, "corrected"))
+    one_sentence(answer_rq2(results, "corrected"))
+
+
+def test_everything_survives_json():
+    results = results_of(by_digit=digits(_3=math.nan), n_seeds=2)
+    again = Results.from_json(results.to_json())
+    assert claims(again) == claims(results)
+    for protocol in PROTOCOLS:
+        assert answer_rq1(again, protocol) == answer_rq1(results, protocol)
+        assert answer_rq2(again, protocol) == answer_rq2(results, protocol)
+
+
+def test_departures_say_what_the_protocols_do():
+    """The sentences are prose: this fails when the protocols they describe have changed."""
+    published, corrected, tuned = PROTOCOLS.values()
+    gradient, biases, chosen = departures()
+    assert "gradient" in gradient
+    assert published.settings["backprop"] == "raw_error"
+    assert corrected.settings["backprop"] == tuned.settings["backprop"] == "exact"
+    assert "frozen" in biases
+    assert [p.inherits_biases for p in PROTOCOLS.values()] == [True, False, False]
+    assert "falls as 0.05 (1 - e / epochs)² in epoch e = 0, 1, ..." in chosen
+    assert "start at -2" in chosen
+    assert "in a new order every epoch" in chosen
+    assert tuned.settings["shuffle"] is True
+    assert not corrected.settings["shuffle"]
+    assert "scaled by the number of a layer's inputs" in chosen
+    assert tuned.settings["weight_init"] == "fan_in"
+
+
+def test_slips_quote_table_1():
+    text = " ".join(slips())
+    for cell in ((14, False), (14, True), (98, True), (196, True)):
+        assert f"{TABLE_1[cell]:.4f}" in text
+    assert f"the network has {HIDDEN_UNITS[7]}" in text

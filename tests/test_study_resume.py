@@ -1,0 +1,109 @@
+"""The study, killed and started again: nothing finished is lost, and no bit differs."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from strategies import needs_compiler
+from study_runs import QUICK, command, run
+
+pytestmark = needs_compiler
+
+SETTINGS = ("--protocol", "both", "--ratios", 392, 196)
+NOT_BITS = ("date", "wall_seconds")
+
+
+def results_of(out):
+    """All of table1.json but for wall times and dates."""
+    results = json.loads((out / "table1.json").read_text())
+    for model in results["models"]:
+        del model["seconds"]
+    return {name: value for name, value in results.items() if name not in NOT_BITS}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    out = tmp_path_factory.mktemp("uninterrupted")
+    result = run(*QUICK, *SETTINGS, "--jobs", 2, "--out", out)
+    assert result.returncode == 0, result.stderr
+    return results_of(out)
+
+
+def models_in(out):
+    return {path.name: path.stat().st_mtime_ns for path in (out / "models").glob("[!.]*.npz")}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_killed_again_and_again_the_results_are_those_of_an_uninterrupted_run(
+    uninterrupted, tmp_path
+):
+    chance = random.Random(0)
+    kept = {}
+    for _ in range(3):
+        n_before = len(kept)
+        process = subprocess.Popen(
+            command(*QUICK, *SETTINGS, "--jobs", 1, "--out", tmp_path),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        while len(kept) == n_before and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.02)
+            kept = models_in(tmp_path) if (tmp_path / "models").exists() else {}
+        time.sleep(chance.random() * 0.2)  # somewhere in the middle of the next training
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        after = models_in(tmp_path)
+        assert kept.items() <= after.items()
+        kept = after
+    assert kept
+    result = run(*QUICK, *SETTINGS, "--jobs", 1, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert kept.items() <= models_in(tmp_path).items()  # none was trained again
+    assert results_of(tmp_path) == uninterrupted
+
+
+def test_a_second_start_trains_nothing_and_more_seeds_train_only_what_is_missing(
+    uninterrupted, tmp_path
+):
+    arguments = ("--protocol", "corrected", "--ratios", 392, "--jobs", 1, "--out", tmp_path)
+    assert run(*QUICK, *arguments).returncode == 0
+    first = models_in(tmp_path)
+    again = run(*QUICK, *arguments)
+    assert again.returncode == 0
+    assert "models" not in again.stderr  # the display's word
+    assert models_in(tmp_path) == first
+    more = run(*QUICK, *arguments, "--seeds", 2)
+    assert more.returncode == 0
+    assert "2 of 2 models" in more.stderr
+    assert first.items() < models_in(tmp_path).items()
+
+
+def test_a_folder_of_other_settings_is_refused_by_the_name_of_what_differs(tmp_path):
+    arguments = ("--ratios", 392, "--jobs", 1, "--out", tmp_path)
+    assert run(*QUICK, *arguments).returncode == 0
+    before = models_in(tmp_path)
+    result = run(*QUICK, *arguments, "--epochs", 3)
+    assert result.returncode == 1
+    assert "holds trainings with epochs 2, not 3" in result.stderr
+    assert models_in(tmp_path) == before
+
+
+def test_a_cluster_gives_the_same_results(uninterrupted, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as cluster:
+        address = cluster.scheduler_address
+        result = run(*QUICK, *SETTINGS, "--dask", address, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "8 of 8 models" in result.stderr
+    assert results_of(tmp_path) == uninterrupted
