@@ -203,6 +203,13 @@ class Autoencoder(EstimatorMixin):
             If the checkpoint cannot be read or written.
         FloatingPointError
             If the training diverges; the estimator then holds the state before.
+
+        Examples
+        --------
+        >>> X = np.random.default_rng(0).random((20, 6))
+        >>> ae = Autoencoder(2, epochs=3, random_state=0).fit(X[:15], validation_data=X[15:])
+        >>> ae.history_["epoch"], len(ae.history_["val_mse"])
+        ([1, 2, 3], 3)
         """
         epochs = checked_integer(self.epochs, "epochs", 0)
         rates = checked_learning_rates(self.learning_rate, epochs)
@@ -245,6 +252,12 @@ class Autoencoder(EstimatorMixin):
         TypeError, ValueError, FloatingPointError
             As in `fit`. A `learning_rate` given as a sequence must have a rate for this pass:
             every pass counts as an epoch. `early_stopping` is for `fit` alone.
+
+        Examples
+        --------
+        >>> X = np.random.default_rng(0).random((20, 6))
+        >>> Autoencoder(2, random_state=0).partial_fit(X[:10]).partial_fit(X[10:]).n_iter_
+        2
         """
         epoch = self.n_iter_ if self._is_fitted() else 0
         rates = self.learning_rate
@@ -376,6 +389,19 @@ class Autoencoder(EstimatorMixin):
         Returns
         -------
         array, shape (n_samples, code size)
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` has not been called.
+        TypeError, ValueError
+            If X is not numeric, not finite, or has not `n_features_in_` columns.
+
+        Examples
+        --------
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> ae.encode(np.eye(6)).shape
+        (6, 2)
         """
         return self.network_.propagate(self._samples(X), last=self._code_layer)
 
@@ -389,6 +415,19 @@ class Autoencoder(EstimatorMixin):
         Returns
         -------
         array, shape (n_samples, n_features)
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` has not been called.
+        TypeError, ValueError
+            If Z is not numeric, not finite, or has not `code_size_` columns.
+
+        Examples
+        --------
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> ae.decode([[0.5, 0.5]]).shape
+        (1, 6)
         """
         Z = checked_samples(Z, "Z", self.network_.dtype, self.code_size_)
         return self.network_.propagate(Z, first=self._code_layer)
@@ -403,6 +442,19 @@ class Autoencoder(EstimatorMixin):
         Returns
         -------
         array, shape (n_samples, n_features)
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` has not been called.
+        TypeError, ValueError
+            If X is not numeric, not finite, or has not `n_features_in_` columns.
+
+        Examples
+        --------
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> np.allclose(ae.reconstruct(np.eye(6)), ae.decode(ae.encode(np.eye(6))))
+        True
         """
         return self.network_.propagate(self._samples(X))
 
@@ -416,6 +468,19 @@ class Autoencoder(EstimatorMixin):
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` has not been called.
+        TypeError, ValueError
+            If X is not numeric, not finite, or has not `n_features_in_` columns.
+
+        Examples
+        --------
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> np.isclose(ae.mse(np.eye(6)), np.mean((ae.reconstruct(np.eye(6)) - np.eye(6)) ** 2))
+        np.True_
         """
         samples = self._samples(X)
         return float(self.network_.squared_errors(samples).sum() / samples.size)
@@ -431,6 +496,19 @@ class Autoencoder(EstimatorMixin):
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` has not been called.
+        TypeError, ValueError
+            If X is not numeric, not finite, or has not `n_features_in_` columns.
+
+        Examples
+        --------
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> ae.score(np.eye(6)) == -ae.mse(np.eye(6))
+        True
         """
         return -self.mse(X)
 
@@ -454,6 +532,20 @@ class Autoencoder(EstimatorMixin):
         ------
         NotFittedError
             If there is no model yet.
+        ValueError
+            If a parameter of the constructor has a value that no file can hold.
+        OSError
+            If the file cannot be written; what was there is as it was.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> ae = Autoencoder(2, epochs=1, random_state=0).fit(np.eye(6))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ae.save(os.path.join(folder, "model.npz"))
+        ...     again = Autoencoder.load(os.path.join(folder, "model.npz"))
+        >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
+        True
         """
         serialize.save_model(self, path)
 
@@ -473,6 +565,18 @@ class Autoencoder(EstimatorMixin):
         ------
         ValueError
             If the file is not such a model.
+        OSError
+            If it cannot be read.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> ae = Autoencoder(2, epochs=1, random_state=0).fit(np.eye(6))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ae.save(os.path.join(folder, "model.npz"))
+        ...     again = Autoencoder.load(os.path.join(folder, "model.npz"))
+        >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
+        True
         """
         return serialize.load_model(cls, path)
 

@@ -65,6 +65,12 @@ def describe(
     -------
     dict
         What JSON can hold. Arrays are there by their hash, under names that a user knows.
+
+    Examples
+    --------
+    >>> described = describe(Network((3, 2, 3)), np.ones((4, 3)), Recipe((0.1,), seed=7), None)
+    >>> described["layer sizes"], described["seed"], described["validation_data"]
+    ([3, 2, 3], 7, None)
     """
     settings = asdict(recipe)
     del settings["learning_rates"]  # compared as far as they have been used
@@ -105,6 +111,13 @@ class Checkpoint:
         See `describe`.
     learning_rates : list of float
     state : State
+
+    Examples
+    --------
+    >>> state = State(np.zeros(17), empty_history(False))
+    >>> checkpoint = Checkpoint(Path("training.npz"), {"seed": 3}, [0.1], state)
+    >>> checkpoint.seed
+    3
     """
 
     path: Path
@@ -135,6 +148,15 @@ class Checkpoint:
         ------
         ValueError
             If it belongs to another; the message names what differs.
+
+        Examples
+        --------
+        >>> state = State(np.zeros(17), empty_history(False))
+        >>> checkpoint = Checkpoint(Path("training.npz"), {"seed": 3}, [0.1], state)
+        >>> checkpoint.state_for({"seed": 4}, (0.1,))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: checkpoint training.npz belongs to another training: seed is 4 here and 3...
         """
         # As JSON gives them back: a tuple is a list.
         given = json.loads(json.dumps(description))
@@ -180,6 +202,13 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint | None:
     ------
     ValueError
         If the file is not a checkpoint.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> read_checkpoint("no such file") is None
+    True
     """
     path = Path(path)
     if not path.exists():
@@ -247,6 +276,19 @@ class CheckpointWriter:
     OSError
         If the file cannot be written. While a training goes on, this is a warning, for the next
         attempt may succeed; when it ends, an error again.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> network, recipe = Network((3, 2, 3)), Recipe(learning_rates=(0.1, 0.1))
+    >>> training = describe(network, np.ones((4, 3)), recipe, None), recipe.learning_rates
+    >>> start = State(network.parameters, empty_history(False))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "training.npz")
+    ...     with CheckpointWriter(path, *training, start) as writer:
+    ...         writer.update(State(network.parameters, empty_history(False), position=2))
+    ...     read_checkpoint(path).state.position
+    2
     """
 
     def __init__(

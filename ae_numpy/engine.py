@@ -20,6 +20,11 @@ def get_engine(name: str) -> ModuleType:
     ----------
     name : {"numpy", "numba"}
 
+    Returns
+    -------
+    module
+        With the functions of `reference`.
+
     Raises
     ------
     ValueError

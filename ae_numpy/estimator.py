@@ -92,6 +92,12 @@ class EstimatorMixin:
         Returns
         -------
         dict of str to object
+
+        Examples
+        --------
+        >>> from ae_numpy import Autoencoder
+        >>> Autoencoder(4, epochs=7).get_params()["epochs"]
+        7
         """
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
@@ -111,6 +117,12 @@ class EstimatorMixin:
         ------
         ValueError
             If there is no such parameter; none is set then.
+
+        Examples
+        --------
+        >>> from ae_numpy import Autoencoder
+        >>> Autoencoder().set_params(epochs=7, batch_size=32)
+        Autoencoder(epochs=7, batch_size=32)
         """
         valid = sorted(self.get_params())
         for name in params:
@@ -189,7 +201,7 @@ class EstimatorMixin:
 
         Parameters
         ----------
-        input_features : array-like of str, optional
+        input_features : array-like of str, shape (n_features,), optional
             Must be those of `fit`, if there were any.
 
         Returns
@@ -200,6 +212,13 @@ class EstimatorMixin:
         ------
         ValueError
             If `input_features` are others, or of another number.
+
+        Examples
+        --------
+        >>> from ae_numpy import Autoencoder
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> ae.get_feature_names_out()
+        array(['autoencoder0', 'autoencoder1'], dtype=object)
         """
         names = [f"{type(self).__name__.lower()}{unit}" for unit in range(self.code_size_)]
         if input_features is not None:
@@ -231,6 +250,13 @@ class EstimatorMixin:
         ------
         ValueError
             If it is none of these.
+
+        Examples
+        --------
+        >>> from ae_numpy import Autoencoder
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> type(ae.set_output(transform="default").transform(np.eye(6))).__name__
+        'ndarray'
         """
         if transform is not None:
             if transform not in CONTAINERS:
@@ -249,6 +275,20 @@ class EstimatorMixin:
         Returns
         -------
         array or data frame, shape (n_samples, code size)
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError
+            As `encode`.
+        ImportError
+            If the library of the container is not installed.
+
+        Examples
+        --------
+        >>> from ae_numpy import Autoencoder
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> np.array_equal(ae.transform(np.eye(6)), ae.encode(np.eye(6)))
+        True
         """
         codes = self.encode(X)
         container = self._container()
@@ -283,6 +323,17 @@ class EstimatorMixin:
         Returns
         -------
         array or data frame, shape (n_samples, code size)
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError
+            As `fit`.
+
+        Examples
+        --------
+        >>> from ae_numpy import Autoencoder
+        >>> Autoencoder(2, epochs=1, random_state=0).fit_transform(np.eye(6)).shape
+        (6, 2)
         """
         return self.fit(X, y, **fit_params).transform(X)
 

@@ -35,7 +35,8 @@ def initial_parameters(
         4.6); biases 0. ``"fan_out"``: 1 / sqrt(O), and the same for biases that are trained.
     seed : int
     given : mapping of str to array, optional
-        Arrays to take in place of drawn ones: any of ``"W0"``, ``"b0"``, ``"W1"``, ...
+        Arrays to take in place of drawn ones: any of ``"W0"``, shape (I, O), ``"b0"``, shape
+        (O,), ``"W1"``, ...
 
     Returns
     -------
@@ -43,8 +44,17 @@ def initial_parameters(
 
     Raises
     ------
+    TypeError
+        If `given` is no mapping, or holds other things than real numbers.
     ValueError
         If a name in `given` is unknown, a shape is wrong, or a number is not finite.
+
+    Examples
+    --------
+    >>> network = Network((4, 2, 4))
+    >>> parameters = initial_parameters(network, "fan_in", seed=0, given={"b0": [1, 2]})
+    >>> network.as_dict(parameters)["b0"], network.as_dict(parameters)["b1"]
+    (array([1., 2.]), array([0., 0., 0., 0.]))
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     parameters = np.empty_like(network.parameters)

@@ -127,7 +127,13 @@ def _sigmoid_forward(z, a, bits):
 
 
 def sigmoid_forward(z):
-    """Twin of `reference.sigmoid_forward`."""
+    """Twin of `reference.sigmoid_forward`.
+
+    Examples
+    --------
+    >>> sigmoid_forward(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
     z = np.asarray(z, order="C")
     a = np.empty_like(z)
     _sigmoid_forward(z.reshape(-1), a.reshape(-1), _integer_scratch(z.size, z.dtype))
@@ -148,7 +154,13 @@ def _sigmoid_backward(da, a, dz):
 
 
 def sigmoid_backward(da, a):
-    """Twin of `reference.sigmoid_backward`."""
+    """Twin of `reference.sigmoid_backward`.
+
+    Examples
+    --------
+    >>> sigmoid_backward(np.array([2.0]), np.array([0.5]))
+    array([0.5])
+    """
     da, a = np.asarray(da, order="C"), np.asarray(a, order="C")
     dz = np.empty_like(a)
     _sigmoid_backward(da.reshape(-1), a.reshape(-1), dz.reshape(-1))
@@ -292,7 +304,13 @@ def _matmul_transposed(a, b, out):
 
 
 def matmul(a, b):
-    """Twin of `reference.matmul`."""
+    """Twin of `reference.matmul`.
+
+    Examples
+    --------
+    >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
+    """
     padded = _whole_lanes(b)
     out = np.zeros((a.shape[0], padded.shape[1]), b.dtype)
     _add_matmul(a, padded, out)
@@ -311,14 +329,26 @@ def _whole_lanes(a):
 
 
 def dense_forward(x, W, b):
-    """Twin of `reference.dense_forward`."""
+    """Twin of `reference.dense_forward`.
+
+    Examples
+    --------
+    >>> dense_forward(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([0.5]))
+    array([[11.5]])
+    """
     z = matmul(x, W)
     z += b
     return z
 
 
 def dense_backward(dz, x, W):
-    """Twin of `reference.dense_backward`."""
+    """Twin of `reference.dense_backward`.
+
+    Examples
+    --------
+    >>> dense_backward(np.array([[1.0]]), np.array([[2.0]]), np.array([[3.0]]))
+    (array([[3.]]), array([[2.]]), array([1.]))
+    """
     return matmul(dz, W.T), matmul(x.T, dz), dz.sum(axis=0)
 
 
@@ -384,7 +414,13 @@ def _half_squared_errors_backward(output, target, scale, doutput, squared_errors
 
 
 def half_squared_error_backward(output, target):
-    """Twin of `reference.half_squared_error_backward`."""
+    """Twin of `reference.half_squared_error_backward`.
+
+    Examples
+    --------
+    >>> half_squared_error_backward(np.array([[1.0, 2.0]]), np.array([[0.0, 0.5]]))
+    array([[1. , 1.5]])
+    """
     doutput, errors = np.empty_like(output), np.empty(len(output), output.dtype)
     _half_squared_errors_backward(
         output, target, output.dtype.type(1 / len(output)), doutput, errors
@@ -393,7 +429,13 @@ def half_squared_error_backward(output, target):
 
 
 def squared_errors(output, target):
-    """Twin of `reference.squared_errors`."""
+    """Twin of `reference.squared_errors`.
+
+    Examples
+    --------
+    >>> squared_errors(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
+    array([5.])
+    """
     errors = np.empty(len(output), output.dtype)
     _half_squared_errors_backward(
         output, target, output.dtype.type(1), np.empty_like(output), errors
@@ -402,7 +444,13 @@ def squared_errors(output, target):
 
 
 def half_squared_error_forward(output, target):
-    """Twin of `reference.half_squared_error_forward`."""
+    """Twin of `reference.half_squared_error_forward`.
+
+    Examples
+    --------
+    >>> float(half_squared_error_forward(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]])))
+    2.5
+    """
     return squared_errors(output, target).sum() / (2 * len(output))
 
 
@@ -432,8 +480,14 @@ class Inputs(NamedTuple):
     background : float
         The value that all other pixels have.
     starts : int64 array, shape (n_samples + 1,)
-    indices : uint16 or uint32 array
+    indices : uint16 or uint32 array, shape (all foreground pixels + 1,)
         ``indices[starts[n]:starts[n + 1]]`` are the pixels of sample n that are foreground.
+
+    Examples
+    --------
+    >>> inputs = prepare(np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 1.0]]))
+    >>> inputs.indices[inputs.starts[1] : inputs.starts[2]]
+    array([2], dtype=uint16)
     """
 
     X: np.ndarray
@@ -455,6 +509,12 @@ def prepare(X, background=None):
     Returns
     -------
     Inputs
+
+    Examples
+    --------
+    >>> inputs = prepare(np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 1.0]]))
+    >>> float(inputs.background), inputs.starts
+    (0.0, array([0, 1, 2]))
     """
     if background is None:
         values, counts = np.unique(X[:100], return_counts=True)
@@ -553,11 +613,11 @@ def train_batches(
         Parameters of the network, as `Network` lays them out. Not changed.
     layer_sizes : sequence of int
         L + 1 numbers.
-    bias_mask : bool array
+    bias_mask : bool array, shape (sum of layer_sizes[1:],)
         Which of the biases, the last of the parameters, are trained.
     inputs : Inputs
         What `prepare` has made of the samples, which are the targets too.
-    rows : int64 array
+    rows : int64 array, shape (n,)
         The samples to train on, in this order.
     batch_size : int
         How many make a batch; the last one may be shorter.
@@ -569,8 +629,17 @@ def train_batches(
     -------
     parameters : array, shape (P,)
         The trained parameters.
-    squared_errors : array, of the shape of `rows`
+    squared_errors : array, shape (n,)
         Squared error of each sample, before the step that was taken on it.
+
+    Examples
+    --------
+    >>> start, X = np.zeros(7, np.float32), np.array([[1.0, 0.0]], np.float32)
+    >>> parameters, errors = train_batches(
+    ...     start, (2, 1, 2), np.ones(3, bool), prepare(X), np.array([0]), 1, 0.5, False
+    ... )
+    >>> parameters[-2:].tolist(), errors.tolist()
+    ([0.0625, -0.0625], [0.5])
     """
     model = _pack(parameters, layer_sizes, bias_mask, narrow=layer_sizes[1] <= _NARROW)
     # A batch of several tiles has its gradient added up aside; any other changes the model itself.
@@ -596,6 +665,11 @@ def propagate(parameters, layer_sizes, X):
     Returns
     -------
     array, shape (n_samples, layer_sizes[-1])
+
+    Examples
+    --------
+    >>> propagate(np.zeros(7, np.float32), (2, 1, 2), np.ones((1, 2), np.float32))
+    array([[0.5, 0.5]], dtype=float32)
     """
     none_trained = np.zeros(sum(layer_sizes[1:]), bool)
     model = _pack(parameters, layer_sizes, none_trained, narrow=False)

@@ -39,6 +39,12 @@ class Dense:
     b : array, shape (O,)
     bias_mask : bool array, shape (O,)
         True where the bias is trained, False where it is held.
+
+    Examples
+    --------
+    >>> layer = Network((3, 2)).layers[0]
+    >>> layer.W.shape, layer.bias_mask
+    ((3, 2), array([ True,  True]))
     """
 
     W: Array
@@ -67,12 +73,12 @@ class Network:
     parameters : array, shape (P,)
         The weights of all layers, then the biases of all layers.
     layers : tuple of Dense
-    bias_mask : bool array
+    bias_mask : bool array, shape (sum of layer_sizes[1:],)
         The masks of all layers, in the order of the biases in `parameters`.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an argument has none of the values listed.
 
     Examples
@@ -125,6 +131,12 @@ class Network:
         Returns
         -------
         tuple of Dense
+
+        Examples
+        --------
+        >>> network = Network((3, 2, 3))
+        >>> [layer.W.shape for layer in network.views(network.parameters)]
+        [(3, 2), (2, 3)]
         """
         layers = []
         start, bias_start = 0, self._n_weights
@@ -147,6 +159,11 @@ class Network:
         Returns
         -------
         dict of arrays
+
+        Examples
+        --------
+        >>> {name: array.shape for name, array in Network((3, 2, 3)).as_dict().items()}
+        {'W0': (3, 2), 'b0': (2,), 'W1': (2, 3), 'b1': (3,)}
         """
         named = {}
         for index, layer in enumerate(self.views(self.parameters if flat is None else flat)):
@@ -159,7 +176,8 @@ class Network:
         Parameters
         ----------
         named : mapping of str to array
-            All of ``"W0"``, ``"b0"``, ``"W1"``, ..., of any floating dtype.
+            All of ``"W0"``, shape (I, O), ``"b0"``, shape (O,), ``"W1"``, ..., of any floating
+            dtype.
 
         Returns
         -------
@@ -172,6 +190,11 @@ class Network:
             If the arrays hold integers: a gradient among integers would be cut off.
         ValueError
             If a name is missing or unknown, or a shape is wrong.
+
+        Examples
+        --------
+        >>> Network((2, 1)).flatten({"W0": np.array([[1.0], [2.0]]), "b0": np.array([3.0])})
+        array([1., 2., 3.])
         """
         names = self.as_dict().keys()
         if names != named.keys():
@@ -203,6 +226,11 @@ class Network:
         -------
         list of L + 1 arrays, each (B, units of the layer)
             The input, and the activations of every layer. The last one is the output.
+
+        Examples
+        --------
+        >>> Network((3, 2, 1)).forward(np.ones((1, 3)))
+        [array([[1., 1., 1.]]), array([[0.5, 0.5]]), array([[0.5]])]
         """
         parameters = self.parameters if parameters is None else parameters
         engine = self._engine_for(parameters)
@@ -217,7 +245,8 @@ class Network:
     ) -> Array:
         """Pass the error back through all layers.
 
-        With delta = dJ/dz of each layer, the chain rule says, from the last layer down ::
+        With delta = dJ/dz of each layer, the chain rule says, from the last layer down
+        (Rumelhart, Hinton and Williams, Nature 323, 1986, equations 4 to 7) ::
 
             delta_L = (output - target) / B * sigmoid'(z_L)
             delta_l = (delta_(l+1) @ W_(l+1).T) * sigmoid'(z_l)
@@ -238,6 +267,12 @@ class Network:
         array, shape (P,)
             The gradient of half the squared error, averaged over the batch; exactly 0 for the
             biases that are held.
+
+        Examples
+        --------
+        >>> network, x = Network((2, 1, 2)), np.array([[1.0, 0.0]])
+        >>> network.as_dict(network.backward(network.forward(x), x))["b1"]
+        array([-0.125,  0.125])
         """
         parameters = self.parameters if parameters is None else parameters
         engine = self._engine_for(parameters)
@@ -264,8 +299,8 @@ class Network:
         Parameters
         ----------
         parameters : mapping of str to array
-            ``"W0"`` (I, O), ``"b0"`` (O,), ``"W1"``, ...; complex arrays are computed by the
-            reference, whatever the engine.
+            ``"W0"``, shape (I, O), ``"b0"``, shape (O,), ``"W1"``, ...; complex arrays are
+            computed by the reference, whatever the engine.
         X : array, shape (B, I)
         target : array, shape (B, units of the last layer), optional
             X unless given.
@@ -328,6 +363,11 @@ class Network:
         Returns
         -------
         array, shape (n_samples, units of layer `last`)
+
+        Examples
+        --------
+        >>> Network((3, 2, 3)).propagate(np.ones((1, 3)), last=1)
+        array([[0.5, 0.5]])
         """
         layers = self.views(self.parameters if parameters is None else parameters)[first:last]
         engine = get_engine(self.engine)
@@ -354,6 +394,11 @@ class Network:
         Returns
         -------
         float64 array, shape (n_samples,)
+
+        Examples
+        --------
+        >>> Network((2, 1, 2)).squared_errors(np.array([[1.0, 0.0]]))
+        array([0.5])
         """
         engine = get_engine(self.engine)
         errors = np.empty(len(X))
@@ -387,6 +432,11 @@ def checked_bias_mask(bias: BiasMask, layer_sizes: Sequence[int]) -> NDArray[np.
     ------
     ValueError
         If the masks are not one per layer, boolean (or 0 and 1), and of the layer's size.
+
+    Examples
+    --------
+    >>> checked_bias_mask([[True, False], [True]], (3, 2, 1))
+    array([ True, False,  True])
     """
     sizes = layer_sizes[1:]
     if isinstance(bias, bool | np.bool_):

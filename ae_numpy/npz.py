@@ -38,6 +38,7 @@ def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> 
     path : str or path
         See `files.replacing`, which writes it.
     arrays : mapping of str to array
+        Of any shape, each under its name in the file.
 
     Raises
     ------
@@ -45,6 +46,16 @@ def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> 
         If an array holds objects, which only pickle could store.
     OSError
         If the file cannot be written; what was there is as it was.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(os.path.join(folder, "arrays.npz"), {"W": np.eye(2)})
+    ...     with np.load(os.path.join(folder, "arrays.npz")) as file:
+    ...         file["W"]
+    array([[1., 0.],
+           [0., 1.]])
     """
     for name, array in arrays.items():
         if array.dtype.hasobject:

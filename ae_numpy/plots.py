@@ -37,6 +37,15 @@ _INK, _FAINT = "0.15", "0.65"
 def new_figure(width: float = 6.4, height: float = 4.8) -> Figure:
     """Return an empty figure of a size in inches that makes room for all its labels.
 
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
     Raises
     ------
     ImportError
@@ -44,7 +53,8 @@ def new_figure(width: float = 6.4, height: float = 4.8) -> Figure:
 
     Examples
     --------
-    >>> left, right = new_figure(8, 3).subplots(1, 2)
+    >>> new_figure(8, 3).subplots(1, 2).shape
+    (2,)
     """
     try:
         from matplotlib.figure import Figure
@@ -76,6 +86,13 @@ def plot_history(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If errors have another shape, or are no numbers.
 
     Examples
     --------
@@ -133,6 +150,13 @@ def plot_images(
     matplotlib.axes.Axes
         With one picture of all images.
 
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    TypeError, ValueError
+        If `images` have another shape or are no numbers, or `columns` is below 1.
+
     Examples
     --------
     >>> plot_images(np.eye(9), columns=5).images[0].get_array().shape
@@ -170,6 +194,14 @@ def plot_reconstructions(
     -------
     matplotlib.axes.Axes
         With one picture of all images, and the titles of the columns as its upper tick labels.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If `images` have another shape or are no numbers, or reconstructions or labels do not match
+        them.
 
     Examples
     --------
@@ -260,6 +292,14 @@ def plot_network(
     matplotlib.axes.Axes
         Its collections have names (`get_gid`): ``"units 0"``, ``"weights 0"``, ``"bias 0"``,
         ``"bias weights 0"``, ``"dots 0"``, and so on.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    TypeError, ValueError
+        If `layer_sizes` are not two or more positive integers, or `most` or `labels` are not one
+        for each layer.
 
     Examples
     --------

@@ -53,7 +53,33 @@ _ANY_TYPE = (bool, int, float, str, list, type(None))
 
 
 def save_model(model: Autoencoder, path: str | os.PathLike) -> None:
-    """Write a fitted model."""
+    """Write a fitted model.
+
+    Parameters
+    ----------
+    model : Autoencoder
+    path : str or path
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    ValueError
+        If a parameter of its constructor has a value that no file can hold.
+    OSError
+        If the file cannot be written; what was there is as it was.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from ae_numpy import Autoencoder
+    >>> model = Autoencoder(2, epochs=1, random_state=0).fit(np.eye(6))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, os.path.join(folder, "model.npz"))
+    ...     again = load_model(Autoencoder, os.path.join(folder, "model.npz"))
+    >>> np.array_equal(again.network_.parameters, model.network_.parameters)
+    True
+    """
     network = model.network_
     given = {name: _as_floats(a) for name, a in (model.initial_parameters or {}).items()}
     names = getattr(model, "feature_names_in_", None)
@@ -105,7 +131,36 @@ def _as_json(value: Any) -> Any:
 
 
 def load_model(cls: type[Model], path: str | os.PathLike) -> Model:
-    """Read a model that `save_model` has written."""
+    """Read a model that `save_model` has written.
+
+    Parameters
+    ----------
+    cls : type
+        `Autoencoder`, or a class derived from it.
+    path : str or path
+
+    Returns
+    -------
+    instance of `cls`
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a model.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from ae_numpy import Autoencoder
+    >>> model = Autoencoder(2, epochs=1, random_state=0).fit(np.eye(6))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, os.path.join(folder, "model.npz"))
+    ...     again = load_model(Autoencoder, os.path.join(folder, "model.npz"))
+    >>> np.array_equal(again.network_.parameters, model.network_.parameters)
+    True
+    """
 
     def expected(header: dict[str, Any]) -> Shapes:
         _check_header(header, cls)

@@ -35,6 +35,17 @@ class SweepError(RuntimeError):
         In the order of the jobs; the first exception is also the cause of this one.
     results : list of (job, result)
         Of the jobs that ended well, in the order of the jobs.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(1) as executor:
+    ...     try:
+    ...         run_jobs(lambda job, report: 1 / job, [2, 0], executor=executor)
+    ...     except SweepError as error:
+    ...         print(error.results, error)
+    [(2, 0.5)] 1 of 2 jobs failed:
+      0: ZeroDivisionError: division by zero
     """
 
     def __init__(
@@ -49,7 +60,18 @@ class SweepError(RuntimeError):
 
 
 def ignore(*anything: Any) -> None:
-    """Do nothing: who is told has no interest."""
+    """Do nothing: who is told has no interest.
+
+    Parameters
+    ----------
+    *anything
+        Is dropped.
+
+    Examples
+    --------
+    >>> ignore("a report") is None
+    True
+    """
 
 
 def run_jobs(

@@ -89,6 +89,15 @@ def bias_masks(draw: st.DrawFn, layer_sizes: Sequence[int]) -> list[NDArray[np.b
     ----------
     layer_sizes : sequence of int
         Inputs, then the units of each layer.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=5, database=None)
+    ... @given(masks=bias_masks((3, 2, 3)))
+    ... def property_(masks):
+    ...     assert [mask.size for mask in masks] == [2, 3]
+    >>> property_()
     """
     return [
         np.array(draw(st.lists(st.booleans(), min_size=units, max_size=units)), dtype=bool)
@@ -153,6 +162,15 @@ def batches(
         Number of columns, or a network whose inputs they are.
     rows : (int, int)
         Fewest and most rows.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=5, database=None)
+    ... @given(X=batches(3, rows=(2, 4)))
+    ... def property_(X):
+    ...     assert X.shape[1] == 3 and 2 <= len(X) <= 4
+    >>> property_()
     """
     columns = features.layer_sizes[0] if isinstance(features, Network) else features
     count = draw(st.integers(*rows))
@@ -187,12 +205,17 @@ def assert_gradient(
 def assert_adjoint(
     forward: Callable[..., Any], backward: Callable[..., Any], x: Any, **options: Any
 ) -> None:
-    """`<dout, J v> = <backward(dout), v>`: backward is the adjoint of forward's derivative J.
+    """``<dout, J v> = <backward(dout), v>``: backward is the adjoint of forward's derivative J.
 
     Parameters
     ----------
     forward, backward, x, **options
         As for `ae_numpy.gradcheck.check_vjp`.
+
+    Raises
+    ------
+    AssertionError
+        With the table and the diagnosis of the report.
 
     Examples
     --------
@@ -218,6 +241,13 @@ def assert_additive(
     batch : sequence of arrays
         Each with one row per sample.
     reduction : {"mean", "sum"}
+
+    Raises
+    ------
+    AssertionError
+        If they are not, up to rounding.
+    ValueError
+        If `reduction` is neither, or the arrays of the batch have different lengths or none.
 
     Examples
     --------
@@ -253,6 +283,13 @@ def assert_permutation_invariant(
     random_state : int
         For the permutation.
 
+    Raises
+    ------
+    AssertionError
+        If it does, beyond rounding.
+    ValueError
+        If the arrays of the batch have different lengths or none.
+
     Examples
     --------
     >>> def mean_square(w, X):
@@ -287,6 +324,11 @@ def assert_masks_respected(
     masks : dict of bool arrays
         True where a parameter is trained, for some of the parameters.
     batch : sequence
+
+    Raises
+    ------
+    AssertionError
+        If it is not so; the message names the array.
 
     Examples
     --------

@@ -34,12 +34,22 @@ _CHUNKS_IN_A_CALL = 4
 class EarlyStopping:
     """When a training ends before its last epoch.
 
+    The rule is that of scikit-learn's `MLPRegressor`; Prechelt, Early stopping - but when?, 1998,
+    compares others.
+
     Attributes
     ----------
     n_iter_no_change : int
         So many epochs in a row that bring no improvement are enough.
     tol : float
         How much below the lowest error so far an error must be to be an improvement.
+
+    Examples
+    --------
+    >>> stopping = EarlyStopping(n_iter_no_change=2, tol=0.01)
+    >>> recipe = Recipe(learning_rates=(0.1,) * 9, early_stopping=stopping)
+    >>> stops_early(recipe, {"train_mse": [0.5, 0.4, 0.395, 0.392]})
+    True
     """
 
     n_iter_no_change: int
@@ -60,6 +70,12 @@ class Recipe:
     seed : int
         Decides the orders.
     early_stopping : EarlyStopping, optional
+
+    Examples
+    --------
+    >>> recipe = Recipe(learning_rates=(0.1, 0.1, 0.05), batch_size=32)
+    >>> len(recipe.learning_rates), recipe.shuffle
+    (3, True)
     """
 
     learning_rates: tuple[float, ...]
@@ -86,9 +102,15 @@ class State:
     squared_error : float
         The sum over these samples, each before its step.
     seconds : float
-        Time spent on them.
+        Time spent on them, by the clock on the wall.
     best_parameters : array, shape (P,), optional
         Those after the epoch with the lowest ``val_mse`` so far.
+
+    Examples
+    --------
+    >>> start = State(np.zeros(17), history=empty_history(with_validation=False))
+    >>> start.epoch, start.position
+    (0, 0)
     """
 
     parameters: Array
@@ -108,6 +130,9 @@ def train(
     validation_data: Array | None = None,
 ) -> Iterator[State]:
     """Train a network to reproduce its input; yield the state after each chunk and each epoch.
+
+    This is stochastic gradient descent (Robbins and Monro, A stochastic approximation method,
+    1951), whose step `train_batches` takes.
 
     Parameters
     ----------
@@ -129,6 +154,15 @@ def train(
     ------
     FloatingPointError
         When an error or a parameter is not finite. The state before has been yielded.
+
+    Examples
+    --------
+    >>> network, X = Network((3, 2, 3)), np.ones((4, 3))
+    >>> recipe = Recipe(learning_rates=(0.5, 0.5), batch_size=2)
+    >>> *_, last = train(network, X, recipe, State(network.parameters, empty_history(False)))
+    >>> first_mse, second_mse = last.history["train_mse"]
+    >>> last.epoch, second_mse < first_mse
+    (2, True)
     """
     step_through = _fastest_way(network, X, recipe.batch_size)
     chunk = chunk_size(network, recipe.batch_size)
@@ -205,6 +239,11 @@ def stops_early(recipe: Recipe, history: History) -> bool:
     -------
     bool
         False where the recipe knows no early stopping.
+
+    Examples
+    --------
+    >>> stops_early(Recipe(learning_rates=(0.1,)), {"train_mse": [0.5, 0.5, 0.5]})
+    False
     """
     if recipe.early_stopping is None:
         return False
@@ -216,7 +255,22 @@ def stops_early(recipe: Recipe, history: History) -> bool:
 
 
 def empty_history(with_validation: bool) -> History:
-    """Return the history of a training of no epochs."""
+    """Return the history of a training of no epochs.
+
+    Parameters
+    ----------
+    with_validation : bool
+        Whether there will be a ``val_mse``.
+
+    Returns
+    -------
+    dict of lists
+
+    Examples
+    --------
+    >>> empty_history(with_validation=True)
+    {'epoch': [], 'train_mse': [], 'val_mse': [], 'seconds': []}
+    """
     keys = ("epoch", "train_mse", *(("val_mse",) if with_validation else ()), "seconds")
     return {key: [] for key in keys}
 
@@ -226,13 +280,15 @@ def train_batches(
 ) -> tuple[Array, Array]:
     """Take a gradient step after each batch: ``parameters -= rate * gradient``.
 
+    The rule of Rumelhart, Hinton and Williams, Nature 323 (1986) 533-536, equation 8.
+
     Parameters
     ----------
     network : Network
     parameters : array, shape (P,)
         Where to start; not changed.
     X : array, shape (n_samples, n_features)
-    rows : int array
+    rows : int array, shape (n,)
         The rows of X to train on, in this order.
     batch_size : int
         How many of them make a batch; the last one may be shorter.
@@ -242,8 +298,15 @@ def train_batches(
     Returns
     -------
     parameters : array, shape (P,)
-    squared_errors : array, of the shape of `rows`
+    squared_errors : array, shape (n,)
         Squared error of each sample, summed over its features, before the step taken on it.
+
+    Examples
+    --------
+    >>> network, X = Network((2, 1, 2)), np.array([[1.0, 0.0]])
+    >>> parameters, errors = train_batches(network, network.parameters, X, np.array([0]), 1, 0.5)
+    >>> network.as_dict(parameters)["b1"], errors
+    (array([ 0.0625, -0.0625]), array([0.5]))
     """
     parameters = parameters.copy()
     squared_errors = np.empty(len(rows), parameters.dtype)
@@ -281,6 +344,23 @@ def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]
 
     It depends on the seed and the epoch alone, so that an interrupted training finds its order
     again, and two models of one seed see the samples in the same order.
+
+    Parameters
+    ----------
+    n_samples : int
+    epoch : int
+        Counted from 0.
+    recipe : Recipe
+        Its `seed` and `shuffle`.
+
+    Returns
+    -------
+    int64 array, shape (n_samples,)
+
+    Examples
+    --------
+    >>> epoch_order(4, 0, Recipe(learning_rates=(0.1,), shuffle=False))
+    array([0, 1, 2, 3])
     """
     if not recipe.shuffle:
         return np.arange(n_samples)
@@ -289,7 +369,22 @@ def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]
 
 
 def chunk_size(network: Network, batch_size: int) -> int:
-    """Return how many samples make a chunk: whole batches, at least one."""
+    """Return how many samples make a chunk: whole batches, at least one.
+
+    Parameters
+    ----------
+    network : Network
+    batch_size : int
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> chunk_size(Network((784, 28, 784)), batch_size=32) % 32
+    0
+    """
     sizes = network.layer_sizes
     work = 3 * network.parameters.size + _WORK_PER_UNIT * sum(sizes[1:])
     return max(1, _CHUNK_WORK // work // batch_size) * batch_size

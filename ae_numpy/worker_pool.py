@@ -35,7 +35,14 @@ _READY, _REPORT, _RESULT, _ERROR, _DEATH = "ready", "report", "result", "error",
 
 
 class WorkerDiedError(RuntimeError):
-    """The process that did a job has died: killed, crashed, out of memory, or by `os._exit`."""
+    """The process that did a job has died: killed, crashed, out of memory, or by `os._exit`.
+
+    Examples
+    --------
+    >>> failures = [("28 units", ValueError("diverged")), ("56 units", WorkerDiedError("killed"))]
+    >>> [job for job, error in failures if isinstance(error, WorkerDiedError)]
+    ['56 units']
+    """
 
 
 class WorkerStartError(WorkerDiedError):

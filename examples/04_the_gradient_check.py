@@ -298,9 +298,9 @@ assert errors_32[-1] > 1e-2
 
 # %% [markdown]
 # **2.** The absolute value of a complex number is its distance from 0. A tiny imaginary part
-# does not change it, and its own imaginary part is 0: the measured derivative is 0 in place of
-# 1. `abs` is not an analytic function, and the complex step needs one. `check_gradients`
-# notices, takes central differences in its place, and says so.
+# does not change it, and its own imaginary part is 0: the measured derivative is 0 in place of 1.
+# `abs` is not an analytic function, and the complex step needs one. `check_gradients` notices,
+# takes central differences in its place, and says so.
 
 
 # %%

@@ -31,6 +31,8 @@ _CHUNK = 1 << 18
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int = 1 << 30) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, plain or gzipped.
 
+    LeCun, Cortes and Burges, The MNIST database of handwritten digits, 1998, define the format.
+
     Parameters
     ----------
     path : str or path
@@ -41,7 +43,7 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int = 1 << 30) -> NDArr
     Returns
     -------
     uint8 array
-        Of the 1, 2 or 3 dimensions the file announces, each at least 1.
+        Of the shape the file announces: 1, 2 or 3 dimensions, each at least 1.
 
     Raises
     ------

@@ -49,7 +49,7 @@ _ADVICE = (
 
 
 def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = True) -> Digits:
-    """Load MNIST from a directory, the cache, or the network.
+    """Load MNIST (LeCun, Cortes and Burges, 1998) from a directory, the cache, or the network.
 
     The files are looked for in `data_dir`; if that is None, in the directory the environment
     variable AE_NUMPY_DATA names; if that is unset or empty, in the user's cache; and what the cache
@@ -86,6 +86,13 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
 
     Examples
     --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     try:
+    ...         load_mnist(empty)
+    ...     except FileNotFoundError:
+    ...         print("not there")
+    not there
     >>> digits = load_mnist()  # doctest: +SKIP
     >>> digits.train_images.shape  # doctest: +SKIP
     (60000, 28, 28)

@@ -66,7 +66,7 @@ def check_gradients(
     Returns
     -------
     GradientReport
-        `.ok`, `.worst`, `.diagnosis`, `.raise_if_failed()`; print it.
+        ``.ok``, ``.worst``, ``.diagnosis``, ``.raise_if_failed()``; print it.
 
     Raises
     ------

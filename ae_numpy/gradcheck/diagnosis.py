@@ -28,6 +28,12 @@ class Finding(NamedTuple):
         The parameters whose gradients they explain.
     certain : bool
         False ("possible") if entries were sampled or something was assumed.
+
+    Examples
+    --------
+    >>> finding = Finding(("transposed",), ("Rows and columns are exchanged.",), ("W0",), True)
+    >>> finding.heading
+    'W0: transposed'
     """
 
     causes: tuple[str, ...]
@@ -59,6 +65,14 @@ class Diagnosis:
     ----------
     findings : tuple of Finding
     unexplained : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ae_numpy.gradcheck import check_gradients
+    >>> report = check_gradients(lambda w: (np.sum(w**2), -2 * w), np.array([1.0, 2.0]))
+    >>> "the wrong sign" in report.diagnosis, report.diagnosis.unexplained
+    (True, ())
     """
 
     findings: tuple[Finding, ...] = ()

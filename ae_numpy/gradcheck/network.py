@@ -42,8 +42,8 @@ def check_network(
     network : Network
         Its `loss_and_gradients` is checked at its own parameters. A network with
         `backprop="raw_error"` fails below its last layer, and the diagnosis says so.
-    X : (B, I) array
-    target : (B, O) array, optional
+    X : array, shape (B, I)
+    target : array, shape (B, O), optional
         X if not given.
     loss_and_gradients : callable, optional
         Somebody's own `loss_and_gradients(parameters, X, target)` for the same network, to be

@@ -23,7 +23,20 @@ COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b"}
 
 
 class Worst(NamedTuple):
-    """The entry with the largest error; `index` is None if only a direction was looked at."""
+    """The entry with the largest error; `index` is None if only a direction was looked at.
+
+    Attributes
+    ----------
+    name : str
+        The parameter.
+    index : tuple of int or None
+    given, expected : float
+
+    Examples
+    --------
+    >>> Worst("W0", (2, 1), given=0.5, expected=0.25).index
+    (2, 1)
+    """
 
     name: str
     index: tuple[int, ...] | None  # type: ignore[assignment]  # hides tuple.index, knowingly
@@ -53,6 +66,13 @@ class ArrayCheck:
         The Taylor remainder, for `method="taylor"`.
     unsummed : bool
         True if the gradient has the batch axis in front.
+
+    Examples
+    --------
+    >>> from ae_numpy.gradcheck import check_gradients
+    >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.array([1.0, 2.0]))
+    >>> [(array.name, array.verdict, array.checked) for array in report.arrays]
+    [('parameters', 'right', 2)]
     """
 
     name: str
@@ -148,6 +168,13 @@ class GradientReport:
         What the wrong gradient is, where that can be told; empty (false) for a right one.
     notes : tuple of str
         What a reader of the verdict should know.
+
+    Examples
+    --------
+    >>> from ae_numpy.gradcheck import check_gradients
+    >>> report = check_gradients(lambda w: (np.sum(w**2), -2 * w), np.array([1.0, 2.0]))
+    >>> report.ok, report.verdict, report.max_relative_error
+    (False, 'wrong', 2.0)
     """
 
     arrays: tuple[ArrayCheck, ...]
@@ -178,12 +205,42 @@ class GradientReport:
         return max(decisive, key=lambda array: array.max_error).worst
 
     def raise_if_failed(self) -> None:
-        """Raise an AssertionError with the report's words unless the gradient is right."""
+        """Raise an AssertionError with the report's words unless the gradient is right.
+
+        Raises
+        ------
+        AssertionError
+            If the gradient is wrong, or it cannot be told.
+
+        Examples
+        --------
+        >>> from ae_numpy.gradcheck import check_gradients
+        >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.array([1.0, 2.0]))
+        >>> report.raise_if_failed() is None
+        True
+        """
         if not self.ok:
             raise AssertionError("\n" + str(self))
 
     def plot(self) -> Figure:
-        """The error of every checked entry as a picture per parameter (needs matplotlib)."""
+        """The error of every checked entry as a picture per parameter (needs matplotlib).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> from ae_numpy.gradcheck import check_gradients
+        >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.ones((3, 4)))
+        >>> report.plot().axes[0].images[0].get_array().shape
+        (3, 4)
+        """
         from ae_numpy.gradcheck.plot import plot_report
 
         return plot_report(self)

@@ -36,9 +36,10 @@ def check_vjp(
 ) -> GradientReport:
     """Check a layer's `backward(dout)` against its `forward(x)`.
 
-    Two rows per input: under its own name the adjoint identity `<dout, J e_i> = backward(dout)_i`
+    Two rows per input: under its own name the adjoint identity ``<dout, J e_i> = backward(dout)_i``
     for a random `dout` and every entry i; under "Jacobian of ..." the same for unit vectors
-    `dout`, scaled by the largest entry of the Jacobian.
+    `dout`, scaled by the largest entry of the Jacobian. For the identity, see Griewank and
+    Walther, Evaluating Derivatives, 2008, chapter 3.
 
     Parameters
     ----------
