@@ -1,7 +1,9 @@
 """The README's Python blocks run, and print what they promise."""
 
+import ast
 import contextlib
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -25,10 +27,28 @@ def test_block_runs(block):
     assert run(block)
 
 
-def test_first_block_prints_a_gradient_beside_its_complex_step_value():
-    values = [float(line.split("=")[1]) for line in run(BLOCKS[0]).splitlines()]
-    assert values[0] == pytest.approx(values[1], rel=1e-12)
-    assert values[0] != 0
+def test_the_first_taste_prints_errors_that_fall():
+    errors = ast.literal_eval(run(BLOCKS[0]).splitlines()[0])
+    assert len(errors) == 5
+    assert sorted(errors, reverse=True) == errors
+
+
+def test_the_checker_names_the_published_rule_as_the_text_says():
+    text = " ".join(README.read_text().split())
+    diagnosis = re.search(r"and then: \*(.*?)\*", text)[1]
+    assert diagnosis in " ".join(run(BLOCKS[1]).split())
+
+
+def test_every_module_has_its_line():
+    package = README.parent / "ae_numpy"
+    modules = {path.name for path in package.iterdir() if path.name[0] not in "_."}
+    linked = set(re.findall(r"\(ae_numpy/(\w+(?:\.py)?)\)", README.read_text()))
+    assert linked == modules - {"py.typed"}
+
+
+def test_every_link_leads_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)", README.read_text()):
+        assert (README.parent / target).exists(), target
 
 
 def test_both_commands_are_one_line_each():

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+import reproduce_table1
 from strategies import needs_compiler
 from study_runs import QUICK, command, run
 
@@ -67,30 +68,26 @@ def test_killed_again_and_again_the_results_are_those_of_an_uninterrupted_run(
     assert results_of(tmp_path) == uninterrupted
 
 
-def test_a_second_start_trains_nothing_and_more_seeds_train_only_what_is_missing(
-    uninterrupted, tmp_path
+def test_a_second_start_trains_only_what_is_missing_and_other_settings_are_refused(
+    tmp_path, capsys
 ):
-    arguments = ("--protocol", "corrected", "--ratios", 392, "--jobs", 1, "--out", tmp_path)
-    assert run(*QUICK, *arguments).returncode == 0
+    arguments = (*QUICK, "--ratios", "392", "--jobs", "1", "--out", str(tmp_path))
+    assert reproduce_table1.main([*arguments]) == 0
     first = models_in(tmp_path)
-    again = run(*QUICK, *arguments)
-    assert again.returncode == 0
-    assert "models" not in again.stderr  # the display's word
-    assert models_in(tmp_path) == first
-    more = run(*QUICK, *arguments, "--seeds", 2)
-    assert more.returncode == 0
-    assert "2 of 2 models" in more.stderr
-    assert first.items() < models_in(tmp_path).items()
+    capsys.readouterr()
 
+    assert reproduce_table1.main([*arguments, "--seeds", "2"]) == 0
+    assert "2 of 2 models" in capsys.readouterr().err
+    both = models_in(tmp_path)
+    assert first.items() < both.items()
 
-def test_a_folder_of_other_settings_is_refused_by_the_name_of_what_differs(tmp_path):
-    arguments = ("--ratios", 392, "--jobs", 1, "--out", tmp_path)
-    assert run(*QUICK, *arguments).returncode == 0
-    before = models_in(tmp_path)
-    result = run(*QUICK, *arguments, "--epochs", 3)
-    assert result.returncode == 1
-    assert "holds trainings with epochs 2, not 3" in result.stderr
-    assert models_in(tmp_path) == before
+    assert reproduce_table1.main([*arguments, "--seeds", "2"]) == 0
+    assert "models" not in capsys.readouterr().err  # the display's word
+    assert models_in(tmp_path) == both
+
+    assert reproduce_table1.main([*arguments, "--epochs", "3"]) == 1
+    assert "holds trainings with epochs 2, not 3" in capsys.readouterr().err
+    assert models_in(tmp_path) == both
 
 
 def test_a_cluster_gives_the_same_results(uninterrupted, tmp_path):
