@@ -25,9 +25,10 @@ from study.paper import EPOCHS, RATIOS
 from study.protocols import PROTOCOLS
 from study.statistics import MOST_FLIPPED
 from study.summary import summarise
+from study.training import Pair
 
 from ae_numpy.datasets import DataUnavailableError
-from ae_numpy.sweep import SweepError
+from ae_numpy.sweep import SweepError, WorkerDiedError
 
 QUICK = {"epochs": 2, "n_train": 1000, "n_test": 500}
 WRITTEN = "report.html, table1.md, table1.json, figures/; models/ holds the trainings"
@@ -37,27 +38,38 @@ PROTOCOL_SETS = {"both": ("published", "corrected"), "all": tuple(PROTOCOLS)}
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     options = _parser().parse_args(arguments)
+    started = time.perf_counter()
     try:
-        source = _data_source(options)
-        epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
-        models = options.out / "models"
-        run.claim_folder(
-            models,
-            {"epochs": epochs, "data": source.describe(), "versions": run.versions()},
-        )
-        protocols = PROTOCOL_SETS.get(options.protocol, (options.protocol,))
-        seeds = range(options.seeds) if options.seeds else [options.seed]
-        pairs = run.make_pairs(protocols, seeds, options.ratios, epochs, source, models)
-        started = time.perf_counter()
         with _workers(options) as workers:
-            run.train(pairs, **workers)
-        seconds = time.perf_counter() - started
-        print(summarise(pairs, options.out, quick=options.quick, wall_seconds=seconds))
-        print(f"\nTrained in {_minutes(seconds)}; written to {options.out}: {WRITTEN}")
-    except (OSError, ValueError, ImportError, SweepError) as error:
+            pairs = _pairs(options)
+            n_trained = run.train(pairs, **workers)
+    except (OSError, ValueError, ImportError, SweepError, WorkerDiedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    seconds = time.perf_counter() - started
+    try:
+        print(summarise(pairs, options.out, quick=options.quick, wall_seconds=seconds))
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"\nTrained {n_trained} models in {_minutes(seconds)}; written to {options.out}: {WRITTEN}"
+    )
     return 0
+
+
+def _pairs(options: argparse.Namespace) -> list[Pair]:
+    """Return what is to be trained, in a folder that has nothing else."""
+    source = _data_source(options)
+    epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
+    folder = options.out / "models"
+    run.claim_folder(
+        folder, {"epochs": epochs, "data": source.describe(), "versions": run.versions()}
+    )
+    protocols = PROTOCOL_SETS.get(options.protocol, (options.protocol,))
+    seeds = range(options.seeds) if options.seeds else [options.seed]
+    ratios = [ratio for ratio in RATIOS if ratio in options.ratios]
+    return run.make_pairs(protocols, seeds, ratios, epochs, source, folder)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds",
         type=_n_seeds,
         metavar="N",
-        help=f"the seeds 0 to N-1, at most {MOST_FLIPPED}, with statistics over them",
+        help="the seeds 0 to N-1, with statistics over them; at most "
+        f"{MOST_FLIPPED}, because the exact test counts 2^N choices of signs",
     )
     parser.add_argument(
         "--data",

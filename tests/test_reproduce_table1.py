@@ -1,5 +1,6 @@
 """The main job, on few images: its files, its fallback, its protocols."""
 
+import dataclasses
 import json
 import os
 
@@ -152,6 +153,17 @@ def test_a_pair_trains_what_is_missing_from_the_file_of_its_twin(tmp_path):
     assert pair.path(True).read_bytes() == twin
 
 
+def test_a_model_whose_twin_was_trained_anew_is_trained_anew(tmp_path):
+    pair = Pair("published", seed=0, ratio=392, epochs=1, source=FEW, folder=tmp_path)
+    training.train_pair(pair, lambda progress: None)
+    expected = pair.load(False).network_.parameters
+    other = pair.load(True)
+    other.network_.layers[0].b[:] += 1
+    with pytest.warns(UserWarning, match="for other biases than its twin's"):
+        assert pair.load(False, twin=other) is None
+    assert (pair.load(False, twin=pair.load(True)).network_.parameters == expected).all()
+
+
 def test_a_damaged_file_is_trained_again_with_a_warning(tmp_path):
     pair = Pair("corrected", seed=0, ratio=392, epochs=1, source=FEW, folder=tmp_path)
     training.train_pair(pair, lambda progress: None)
@@ -169,6 +181,22 @@ def test_a_model_of_other_settings_is_refused_by_name(tmp_path):
     ).save(pair.path(True))
     with pytest.raises(training.SettingsDifferError, match=r"learning_rate .*expected \[0.01\]"):
         pair.load(True)
+
+
+def test_a_model_of_other_starting_biases_is_refused(tmp_path, monkeypatch):
+    pair = Pair("tuned", seed=0, ratio=392, epochs=1, source=FEW, folder=tmp_path)
+    training.train_pair(pair, lambda progress: None)
+    other = dataclasses.replace(PROTOCOLS["tuned"], decoder_bias=1.0)
+    monkeypatch.setitem(PROTOCOLS, "tuned", other)
+    with pytest.raises(training.SettingsDifferError, match="other initial parameters b1"):
+        pair.load(True)
+
+
+def test_a_ratio_that_is_named_twice_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce_table1, "_data_source", lambda options: FEW)
+    arguments = ("--ratios", "7", "392", "7", "--out", str(tmp_path))
+    pairs = reproduce_table1._pairs(reproduce_table1._parser().parse_args(arguments))
+    assert [pair.ratio for pair in pairs] == [392, 7]
 
 
 def test_pixels_are_scaled_as_in_the_paper():

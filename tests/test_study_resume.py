@@ -12,6 +12,8 @@ import reproduce_table1
 from strategies import needs_compiler
 from study_runs import QUICK, command, run
 
+from ae_numpy import Autoencoder
+
 pytestmark = needs_compiler
 
 SETTINGS = ("--protocol", "both", "--ratios", 392, 196)
@@ -82,11 +84,27 @@ def test_a_second_start_trains_only_what_is_missing_and_other_settings_are_refus
     assert first.items() < both.items()
 
     assert reproduce_table1.main([*arguments, "--seeds", "2"]) == 0
-    assert "models" not in capsys.readouterr().err  # the display's word
+    assert "4 of 4 models are there" in capsys.readouterr().err
     assert models_in(tmp_path) == both
+
+    broken = tmp_path / "models" / "published-seed1-392x-bias.npz"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:1000])
+    with pytest.warns(UserWarning, match="training again what cannot be read"):
+        assert reproduce_table1.main([*arguments, "--seeds", "2"]) == 0
+    assert "1 of 1 models" in capsys.readouterr().err
+    assert Autoencoder.load(broken).n_iter_ == 2
+    both = models_in(tmp_path)
 
     assert reproduce_table1.main([*arguments, "--epochs", "3"]) == 1
     assert "holds trainings with epochs 2, not 3" in capsys.readouterr().err
+    settings = tmp_path / "models" / "settings.json"
+    settings.write_text(settings.read_text()[:20])
+    assert reproduce_table1.main([*arguments]) == 1
+    assert "settings.json is damaged" in capsys.readouterr().err
+    settings.unlink()
+    assert reproduce_table1.main([*arguments]) == 1
+    assert "has models, but no settings.json" in capsys.readouterr().err
     assert models_in(tmp_path) == both
 
 

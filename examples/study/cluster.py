@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import study
+from study.run import versions
+from study.training import SettingsDifferError
 
 
 @contextmanager
@@ -29,6 +31,8 @@ def dask_executor(address: str) -> Iterator[Executor]:
         Without distributed.
     OSError
         If there is no scheduler.
+    SettingsDifferError
+        If a worker has other versions of what trains than this process.
     """
     try:
         from distributed import Client
@@ -39,5 +43,12 @@ def dask_executor(address: str) -> Iterator[Executor]:
         with TemporaryDirectory() as folder:
             root = Path(study.__file__).parents[1]
             client.upload_file(shutil.make_archive(f"{folder}/study", "zip", root, "study"))
+        _check_versions(client.run(versions))
         # Not pure: a pair is trained anew if its files are gone, whatever was done before.
         yield client.get_executor(pure=False)
+
+
+def _check_versions(of_workers: dict[str, dict[str, str]]) -> None:
+    for worker, found in of_workers.items():
+        if found != versions():
+            raise SettingsDifferError(f"the worker {worker} has {found}, expected {versions()}")

@@ -71,7 +71,8 @@ class Protocol:
         """
         given: dict[str, np.ndarray] = {}
         if not bias and self.inherits_biases:
-            assert twin is not None
+            if twin is None:
+                raise ValueError(f"{self.name}: a model without bias needs its trained twin")
             given = {f"b{k}": layer.b for k, layer in enumerate(twin.network_.layers)}
         elif bias and not math.isnan(self.decoder_bias):
             given = {"b1": np.full(784, self.decoder_bias)}
@@ -120,7 +121,7 @@ PROTOCOLS = {
         ),
         Protocol(
             "tuned",
-            "the same models and the exact gradient, trained as well as 50 epochs allow",
+            "the same models and the exact gradient, by the best single recipe found for 50 epochs",
             {"batch_size": 1, "shuffle": True, "weight_init": "fan_in", "backprop": "exact"},
             _falling,
             "0.05 (1 - e / epochs)² in epoch e = 0, 1, ...",

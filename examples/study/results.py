@@ -103,28 +103,45 @@ class Results:
         return cls(**content)
 
 
-def read_model(pair: Pair, bias: bool, images: np.ndarray, labels: np.ndarray) -> Trained:
-    """Read a finished model, and measure it on the test images.
+def read_models(pair: Pair, images: np.ndarray, labels: np.ndarray) -> list[Trained]:
+    """Read the trained models of a pair, and measure them on the test images.
 
     Parameters
     ----------
     pair : Pair
-    bias : bool
     images : uint8 array, shape (N, 28, 28)
     labels : uint8 array, shape (N,)
+
+    Returns
+    -------
+    list of Trained
+        Without bias, and with it.
+
+    Raises
+    ------
+    ValueError
+        If one is not trained.
     """
-    model = pair.load(bias)
-    assert isinstance(model, Autoencoder), pair.path(bias)
+    models = pair.finished()
+    if len(models) < 2:
+        raise ValueError(f"{pair.name} is not trained in {pair.folder}: start again")
     X = pixels(images)
+    return [_measure(pair, bias, models[bias], X, labels) for bias in (False, True)]
+
+
+def _measure(
+    pair: Pair, bias: bool, model: Autoencoder, X: np.ndarray, labels: np.ndarray
+) -> Trained:
     errors = model.network_.squared_errors(X) / X.shape[1]  # (N,)
+    mse_per_epoch = model.history_["val_mse"]
     return Trained(
         protocol=pair.protocol,
         ratio=pair.ratio,
         hidden_units=model.code_size_,
         bias=bias,
         seed=pair.seed,
-        mse=model.history_["val_mse"][-1],
-        mse_per_epoch=model.history_["val_mse"],
+        mse=mse_per_epoch[-1],
+        mse_per_epoch=mse_per_epoch,
         mse_per_class=mean_per_class(errors, labels),
         seconds=sum(model.history_["seconds"]),
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
+
 import ae_numpy
 from ae_numpy.files import replacing
 from ae_numpy.progress import SweepDisplay
 from ae_numpy.sweep import run_jobs
 from study.data import DataSource
-from study.training import Pair, SettingsDifferError, train_pair
+from study.training import Pair, Progress, SettingsDifferError, train_pair
 
 SETTINGS = "settings.json"
 
@@ -38,11 +41,19 @@ def make_pairs(
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that decide the last bits of a training, and the machine's kind."""
+    """Return the versions of what trains: with others the last bits may differ."""
     return {
         "ae_numpy": ae_numpy.__version__,
         **{name: version(name) for name in ("numpy", "numba")},
-        "machine": platform.machine(),
+    }
+
+
+def machine() -> dict[str, str]:
+    """Return what else decides the last bits: another processor has other vector instructions."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "cpu": llvmlite.binding.get_host_cpu_name(),
     }
 
 
@@ -58,14 +69,26 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
     Raises
     ------
     SettingsDifferError
-        If the folder has trainings with other settings.
+        If the folder has trainings with other settings, or nobody knows which.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SETTINGS
     if path.exists():
-        _check_same(json.loads(path.read_text(encoding="utf-8")), settings, path)
+        _check_same(_read_settings(path), settings, path)
+    elif any(folder.glob("*.npz")):
+        raise SettingsDifferError(f"{folder} has models, but no {SETTINGS}: give another folder")
     else:
         write_text(path, json.dumps(settings, indent=1) + "\n")
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SettingsDifferError(f"{path} is damaged: {error}; give another folder") from error
+    if not isinstance(settings, dict):
+        raise SettingsDifferError(f"{path} is damaged: no object; give another folder")
+    return settings
 
 
 def _check_same(found: Any, expected: Any, path: Path, name: str = "") -> None:
@@ -82,21 +105,44 @@ def _check_same(found: Any, expected: Any, path: Path, name: str = "") -> None:
 
 def train(
     pairs: Sequence[Pair], *, processes: int | None = None, executor: Executor | None = None
-) -> None:
-    """Train what is missing of the pairs, the longest first, on processes or an executor."""
-    missing = {pair: len(pair.missing()) for pair in pairs}
+) -> int:
+    """Train what is missing of the pairs, the longest first, on processes or an executor.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    processes : int, optional
+        Of this machine; either this or `executor` is given.
+    executor : concurrent.futures.Executor, optional
+
+    Returns
+    -------
+    int
+        How many models were missing.
+
+    Raises
+    ------
+    SettingsDifferError
+        If a model is there that was trained with other settings; nothing is trained then.
+    SweepError
+        When all trainings have ended, if some have failed.
+    """
+    missing = {pair: 2 - len(pair.finished()) for pair in pairs}
+    n_missing = sum(missing.values())
+    if n_missing < 2 * len(pairs):
+        print(f"{2 * len(pairs) - n_missing} of {2 * len(pairs)} models are there", file=sys.stderr)
     todo = sorted(
         (pair for pair, n_models in missing.items() if n_models),
         key=lambda pair: -missing[pair] * pair.work_per_epoch,
     )
     if not todo:
-        return
+        return 0
     work = sum(missing[pair] * pair.epochs * pair.work_per_epoch for pair in todo)
     if processes is not None:
         processes = min(processes, len(todo))
-    with SweepDisplay(work, n_models=sum(missing.values())) as display:
+    with SweepDisplay(work, n_models=n_missing) as display:
 
-        def show_all(pair: Pair, trained: list) -> None:
+        def show_all(pair: Pair, trained: list[Progress]) -> None:
             for message in trained:
                 display.update(message)
 
@@ -109,6 +155,7 @@ def train(
             on_result=show_all,
             name=lambda pair: pair.name,
         )
+    return n_missing
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -13,11 +13,14 @@ from ae_numpy.datasets import Digits
 from study import run
 from study.baselines import fit_baselines
 from study.data import pixels
+from study.figures import Drawn, draw_figures
 from study.paper import HIDDEN_UNITS
 from study.report import write_report
-from study.results import Results, read_model
+from study.results import Results, read_models
 from study.table import table_1
 from study.training import Pair
+
+GetModel = Callable[[str, int, bool], Autoencoder]
 
 
 def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool, wall_seconds: float) -> str:
@@ -39,6 +42,7 @@ def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool, wall_seconds: fl
     str
         The tables.
     """
+    print("Measuring, drawing, writing", file=sys.stderr)
     digits = pairs[0].source.load()
     results = collect(pairs, digits, quick=quick, wall_seconds=wall_seconds)
     tables = "\n\n".join(table_1(results, protocol) for protocol in results.protocols)
@@ -52,7 +56,7 @@ def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool, wall_seconds: fl
 def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool, wall_seconds: float) -> Results:
     """Read all models, and measure them on the test images."""
     images, labels = digits.test_images, digits.test_labels
-    models = [read_model(pair, bias, images, labels) for pair in pairs for bias in (False, True)]
+    models = [model for pair in pairs for model in read_models(pair, images, labels)]
     ratios = {pair.ratio: HIDDEN_UNITS[pair.ratio] for pair in pairs}
     return Results(
         models=models,
@@ -65,13 +69,13 @@ def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool, wall_seconds:
             "quick": quick,
         },
         data=pairs[0].source.describe(),
-        versions=run.versions(),
+        versions={**run.versions(), **run.machine()},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         wall_seconds=wall_seconds,
     )
 
 
-def _models(pairs: Sequence[Pair]):
+def _models(pairs: Sequence[Pair]) -> GetModel:
     """Return a function that gives the model of the first seed of a protocol, ratio and bias."""
     first: dict[tuple[str, int], Pair] = {}
     for pair in pairs:
@@ -84,15 +88,13 @@ def _models(pairs: Sequence[Pair]):
     return model
 
 
-def _figures(results: Results, digits: Digits, model, out: Path) -> list:
+def _figures(results: Results, digits: Digits, model: GetModel, out: Path) -> list[Drawn]:
     """Draw all figures; without matplotlib, say so and go on."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         print("No figures: they need matplotlib, pip install 'ae_numpy[plot]'", file=sys.stderr)
         return []
-    from study.figures import draw_figures
-
     folder = out / "figures"
     folder.mkdir(exist_ok=True)
     return draw_figures(results, digits, model, folder)

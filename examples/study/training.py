@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ae_numpy import Autoencoder
 from study.data import DataSource, training_and_test_pixels
 from study.paper import HIDDEN_UNITS
@@ -58,17 +60,22 @@ class Pair:
         kind = "bias" if bias else "no-bias"
         return self.folder / f"{self.protocol}-seed{self.seed}-{self.ratio}x-{kind}.npz"
 
-    def missing(self) -> list[bool]:
-        """Return for which of the models, by bias, there is no file."""
-        return [bias for bias in (True, False) if not self.path(bias).exists()]
-
     def model(self, bias: bool, twin: Autoencoder | None = None) -> Autoencoder:
         """Return one of the models, untrained."""
         protocol = PROTOCOLS[self.protocol]
         return protocol.model(self.ratio, bias, self.seed, self.epochs, twin)
 
-    def load(self, bias: bool) -> Autoencoder | None:
-        """Read a finished model; None if there is none, or its file is damaged.
+    def finished(self) -> dict[bool, Autoencoder]:
+        """Read the models that are trained, by bias."""
+        with_bias = self.load(True)
+        models = {True: with_bias, False: self.load(False, with_bias)}
+        return {bias: model for bias, model in models.items() if model is not None}
+
+    def load(self, bias: bool, twin: Autoencoder | None = None) -> Autoencoder | None:
+        """Read a trained model; None if there is none, or none that can be used.
+
+        A file that is damaged cannot, nor a model without bias whose biases are not those of its
+        twin, which has been trained again: a warning says so.
 
         Raises
         ------
@@ -83,18 +90,27 @@ class Pair:
         except ValueError as error:
             warnings.warn(f"training again what cannot be read: {error}", stacklevel=2)
             return None
-        expected = PROTOCOLS[self.protocol].model(
-            self.ratio, bias, self.seed, self.epochs, twin=model
-        )
-        _check_settings(path, model, expected)
-        return model
+        # Where the twin is not known, the biases that a model holds must be those it was given.
+        difference = _difference(model, self.model(bias, twin or model))
+        if difference is None:
+            return model
+        if twin is not None and PROTOCOLS[self.protocol].inherits_biases and not bias:
+            warnings.warn(f"training again, for other biases than its twin's: {path}", stacklevel=2)
+            return None
+        raise SettingsDifferError(f"{path} has {difference}")
 
 
-def _check_settings(path: Path, model: Autoencoder, expected: Autoencoder) -> None:
+def _difference(model: Autoencoder, expected: Autoencoder) -> str | None:
+    """Name the first setting in which a model differs from the one expected."""
     found = model.get_params()
     for name, value in expected.get_params().items():
         if name != "initial_parameters" and found[name] != value:
-            raise SettingsDifferError(f"{path} has {name} {found[name]!r}, expected {value!r}")
+            return f"{name} {found[name]!r}, expected {value!r}"
+    given, due = model.initial_parameters or {}, expected.initial_parameters or {}
+    for name in sorted(given.keys() | due.keys()):
+        if name not in given or name not in due or not np.array_equal(given[name], due[name]):
+            return f"other initial parameters {name} than expected"
+    return None
 
 
 def train_pair(pair: Pair, report: Callable[[Progress], None]) -> list[Progress]:
@@ -116,7 +132,7 @@ def train_pair(pair: Pair, report: Callable[[Progress], None]) -> list[Progress]
     if with_bias is None:
         with_bias = pair.model(True)
         trained.append(_train(pair, with_bias, report))
-    if pair.load(False) is None:
+    if pair.load(False, with_bias) is None:
         trained.append(_train(pair, pair.model(False, twin=with_bias), report))
     return trained
 
