@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ae_numpy import serialize
 from ae_numpy.checkpoint import CheckpointWriter, describe, read_checkpoint
@@ -230,8 +230,7 @@ class Autoencoder(EstimatorMixin):
             if stored is not None:
                 state = stored.state_for(description, rates)
             observers.append(CheckpointWriter(checkpoint, description, rates, state))
-        checked_seed(self.random_state)  # nothing can be refused now: a generator moves on
-        self._keep_feature_names(names)
+        self._accept(names)
         return self._train(network, X, recipe, state, validation_data, callbacks, observers)
 
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -267,8 +266,7 @@ class Autoencoder(EstimatorMixin):
         if not self._is_fitted():
             recipe, names = self._recipe(rates), feature_names(X)
             network, X = self._network_for(X, recipe.seed)
-            checked_seed(self.random_state)  # nothing can be refused now: a generator moves on
-            self._keep_feature_names(names)
+            self._accept(names)
             state = State(network.parameters, history=empty_history(False))
             return self._train(network, X, recipe, state)
         recipe = self._recipe(rates, self._seed)
@@ -295,7 +293,7 @@ class Autoencoder(EstimatorMixin):
             learning_rates=rates,
             batch_size=checked_integer(self.batch_size, "batch_size", 1),
             shuffle=checked_bool(self.shuffle, "shuffle"),
-            # Of a copy: a generator moves on when nothing can be refused any more.
+            # Of a copy: a generator moves on in `_accept`.
             seed=checked_seed(deepcopy(self.random_state)) if seed is None else seed,
             early_stopping=early_stopping,
         )
@@ -312,6 +310,11 @@ class Autoencoder(EstimatorMixin):
         network = Network(sizes, bias=self.bias, backprop=backprop, dtype=dtype, engine=engine)
         network.parameters = initial_parameters(network, weight_init, seed, self.initial_parameters)
         return network, X
+
+    def _accept(self, names: NDArray | None) -> None:
+        """Nothing can be refused any more: a generator moves on, the features' names are kept."""
+        checked_seed(self.random_state)
+        self._keep_feature_names(names)
 
     def _train(
         self,
@@ -445,10 +448,8 @@ class Autoencoder(EstimatorMixin):
 
         Raises
         ------
-        NotFittedError
-            If `fit` has not been called.
-        TypeError, ValueError
-            If X is not numeric, not finite, or has not `n_features_in_` columns.
+        NotFittedError, TypeError, ValueError
+            As `encode`.
 
         Examples
         --------
@@ -471,10 +472,8 @@ class Autoencoder(EstimatorMixin):
 
         Raises
         ------
-        NotFittedError
-            If `fit` has not been called.
-        TypeError, ValueError
-            If X is not numeric, not finite, or has not `n_features_in_` columns.
+        NotFittedError, TypeError, ValueError
+            As `encode`.
 
         Examples
         --------
@@ -499,10 +498,8 @@ class Autoencoder(EstimatorMixin):
 
         Raises
         ------
-        NotFittedError
-            If `fit` has not been called.
-        TypeError, ValueError
-            If X is not numeric, not finite, or has not `n_features_in_` columns.
+        NotFittedError, TypeError, ValueError
+            As `encode`.
 
         Examples
         --------

@@ -138,14 +138,13 @@ class Network:
         >>> [layer.W.shape for layer in network.views(network.parameters)]
         [(3, 2), (2, 3)]
         """
-        layers = []
-        start, bias_start = 0, self._n_weights
+        layers, start, unit = [], 0, 0
+        biases = flat[self._n_weights :]
         for n_in, n_out in pairwise(self.layer_sizes):
             W = flat[start : start + n_in * n_out].reshape(n_in, n_out)
-            biases = slice(bias_start, bias_start + n_out)
-            masks = slice(bias_start - self._n_weights, bias_start - self._n_weights + n_out)
-            layers.append(Dense(W, flat[biases], self.bias_mask[masks]))
-            start, bias_start = start + n_in * n_out, bias_start + n_out
+            units = slice(unit, unit + n_out)
+            layers.append(Dense(W, biases[units], self.bias_mask[units]))
+            start, unit = start + n_in * n_out, unit + n_out
         return tuple(layers)
 
     def as_dict(self, flat: Array | None = None) -> dict[str, Array]:

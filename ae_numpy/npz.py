@@ -127,7 +127,7 @@ def read_npz(
             _check_version(header, kind, version)
             shapes = expected(header)
             _check_names(members, shapes)
-            for name, (dtype, shape) in shapes.items():
+            for name, (dtype, shape) in shapes.items():  # all, before memory is taken for one
                 _open(archive, members[name], dtype, shape).close()
             arrays = {name: _read(archive, members[name], *shapes[name]) for name in shapes}
         except ValueError as error:

@@ -64,8 +64,8 @@ def new_figure(width: float = 6.4, height: float = 4.8) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _axes(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axes:
-    return new_figure(width, height).add_subplot() if ax is None else ax
+def _axes(ax: Axes | None, *size: float) -> Axes:
+    return new_figure(*size).add_subplot() if ax is None else ax
 
 
 def plot_history(
@@ -224,13 +224,15 @@ def plot_reconstructions(
     grid = np.stack(columns, axis=1)  # (N, 1 + n_models, height, width)
     ax = _draw_grid(grid, limits, ax)
     height, width = originals.shape[1:]
-    places = [k * (width + _GAP) + (width - 1) / 2 for k in range(len(columns))]
-    ax.set_xticks(places, ["original", *reconstructions])
+    ax.set_xticks(_middles(len(columns), width), ["original", *reconstructions])
     if row_labels is not None:
-        ax.set_yticks(
-            [k * (height + _GAP) + (height - 1) / 2 for k in range(len(originals))], row_labels
-        )
+        ax.set_yticks(_middles(len(originals), height), row_labels)
     return ax
+
+
+def _middles(count: int, side: int) -> list[float]:
+    """Where, in pixels, the middles of images in a row or a column are."""
+    return [k * (side + _GAP) + (side - 1) / 2 for k in range(count)]
 
 
 def _pictures(images: ArrayLike, name: str) -> NDArray[np.floating]:

@@ -29,15 +29,14 @@ class TrainingDisplay:
 
     def __init__(self, epochs: int, shape: tuple[int, int], state: State) -> None:
         self._epochs, self._shape = epochs, shape
-        self._new_bar: Any = _tqdm() if _is_terminal() else None
         self._done = self._epochs_of(state)
         self._bar: Any = None
 
     def __enter__(self) -> Self:
-        if self._new_bar:
+        if new_bar := _tqdm():
             form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} gone, {remaining} left{postfix}"
             with suppress(OSError, ValueError):
-                self._bar = self._new_bar(total=self._epochs, initial=self._done, bar_format=form)
+                self._bar = new_bar(total=self._epochs, initial=self._done, bar_format=form)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -103,7 +102,7 @@ class SweepDisplay:
         self._epochs: dict[str, int] = {}  # of every model, the last that was told of
         self._started = time.monotonic()
         self._bars: dict[str, Any] = {}
-        self._new_bar: Any = _tqdm() if _is_terminal() else None
+        self._new_bar = _tqdm()
         if self._new_bar:
             form = "{l_bar}{bar}| {elapsed} gone, {remaining} left{postfix}"
             self._total = self._new_bar(total=work, desc="all models", bar_format=form)
@@ -162,16 +161,11 @@ class SweepDisplay:
             self._bars.pop(message.model).close()
 
 
-def _is_terminal() -> bool:
-    with suppress(ValueError):  # closed
-        return sys.stderr is not None and sys.stderr.isatty()
-    return False
-
-
 def _tqdm() -> Any:
-    """Return tqdm's class, or None where it is not installed."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return None
-    return tqdm
+    """Return tqdm's class, or None where it is not installed or there is no terminal."""
+    with suppress(ImportError, ValueError):  # a stream that has been closed raises the latter
+        if sys.stderr is not None and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            return tqdm
+    return None

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from ae_numpy.engine import ENGINES
 from ae_numpy.network import BACKPROP_RULES, DTYPES, Network
-from ae_numpy.npz import Shapes, read_npz, write_atomically, write_npz
+from ae_numpy.npz import Shapes, read_npz, write_npz
 
 if TYPE_CHECKING:
     from ae_numpy.autoencoder import Autoencoder
 
-__all__ = ["load_model", "save_model", "write_atomically"]
+__all__ = ["load_model", "save_model"]
 
 _FORMAT, _VERSION = "ae_numpy model", 1
 Model = TypeVar("Model", bound="Autoencoder")
@@ -125,9 +125,11 @@ def _as_json(value: Any) -> Any:
         return [_as_json(item) for item in value]
     if isinstance(value, np.dtype | type):
         return np.dtype(value).name
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Integral):
         return int(value)
-    return float(value) if isinstance(value, Real) and not isinstance(value, Integral) else value
+    return float(value) if isinstance(value, Real) else value
 
 
 def load_model(cls: type[Model], path: str | os.PathLike) -> Model:

@@ -22,8 +22,11 @@ LearningRate = float | Sequence[float] | Callable[[int], float]
 
 def checked_integer(value: Any, name: str, minimum: int) -> int:
     """Return an integer that is at least `minimum`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
-        raise _mismatch(value, name, f"an integer of at least {minimum}", Integral)
+    message = f"{name} must be an integer of at least {minimum}, got {value!r}"
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(message)
+    if value < minimum:
+        raise ValueError(message)
     return int(value)
 
 
@@ -253,9 +256,3 @@ def level_of_the_caller() -> int:
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
     return level
-
-
-def _mismatch(value: Any, name: str, expected: str, kind: type) -> Exception:
-    """Return a TypeError for a value of another kind, a ValueError for one out of range."""
-    wrong_kind = not isinstance(value, kind) or isinstance(value, bool)
-    return (TypeError if wrong_kind else ValueError)(f"{name} must be {expected}, got {value!r}")

@@ -187,7 +187,7 @@ class _Worker:
 
     def _death(self) -> WorkerDiedError:
         code = self.process.exitcode or 0
-        how = f"has exited with code {code}" if code >= 0 else f"was ended by {_name(-code)}"
+        how = f"has exited with code {code}" if code >= 0 else f"was ended by {_signal_name(-code)}"
         if self.is_ready:
             return WorkerDiedError(f"the process that did it {how}")
         return WorkerStartError(
@@ -196,7 +196,7 @@ class _Worker:
         )
 
 
-def _name(signal_number: int) -> str:
+def _signal_name(signal_number: int) -> str:
     with suppress(ValueError):
         return signal.Signals(signal_number).name
     return f"signal {signal_number}"

@@ -1,8 +1,7 @@
 """The type every loader of 28x28 digits returns.
 
-One frozen record of four arrays and a name. It holds images as they were
-stored, grey levels 0-255; scaling them to a model's input range is left to
-whoever trains on them.
+One frozen record of four arrays and a name. It holds images as they were stored, grey levels 0-255;
+scaling them to a model's input range is left to whoever trains on them.
 """
 
 from dataclasses import dataclass, fields

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.numeric import COMPLEX_STEP
+from ae_numpy.gradcheck.numeric import COMPLEX_STEP, Derivative
 from ae_numpy.gradcheck.packing import Array
 from ae_numpy.gradcheck.probe import Probe
 
@@ -64,32 +66,40 @@ def _disagreement(probe: Probe, name: str) -> str | None:
     """Complex step against central differences along a random direction of one array."""
     direction = probe.direction(name)
     by_step = probe.complex_along(direction)
-    # A second, much finer start: only where both ladders contradict the complex step is it refuted.
-    for shrink in (1.0, 2.0**-10):
-        derivative = probe.central_along(name, direction, shrink)
-        if derivative.jump:
-            return f"the loss has a kink in {name!r}: its slope jumps by {abs(derivative.jump):.3g}"
-        # A cast somewhere is no proof, but a reason to look closely.
-        slack = 0.0 if probe.problem.casts_allowed else SLACK
-        allowed = 10 * derivative.error + slack * abs(derivative.value)
-        if not abs(by_step - derivative.value) > allowed:
-            return None
+    # A cast somewhere is no proof, but a reason to look closely.
+    slack = 0.0 if probe.problem.casts_allowed else SLACK
+    refuting = _refuting(by_step, slack, partial(probe.central_along, name, direction))
+    if refuting is None:
+        return None
+    if refuting.jump:
+        return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
     return (
         f"along a random direction of {name!r} the complex step says {by_step:.6g}, central "
-        f"differences say {derivative.value:.6g}"
+        f"differences say {refuting.value:.6g}"
     )
 
 
 def contradicted(probe: Probe, name: str, entry: int, expected: float) -> bool:
     """True if central differences at one entry refute the complex step's value."""
+    return _refuting(expected, SLACK, partial(probe.central_at, name, entry)) is not None
+
+
+def _refuting(
+    by_step: float, slack: float, central: Callable[[float], Derivative]
+) -> Derivative | None:
+    """The central difference that speaks against the complex step's value; None if one agrees.
+
+    A second, much finer start: only where both ladders contradict the complex step is it refuted,
+    but for a kink, which is proof by itself.
+    """
     for shrink in (1.0, 2.0**-10):
-        derivative = probe.central_at(name, entry, shrink)
-        allowed = 10 * derivative.error + SLACK * abs(derivative.value)
+        derivative = central(shrink)
+        allowed = 10 * derivative.error + slack * abs(derivative.value)
         if derivative.jump:
-            return True
-        if not abs(expected - derivative.value) > allowed:
-            return False
-    return True
+            return derivative
+        if not abs(by_step - derivative.value) > allowed:
+            return None
+    return derivative
 
 
 def culprits(probe: Probe) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.network import causes_of
 from ae_numpy.gradcheck.problem import Problem
 from ae_numpy.gradcheck.report import GradientReport
 from ae_numpy.gradcheck.run import Run
@@ -95,4 +94,4 @@ def check_gradients(
         tolerance=tolerance, max_entries=max_entries, directions=directions,
         random_state=random_state,
     )  # fmt: skip
-    return run.report(lambda: causes_of(run))
+    return run.report()

@@ -1,6 +1,6 @@
 """What a wrong gradient *is*: candidate causes are tried one by one until the numbers fit.
 
-Every candidate in the tables of `causes` and `network` predicts, from the expected gradient, what
+Every candidate in the tables of `causes` and `layers` predicts, from the expected gradient, what
 a particular mistake would have returned. A prediction that agrees with the claim explains it.
 Several may: their numbers are then the same, nobody can tell them apart at this point, and they
 are named together. Only what was measured completely is called certain.

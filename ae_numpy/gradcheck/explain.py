@@ -52,11 +52,8 @@ def _slopes(run: Run, settings: Settings, rows: slice) -> dict[str, tuple[float,
     """Claimed and measured derivative along a direction, the latter on some rows only."""
     probe, result = run.probe.moved(run.problem.rows(rows), None), {}
     for name in run.given:
-        direction = run.probe.direction(name)
-        section = run.problem.packing.section(name)
-        direction[section] *= np.ravel(run.masks[name])
-        measured = _or_nan(derivative_along, probe, name, direction, settings)
-        result[name] = float(np.ravel(run.summed(name)) @ direction[section]), measured
+        direction, claimed = run.claimed_slope(name)
+        result[name] = claimed, _or_nan(derivative_along, probe, name, direction, settings)
     return result
 
 

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import largest
+from ae_numpy.gradcheck.compare import RIGHT, WRONG, largest
 from ae_numpy.gradcheck.packing import Array
+from ae_numpy.gradcheck.report import COLOURS, ArrayCheck, GradientReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-    from ae_numpy.gradcheck.report import ArrayCheck, GradientReport
-
 # Smallest error worth a colour of its own: the rounding error of float64.
 FLOOR = 1e-17
-VERDICT_COLOURS = {"right": "#2166ac", "wrong": "#b2182b", "cannot tell": "#8a6d00"}
+VERDICT_COLOURS = COLOURS | {RIGHT: "#2166ac"}  # the blue that errors below the tolerance have
 
 
 def plot_report(report: GradientReport) -> Figure:
@@ -98,7 +97,7 @@ def _draw_directions(panel: Axes, array: ArrayCheck, tolerance: float) -> None:
         return
     errors = np.zeros(0) if array.directions is None else array.directions.errors
     panel.semilogy(np.arange(1, errors.size + 1), np.clip(errors, FLOOR, 1e30), "o", color="0.2")
-    panel.axhline(tolerance, color=VERDICT_COLOURS["wrong"], lw=1, label="tolerance")
+    panel.axhline(tolerance, color=VERDICT_COLOURS[WRONG], lw=1, label="tolerance")
     panel.set_xlabel("direction")
     panel.set_ylabel("relative error")
     panel.legend(fontsize=8)

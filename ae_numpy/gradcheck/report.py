@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("parameter", "shape", "checked", "largest error", "at", "given", "expected", "verdict")
 FORMULA = "error = |given - expected| / largest |expected| of the array; right up to {:.0e}"
-COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b"}
+COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b", CANNOT_TELL: "#8a6d00"}
 
 
 class Worst(NamedTuple):
@@ -282,7 +282,7 @@ class GradientReport:
 def _html_cells(array: ArrayCheck) -> str:
     """The cells of one row; the verdict coloured and in words, so that colour is not needed."""
     *cells, verdict = (html.escape(cell) for cell in array.cells())
-    colour = COLOURS.get(array.verdict, "#8a6d00")
+    colour = COLOURS[array.verdict]
     plain = "".join(f"<td style='text-align:left;padding-right:1em'>{cell}</td>" for cell in cells)
     return plain + f"<td style='text-align:left;color:{colour}'><b>{verdict}</b></td>"
 

@@ -7,7 +7,6 @@ explain what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy as np
 from ae_numpy.gradcheck.analytic import contradicted, culprits, why_not_analytic
 from ae_numpy.gradcheck.compare import CENTRAL_TOLERANCE, COMPLEX_TOLERANCE, WRONG
 from ae_numpy.gradcheck.diagnosis import Diagnosis, diagnose
-from ae_numpy.gradcheck.evidence import Cause
 from ae_numpy.gradcheck.explain import evidence_of
 from ae_numpy.gradcheck.measure import Settings, compare_directions, compare_entries
 from ae_numpy.gradcheck.notes import notes_on
@@ -23,6 +21,7 @@ from ae_numpy.gradcheck.options import ENTRYWISE, checked_masks, require_options
 from ae_numpy.gradcheck.packing import Array
 from ae_numpy.gradcheck.probe import Probe
 from ae_numpy.gradcheck.problem import Problem
+from ae_numpy.gradcheck.recognition import causes_of
 from ae_numpy.gradcheck.report import ArrayCheck, GradientReport
 from ae_numpy.gradcheck.taylor import Remainder, remainder
 
@@ -47,11 +46,11 @@ class Run:
         self.masks = checked_masks(masks, problem.packing)
         self.parameters = problem.packing.by_name(problem.point)
         self.loss, self.given = problem.examine()
-        flat = {name: problem.summed(name, g) for name, g in self.given.items()}
-        self.probe = Probe(problem, self.loss, flat, np.random.default_rng(random_state))
+        summed = {name: self.summed(name) for name in self.given}
+        self.probe = Probe(problem, self.loss, summed, np.random.default_rng(random_state))
 
-    def report(self, causes: Callable[[], Sequence[Cause]]) -> GradientReport:
-        """Measure, confirm, explain; `causes` is only asked for where something is wrong."""
+    def report(self) -> GradientReport:
+        """Measure, confirm, explain."""
         arrays, analytic, reason = self._measured()
         notes = [] if reason is None else [self._not_analytic(reason)]
         settings = self._settings(analytic)
@@ -59,7 +58,7 @@ class Run:
         diagnosis = Diagnosis()
         if any(array.verdict == WRONG for array in arrays):
             with np.errstate(all="ignore"):  # a prediction may overflow; then it does not fit
-                diagnosis = diagnose(evidence_of(self, arrays, settings), causes())
+                diagnosis = diagnose(evidence_of(self, arrays, settings), causes_of(self))
         return GradientReport(
             arrays, self._words(settings), settings.tolerance, diagnosis, tuple(notes)
         )
@@ -95,6 +94,13 @@ class Run:
         """The claimed gradient in the parameter's shape; a batch axis left over is summed."""
         return self.problem.summed(name, self.given[name])
 
+    def claimed_slope(self, name: str) -> tuple[Array, float]:
+        """A random direction in the trained entries of an array, and the slope claimed along it."""
+        direction = self.probe.direction(name)
+        section = self.problem.packing.section(name)
+        direction[section] *= np.ravel(self.masks[name])
+        return direction, float(np.ravel(self.summed(name)) @ direction[section])
+
     def _settings(self, use_complex: bool) -> Settings:
         default = COMPLEX_TOLERANCE if use_complex else CENTRAL_TOLERANCE
         tolerance = default if self.tolerance is None else self.tolerance
@@ -119,10 +125,7 @@ class Run:
         )  # fmt: skip
 
     def _remainder(self, name: str) -> Remainder:
-        direction = self.probe.direction(name)
-        section = self.problem.packing.section(name)
-        direction[section] *= np.ravel(self.masks[name])
-        slope = float(np.ravel(self.summed(name)) @ direction[section])
+        direction, slope = self.claimed_slope(name)
         step = self.probe.size(name)
         return remainder(self.probe.line(direction), slope, step, self.probe.noise)
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.causes import CAUSES, FACTORS
 from ae_numpy.gradcheck.compare import WRONG, Comparison, largest
 from ae_numpy.gradcheck.diagnosis import Diagnosis
 from ae_numpy.gradcheck.options import ENTRYWISE, require_count
@@ -88,8 +87,7 @@ def check_vjp(
     layer = _Layer(forward, backward, x)
     options["random_state"] = rng
     run = layer.run(rng.standard_normal(layer.shape), options)
-    causes = CAUSES if run.method in ENTRYWISE else FACTORS
-    report = run.report(lambda: causes)
+    report = run.report()
     if run.method not in ENTRYWISE:
         return report
     jacobian = _jacobian(layer, options, max_outputs, rng)
