@@ -198,10 +198,10 @@ class Network:
         names = self.as_dict().keys()
         if names != named.keys():
             raise ValueError(f"parameters must be {sorted(names)}, got {sorted(named)}")
-        dtype = np.result_type(*named.values())
-        if dtype.kind not in "fc":
-            raise TypeError(f"parameters must hold floating-point numbers, got dtype {dtype}")
-        flat = np.empty(self.parameters.size, dtype)
+        given = np.result_type(*named.values())
+        if given.kind not in "fc":
+            raise TypeError(f"parameters must hold floating-point numbers, got dtype {given}")
+        flat = np.empty(self.parameters.size, np.result_type(given, self.dtype))
         targets = self.as_dict(flat)
         for name, target in targets.items():
             shape = np.shape(named[name])
@@ -233,7 +233,7 @@ class Network:
         """
         parameters = self.parameters if parameters is None else parameters
         engine = self._engine_for(parameters)
-        activations = [x]
+        activations = [_checked_batch(x, "x", self.layer_sizes[0], parameters)]
         for layer in self.views(parameters):
             z = engine.dense_forward(activations[-1], layer.W, layer.b)  # (B, O)
             activations.append(engine.sigmoid_forward(z))  # (B, O)
@@ -276,6 +276,7 @@ class Network:
         parameters = self.parameters if parameters is None else parameters
         engine = self._engine_for(parameters)
         gradient = np.empty_like(parameters)
+        target = _checked_batch(target, "target", self.layer_sizes[-1], parameters)
         layers = zip(self.views(parameters), self.views(gradient), strict=True)
         da = engine.half_squared_error_backward(activations[-1], target)  # (B, O)
         for index, (layer, d_layer) in reversed(list(enumerate(layers))):
@@ -328,14 +329,12 @@ class Network:
         array([-0.125,  0.125])
         """
         flat = self.flatten(parameters)
-        x = np.asarray(X, np.result_type(flat.real.dtype, self.dtype))
-        target = x if target is None else np.asarray(target, x.dtype)
-        for name, array, units in (
-            ("X", x, self.layer_sizes[0]),
-            ("target", target, self.layer_sizes[-1]),
-        ):
-            if array.shape != (len(x), units):  # a kernel would read beyond the end
-                raise ValueError(f"{name} must have shape {len(x), units}, got {array.shape}")
+        x = _checked_batch(X, "X", self.layer_sizes[0], flat)
+        if target is None:
+            target = x
+        target = _checked_batch(target, "target", self.layer_sizes[-1], flat)
+        if len(target) != len(x):
+            raise ValueError(f"target must have {len(x)} samples, as X, got {len(target)}")
         activations = self.forward(x, flat)
         loss = self._engine_for(flat).half_squared_error_forward(activations[-1], target)
         return loss, self.as_dict(self.backward(activations, target, flat))
@@ -368,7 +367,9 @@ class Network:
         >>> Network((3, 2, 3)).propagate(np.ones((1, 3)), last=1)
         array([[0.5, 0.5]])
         """
-        layers = self.views(self.parameters if parameters is None else parameters)[first:last]
+        parameters = self.parameters if parameters is None else parameters
+        layers = self.views(parameters)[first:last]
+        x = _checked_batch(x, "x", len(layers[0].W), parameters)
         engine = get_engine(self.engine)
         if self.engine == "numba":
             flat = np.concatenate(
@@ -399,6 +400,8 @@ class Network:
         >>> Network((2, 1, 2)).squared_errors(np.array([[1.0, 0.0]]))
         array([0.5])
         """
+        parameters = self.parameters if parameters is None else parameters
+        X = _checked_batch(X, "X", self.layer_sizes[0], parameters)
         engine = get_engine(self.engine)
         errors = np.empty(len(X))
         for start in range(0, len(X), _ROWS_PER_BLOCK):
@@ -413,6 +416,17 @@ def _checked_sizes(layer_sizes: Sequence[int]) -> tuple[int, ...]:
     if len(sizes) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sizes):
         raise ValueError(f"layer_sizes must be two or more positive integers, got {layer_sizes!r}")
     return tuple(int(n) for n in sizes)
+
+
+def _checked_batch(x: ArrayLike, name: str, units: int, parameters: Array) -> Array:
+    """Return samples of this width, in the precision of the parameters.
+
+    A kernel would read beyond the end of rows that are too short.
+    """
+    x = np.asarray(x, parameters.real.dtype)
+    if x.ndim != 2 or x.shape[1] != units:
+        raise ValueError(f"{name} must have shape (n_samples, {units}), got {x.shape}")
+    return x
 
 
 def checked_bias_mask(bias: BiasMask, layer_sizes: Sequence[int]) -> NDArray[np.bool_]:

@@ -256,7 +256,7 @@ def _draw_grid(grid: NDArray, limits: tuple[float, float] | None, ax: Axes | Non
         grid, ((0, 0), (0, 0), (0, _GAP), (0, _GAP)), constant_values=np.nan
     )  # (rows, columns, height + gap, width + gap)
     mosaic = padded.transpose(0, 2, 1, 3).reshape(rows * (height + _GAP), -1)[:-_GAP, :-_GAP]
-    lowest, highest = limits or (np.nanmin(grid), np.nanmax(grid))
+    lowest, highest = (np.nanmin(grid), np.nanmax(grid)) if limits is None else limits
     ax = _axes(ax, 0.9 * columns + 0.6, 0.9 * rows * height / width + 0.6)
     ax.imshow(mosaic, cmap="gray_r", vmin=lowest, vmax=highest, interpolation="nearest")
     ax.set_xticks([])

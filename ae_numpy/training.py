@@ -199,8 +199,8 @@ def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: Stat
     if not (finite.all() and np.isfinite(parameters).all()):
         sample = rows[-1] if finite.all() else rows[np.argmin(finite)]
         raise FloatingPointError(
-            f"training diverged in epoch {state.epoch + 1} at sample {sample}: the error is not "
-            f"finite. Try a learning_rate below {rate:g}."
+            f"training diverged in epoch {state.epoch + 1} at sample {sample}: not all errors "
+            f"and parameters are finite. Try a learning_rate below {rate:g}."
         )
     return replace(
         state,

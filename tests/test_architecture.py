@@ -18,6 +18,7 @@ TOP = 9  # the package's own __init__
 STEPS = {
     "validation": 0,
     "files": 0,
+    "worker_pool": 0,
     "kernel_cache": 0,
     "progress": 0,
     "datasets": 0,
@@ -33,7 +34,6 @@ STEPS = {
     "serialize": 4,
     "checkpoint": 5,
     "autoencoder": 6,
-    "worker_pool": 6,
     "sweep": 7,
     "plots": 7,
     "testing": 7,

@@ -217,3 +217,21 @@ def test_extreme_claims_do_not_break_the_report():
         report = check_gradients(lambda w, c=claim: (1e-200 * np.sum(w**2), c + 0 * w), w)
         assert report.verdict == "wrong"
         assert str(report)
+
+
+def test_a_batch_of_nested_lists_is_diagnosed_as_arrays_are():
+    def wrong(parameters, X):
+        W, x = parameters["W"], np.asarray(X)
+        return 0.5 * np.sum((x @ W) ** 2), {"W": -(x.T @ x @ W)}
+
+    report = check_gradients(wrong, {"W": np.ones((2, 2))}, batch=([[1.0, 2.0], [3.0, 4.0]],))
+    assert not report.ok
+    assert "the wrong sign" in report.diagnosis
+
+
+def test_a_bare_mask_does_not_pass_for_that_of_the_first_parameter():
+    parameters = {"a": np.ones(2), "b": np.ones(2)}
+    with pytest.raises(
+        ValueError, match=r"masks names 'parameters'; the parameters are \['a', 'b'\]"
+    ):
+        check_gradients(lambda p: (0.0, p), parameters, masks=np.zeros(2, bool))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from numeric import outputs
-from strategies import cases, make_case
+from strategies import cases, make_case, skip_without_compiler
 
 from ae_numpy import Network, engine, network
 from ae_numpy.network import checked_bias_mask
@@ -214,3 +214,35 @@ def test_integer_parameters_are_refused():
     whole = {name: np.ones(a.shape, int) for name, a in network.as_dict().items()}
     with pytest.raises(TypeError, match="parameters must hold floating-point numbers, got dtype"):
         network.loss_and_gradients(whole, np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("engine", ["numba", "numpy"])
+@pytest.mark.parametrize("method", ["forward", "propagate", "squared_errors"])
+def test_no_pass_reads_beyond_the_end_of_rows(engine, method):
+
+    network = Network((3, 2, 3), engine=engine)
+    for x in (np.ones((4, 2)), np.ones((4, 4)), np.ones(3)):
+        with pytest.raises(ValueError, match=r"must have shape \(n_samples, 3\), got"):
+            getattr(network, method)(x)
+
+
+def test_a_target_of_another_width_is_refused():
+    network = Network((3, 2, 3))
+    activations = network.forward(np.ones((4, 3)))
+    with pytest.raises(ValueError, match=r"target must have shape \(n_samples, 3\)"):
+        network.backward(activations, np.ones((4, 2)))
+
+
+@pytest.mark.parametrize("engine", ["numba", "numpy"])
+def test_precisions_may_be_mixed(engine):
+    skip_without_compiler(engine)
+    x = np.random.default_rng(0).random((4, 3))
+    single = Network((3, 2, 3), dtype="float32", engine=engine)
+    for output in (single.propagate(x), single.forward(x)[-1]):
+        assert output.dtype == np.float32
+    assert single.squared_errors(x).shape == (4,)
+    double = Network((3, 2, 3), engine=engine)
+    low = {name: array.astype(np.float32) for name, array in double.as_dict().items()}
+    loss, gradients = double.loss_and_gradients(low, x.astype(np.float32))
+    assert loss == pytest.approx(double.loss_and_gradients(double.as_dict(), x)[0], rel=1e-6)
+    assert gradients["W0"].dtype == np.float64

@@ -83,7 +83,7 @@ class Diagnosis:
 
     def __contains__(self, words: str) -> bool:
         """`"transposed" in report.diagnosis`."""
-        return words in str(self)
+        return words in " ".join(str(self).split())  # whatever lines the text is broken into
 
     def __str__(self) -> str:
         return "\n".join(["What is wrong:", *self._lines()]) if self else ""

@@ -43,7 +43,7 @@ def _outputs(run: Run) -> int | None:
     """Columns of the last argument of the batch, if the last parameter has as many."""
     last = (run.problem.batch or (None,))[-1]
     shape = list(run.parameters.values())[-1].shape
-    if np.ndim(last) != 2 or not shape or last.shape[1] != shape[-1] or shape[-1] == 1:
+    if np.ndim(last) != 2 or not shape or np.shape(last)[1] != shape[-1] or shape[-1] == 1:
         return None
     return int(shape[-1])
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.packing import Array, Packing
+from ae_numpy.gradcheck.packing import Array, Packing, named_arrays
 
 ENTRYWISE = {"complex_step", "central"}
 METHODS = {*ENTRYWISE, "taylor", "directional"}
@@ -21,13 +20,7 @@ def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
     }
     if masks is None:
         return result
-    if isinstance(masks, Mapping):
-        named = {str(key): value for key, value in masks.items()}
-    elif isinstance(masks, (list, tuple)):
-        named = {f"parameters[{i}]": value for i, value in enumerate(masks)}
-    else:
-        named = {packing.names[0]: masks}
-    for name, value in named.items():
+    for name, value in named_arrays(masks)[1].items():
         mask = np.asarray(value)
         if name not in result:
             raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")

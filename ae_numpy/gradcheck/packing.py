@@ -42,7 +42,7 @@ class Packing:
     """
 
     def __init__(self, parameters: Any) -> None:
-        self._kind, named = _named_arrays(parameters)
+        self._kind, named = named_arrays(parameters)
         self._make = getattr(parameters, "_make", self._kind)  # a namedtuple takes no iterable
         arrays = {name: _real_array(name, value) for name, value in named.items()}
         if not arrays:
@@ -119,7 +119,7 @@ class Packing:
         return {name: gradients[key] for name, key in self.keys.items()}
 
 
-def _named_arrays(parameters: Any) -> tuple[Any, dict[str, Any]]:
+def named_arrays(parameters: Any) -> tuple[Any, dict[str, Any]]:
     """Kind of container (None for a single array) and its arrays by name."""
     if isinstance(parameters, Mapping):
         return dict, {str(key): value for key, value in parameters.items()}

@@ -41,9 +41,9 @@ def recognised(run: Run) -> SigmoidLayers | None:
     names, arrays = _chained(run.parameters), run.problem.batch or ()
     if names is None or not 1 <= len(arrays) <= 2:
         return None
-    X, target = arrays[0], arrays[-1]
+    X, target = np.asarray(arrays[0]), np.asarray(arrays[-1])
     sizes = (run.parameters[names[0][0]].shape[0], run.parameters[names[-1][0]].shape[1])
-    if (np.ndim(X), np.ndim(target)) != (2, 2) or (X.shape[1], target.shape[1]) != sizes:
+    if (X.ndim, target.ndim) != (2, 2) or (X.shape[1], target.shape[1]) != sizes:
         return None
     layers = SigmoidLayers(names, run.parameters, run.masks, X, target)
     factors = [np.divide(loss, layers.loss(p)) for p, loss in run.losses_nearby()]
