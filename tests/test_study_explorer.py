@@ -250,7 +250,7 @@ def test_figures_of_the_protocols_share_a_place_and_all_are_printed(open_page, f
     assert visible == [True, False, False]
     tables = page.locator("#biases table")
     assert [table.is_visible() for table in tables.all()] == [True, False, False]
-    tab_to(page, "tabs-figure-2-0")
+    tab_to(page, "tabs-figure-5-0")
     press(page, "ArrowRight")
     assert [image.is_visible() for image in images.all()] == [False, True, False]
     assert not page.locator(".claims .why").first.is_visible()

@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 from matplotlib.colors import to_hex, to_rgb  # noqa: E402
 from study import figures  # noqa: E402
-from study.answers import bias_effects, cells, class_errors  # noqa: E402
 from study.baselines import Baselines  # noqa: E402
 from study.figures import RATIO_COLOURS, comparisons, per_class, setting, style, training  # noqa: E402
+from study.measures import bias_effects, cells, class_errors  # noqa: E402
 from study.paper import HIDDEN_UNITS, RATIOS  # noqa: E402
 from study.results import Results, Trained  # noqa: E402
 
@@ -242,6 +242,16 @@ def test_figure_10_has_a_panel_per_protocol_and_each_difference(n_seeds):
             assert full == (effect.p_holm <= 0.05)
             assert full or n_seeds == 3 or effect.ratio != 14
     assert ("too few seeds" in drawing.caption) == (n_seeds == 3)
+    assert ("sign-flip test" in drawing.caption) == (n_seeds == 10)
+    assert "that test" not in drawing.caption
+
+
+def test_figure_10_says_which_protocols_have_too_few_seeds_for_its_test():
+    results = made_up(PROTOCOLS[:2], seeds=10)
+    fewer = [m for m in results.models if m.protocol == "published" or m.seed < 3]
+    caption = comparisons.bias_effect(replace(results, models=fewer), list(PROTOCOLS[:2])).caption
+    place = caption.index("sign-flip test")
+    assert "For that test some of these protocols have too few seeds" in caption[place:]
 
 
 def test_a_partial_quick_run_of_stroke_digits_says_so_in_figure_and_caption():

@@ -20,9 +20,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 from study import claims
-from study.answers import answer_rq1, answer_rq2, cells
+from study.answers import answer_rq1, answer_rq2, ranks, reservation
 from study.baselines import Baselines
 from study.data import pixels
+from study.measures import cells
 from study.paper import HIDDEN_UNITS, RATIOS, TABLE_1
 from study.protocols import PROTOCOLS
 from study.report import explorer, write_report
@@ -197,6 +198,8 @@ def test_table_1_shows_all_cells_of_all_protocols_beside_the_papers(full):
     for cell, (_, _, row) in zip(cells(results, "published"), rows, strict=True):
         assert f"rank {cell.rank} of 6" in row
         assert cell.outside == ("outside</span>" in row)
+    assert prose(ranks(results, "published")) in table
+    assert "compare it with the dots and the rank, not with the interval" in table
 
 
 def test_all_figures_are_in_the_page_with_their_captions(full, tmp_path):
@@ -214,15 +217,57 @@ def test_all_claims_are_judged_under_every_protocol_in_words(full):
     table = text[text.index('id="claims"') : text.index('id="departures"')]
     found = claims.claims(made_up_results())
     assert len(found) > 8
-    assert table.count('class="badge') == sum(len(claim.verdicts) for claim in found)
-    for claim in found:
+    judged = [[*claim.verdicts.values(), *filter(None, [claim.own])] for claim in found]
+    assert table.count('class="badge') == sum(map(len, judged))
+    for claim, own in zip(found, judged, strict=True):
         assert prose(claim.text) in table
-        for verdict in claim.verdicts.values():
+        for verdict in own:
             assert prose(verdict.why) in table
     words = {True: "holds", False: "does not hold", None: "cannot be told"}
     for holds, said in words.items():
-        n = sum(v.holds is holds for claim in found for v in claim.verdicts.values())
+        n = sum(verdict.holds is holds for own in judged for verdict in own)
         assert len(re.findall(rf'<span class="words"> {said}</span>', table)) == n
+
+
+def test_heads_count_what_holds_what_does_not_and_what_is_open(full):
+    for protocol in PROTOCOLS:
+        found = [claim.verdicts[protocol].holds for claim in claims.claims(made_up_results())]
+        n_hold, n_fail, n_open = map(found.count, (True, False, None))
+        assert n_hold + n_fail + n_open == 16
+        said = rf"{protocol}</span> <small>(\d+) holds?, (\d+) do(?:es)? not, (\d+) open</small>"
+        assert re.search(said, full).groups() == (str(n_hold), str(n_fail), str(n_open))
+
+
+def test_each_question_has_the_papers_answer_and_links_to_its_figure(full, tmp_path):
+    cards = full[full.index('id="answers"') : full.index('id="explorer"')]
+    assert cards.count("The paper&#x27;s answer: “") == 2
+    assert '<a href="#figure-9">Figure 9</a>' in cards
+    assert 'id="figure-9"' in full
+    assert "#figure-10" not in cards  # not drawn
+    assert cards.count('class="curve mean-image"') == 2  # the line and its key
+    for protocol in ("published", "tuned"):
+        assert cards.count(escape(reservation(protocol))) == 1
+    assert "#figure-" not in report(tmp_path)
+
+
+def test_one_seed_has_no_rank_and_none_of_the_papers_values_is_called_outside(tmp_path):
+    page = report(tmp_path, made_up_results(("published",), RATIOS, {"published": [0]}))
+    table = page[page.index('id="table-1"') : page.index('id="figures"')]
+    assert "rank" not in table
+    assert "outside" not in table
+    assert "interval" not in table
+    assert "one run of each model" in table
+    assert "<dt>way of training them</dt><dd>1</dd>" in page
+    assert "<dt>seed each</dt><dd>1</dd>" in page
+
+
+@pytest.mark.parametrize("n_seeds", [8, 9])
+def test_p_values_are_shown_of_seeds_enough_for_a_test(tmp_path, n_seeds):
+    results = made_up_results(("corrected",), RATIOS, {"corrected": range(n_seeds)})
+    page = report(tmp_path, results)
+    biases = page[page.index('id="biases"') : page.index('id="claims"')]
+    assert ("sign-flip" in biases) == ("Holm p" in biases) == (n_seeds == 9)
+    assert f"{n_seeds} pairs of models" in biases
 
 
 def test_departures_slips_settings_versions_hashes_and_times_are_told(full):
@@ -233,6 +278,8 @@ def test_departures_slips_settings_versions_hashes_and_times_are_told(full):
         assert fact in text
     for recipe in (PROTOCOLS["tuned"].rate_formula, "frozen", "How the tuned recipe was chosen"):
         assert recipe in text
+    assert "No test image was used for it" in text
+    assert "by the best single recipe that we found for 50 epochs" in text
     assert "not the paper's numbers" not in html(text).replace("&#x27;", "'")
 
 
@@ -290,6 +337,9 @@ def test_numbers_that_are_not_the_papers_say_so(tmp_path):
     page = report(tmp_path, replace(results, settings={**results.settings, "quick": True}))
     assert "not the paper&#x27;s numbers" in page
     assert "quick check" in page
+    page = report(tmp_path, replace(results, settings={**results.settings, "epochs": 1}))
+    assert "not the paper&#x27;s numbers" in page
+    assert "Models were trained for 1 epoch, the paper&#x27;s 50." in page
     other = {**results.data, "name": "stroke-digits", "title": "stroke digits (not MNIST)"}
     page = report(tmp_path, replace(results, data=other))
     assert "not the paper&#x27;s numbers" in page

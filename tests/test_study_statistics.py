@@ -18,7 +18,9 @@ from study.data import DataSource, pixels
 from study.paper import HIDDEN_UNITS
 from study.statistics import (
     MOST_FLIPPED,
+    binomial_tail,
     can_reject,
+    fewest_that_reject,
     holm,
     rank,
     sign_flip_test,
@@ -30,7 +32,7 @@ from study.statistics import (
 
 def test_the_examples_in_the_docstrings_run():
     failed, tried = doctest.testmod(statistics)
-    assert (failed, tried) == (0, 4)
+    assert (failed, tried) == (0, 7)
 
 
 # Student's t: Abramowitz & Stegun, table 26.10, and every textbook's.
@@ -155,15 +157,46 @@ def test_holm_of_a_worked_example():
 
 def test_seven_tests_can_reject_from_nine_seeds_on():
     assert [n for n in range(1, 13) if can_reject(n, n_tests=7)] == [9, 10, 11, 12]
+    assert fewest_that_reject(7) == 9
+    assert fewest_that_reject(1, level=1) == 1
     # As the tests themselves say, with differences of one sign throughout.
     for n in (8, 9):
         p = [sign_flip_test(np.arange(1.0, n + 1))] * 7
         assert (holm(p) <= 0.05).all() == can_reject(n, n_tests=7)
 
 
+def test_signs_are_not_counted_twice_for_the_same_differences():
+    differences = np.random.default_rng(3).normal(size=30)
+    p = sign_flip_test(differences)
+    before = statistics._sign_flip_p.cache_info()
+    assert sign_flip_test(differences.copy()) == p
+    after = statistics._sign_flip_p.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)
+    assert sign_flip_test(differences[:-1]) != p
+
+
 def test_rank_among_a_sample():
     sample = [0.3, 0.1, 0.2]
     assert [rank(value, sample) for value in (0.0, 0.15, 0.25, 0.9)] == [1, 2, 3, 4]
+
+
+def test_an_equal_value_has_the_place_nearest_to_the_middle():
+    sample = [0.1, 0.1, 0.2, 0.3, 0.4, 0.5]  # places 1 to 7, in the middle 4
+    assert [rank(value, sample) for value in (0.1, 0.2, 0.3, 0.4, 0.5)] == [3, 4, 4, 5, 6]
+    assert rank(0.1, [0.1] * 4) == 3
+
+
+def test_binomial_tails_are_those_of_enumeration():
+    for q in (0.0, 2 / 11, 1.0):
+        for k in range(6):
+            outcomes = itertools.product([True, False], repeat=5)
+            expected = sum(
+                math.prod(q if hit else 1 - q for hit in outcome)
+                for outcome in outcomes
+                if sum(outcome) >= k
+            )
+            assert binomial_tail(k, 5, q) == pytest.approx(expected, rel=1e-12)
+    assert binomial_tail(0, 14, 0.3) == pytest.approx(1)
 
 
 # Baselines

@@ -1,267 +1,162 @@
-"""The numbers that answer the paper's questions, and the answers in a sentence each.
+"""The answers to the paper's questions, in a sentence each.
 
-RQ1: how does the compression ratio influence the error? RQ2: how does a bias? An interval here is
-a 95 % t interval over seeds: it tells how far another set of trainings might come out elsewhere,
-and nothing about other test images. What the paper claims beyond that is judged in `claims`.
+RQ1: how does the compression ratio influence the error? RQ2: how does a bias? What the paper claims
+beyond that is judged in `claims`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
+from math import isnan
 
-import numpy as np
-
-from study.paper import TABLE_1
+from study.measures import (
+    BIASES,
+    LEVEL,
+    BiasEffect,
+    Cell,
+    Step,
+    below_pca,
+    bias_effects,
+    cells,
+    chance_outside,
+    means,
+    steps,
+    testable,
+)
+from study.paper import EPOCHS
 from study.protocols import PROTOCOLS
 from study.results import Results
-from study.statistics import can_reject, holm, rank, sign_flip_test, smallest_p, t_interval
-
-LEVEL = 0.05
-"""The level of the tests; intervals have a confidence of 1 - LEVEL."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The errors of a cell of Table 1.
-
-    Parameters
-    ----------
-    protocol : str
-    ratio : int
-    bias : bool
-    values : array, shape (n_seeds,)
-    mean, low, high : float
-        Over seeds, with the t interval; its bounds are NaN for one seed.
-    paper : float
-        The paper's value.
-    rank : int
-        The place of the paper's value among the n values: 1 if below all, n + 1 if above all.
-    outside : bool
-        Whether it is below all or above all. One more seed of the same kind would be so with
-        probability 2 / (n + 1).
-    """
-
-    protocol: str
-    ratio: int
-    bias: bool
-    values: np.ndarray
-    mean: float
-    low: float
-    high: float
-    paper: float
-    rank: int
-    outside: bool
-
-
-@dataclass(frozen=True)
-class BiasEffect:
-    """The error with trained biases minus that without, of the same ratio and seed.
-
-    Parameters
-    ----------
-    protocol : str
-    ratio : int
-    differences : array, shape (n_seeds,)
-    mean, low, high : float
-        Over seeds, with the t interval; its bounds are NaN for one seed.
-    p, p_holm : float
-        Of the exact sign-flip test, and adjusted for the number of ratios.
-    without : float
-        The mean error without bias, which makes a difference large or small.
-    """
-
-    protocol: str
-    ratio: int
-    differences: np.ndarray
-    mean: float
-    low: float
-    high: float
-    p: float
-    p_holm: float
-    without: float
-
-    @property
-    def relative(self) -> float:
-        """The mean difference as a share of the mean error without bias."""
-        return self.mean / self.without
-
-
-@dataclass(frozen=True)
-class ClassErrors:
-    """The errors per digit of a cell, arrays of shape (10,); NaN for one without test images.
-
-    `mean`, `low` and `high` are in units of squared pixels; `share`, `share_low` and `share_high`
-    are the same as a share of the digit's variance around the mean image: what the mean image in
-    place of every image would leave is 1.
-    """
-
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    share: np.ndarray
-    share_low: np.ndarray
-    share_high: np.ndarray
-
-
-def ratios_of(results: Results, protocol: str) -> list[int]:
-    """Return the ratios that were trained under a protocol, the highest first."""
-    found = {m.ratio for m in results.models if m.protocol == protocol}
-    return sorted(found, reverse=True)
-
-
-def cells(results: Results, protocol: str) -> list[Cell]:
-    """Return the cells of a protocol in the order of Table 1: without bias first."""
-    found = []
-    for ratio in ratios_of(results, protocol):
-        for bias in (False, True):
-            values, paper = results.mse(protocol, ratio, bias), TABLE_1[ratio, bias]
-            mean, low, high = map(float, t_interval(values, 1 - LEVEL))
-            place = rank(paper, values)
-            outside = place in (1, values.size + 1)
-            found.append(
-                Cell(protocol, ratio, bias, values, mean, low, high, paper, place, outside)
-            )
-    return found
-
-
-def expected_outside(n_cells: int, n_seeds: int) -> float:
-    """Return how many of the paper's values would lie outside all seeds' by chance alone."""
-    return n_cells * 2 / (n_seeds + 1)
-
-
-def bias_effects(results: Results, protocol: str) -> list[BiasEffect]:
-    """Return what trained biases change, per ratio, in the order of Table 1."""
-    ratios = ratios_of(results, protocol)
-    differences = [_differences(results, protocol, ratio) for ratio in ratios]
-    p_values = [sign_flip_test(d) for d in differences]
-    effects = []
-    for ratio, d, p, p_holm in zip(ratios, differences, p_values, holm(p_values), strict=True):
-        mean, low, high = map(float, t_interval(d, 1 - LEVEL))
-        without = float(results.mse(protocol, ratio, False).mean())
-        effects.append(BiasEffect(protocol, ratio, d, mean, low, high, p, float(p_holm), without))
-    return effects
-
-
-def _differences(results: Results, protocol: str, ratio: int) -> np.ndarray:
-    """With bias minus without, paired by seed, shape (n_seeds,)."""
-    without = {model.seed: model.mse for model in results.of(protocol, ratio, False)}
-    with_bias = results.of(protocol, ratio, True)
-    return np.array([model.mse - without[model.seed] for model in with_bias])
-
-
-def class_errors(results: Results, protocol: str, ratio: int, bias: bool) -> ClassErrors:
-    """Return the errors per digit of a cell."""
-    errors = t_interval(results.mse_per_class(protocol, ratio, bias), 1 - LEVEL)
-    variance = np.array(results.baselines.mean_image_per_class)
-    return ClassErrors(*errors, *(bound / variance for bound in errors))
-
-
-def means(results: Results, protocol: str, bias: bool) -> dict[int, float]:
-    """Return the mean error over seeds by ratio, the lowest ratio first."""
-    ratios = reversed(ratios_of(results, protocol))
-    return {ratio: float(results.mse(protocol, ratio, bias).mean()) for ratio in ratios}
-
-
-def falls(by_ratio: dict[int, float]) -> list[tuple[int, int]]:
-    """Return the steps from a ratio to the next higher at which the error does not rise."""
-    ratios = sorted(by_ratio)
-    return [(a, b) for a, b in pairwise(ratios) if not by_ratio[b] > by_ratio[a]]
-
-
-def below_pca(results: Results, protocol: str, bias: bool) -> list[int]:
-    """Return the ratios at which the mean over seeds lies below centred PCA."""
-    errors = means(results, protocol, bias)
-    return [ratio for ratio in errors if errors[ratio] < results.baselines.pca[ratio]]
+from study.statistics import fewest_that_reject
+from study.words import count, extent, listing
 
 
 def answer_rq1(results: Results, protocol: str) -> str:
     """Say in a sentence how the ratio influences the error, by the means over seeds."""
-    by_bias = {bias: means(results, protocol, bias) for bias in (False, True)}
-    first, last = min(by_bias[True]), max(by_bias[True])
-    if first == last:
-        return f"Only {first}x was trained, which shows no influence of the ratio."
-    if not any(falls(errors) for errors in by_bias.values()):
-        trend = "The error rises with every step of the compression ratio"
-    elif all(errors[last] > errors[first] for errors in by_bias.values()):
-        trend = "The error rises with the compression ratio, but not at every step"
+    by_bias = {bias: steps(results, protocol, bias) for bias in BIASES}
+    found = [step for of_kind in by_bias.values() for step in of_kind]
+    if not found:
+        only = means(results, protocol, True)
+        return f"Only {listing(f'{ratio}x' for ratio in only)} was trained, which shows no trend."
+    n = len(results.seeds_of(protocol))
+    if all(step.mean > 0 for step in found):
+        trend = f"The error rises {'in the mean ' if n > 1 else ''}at every step of the ratio"
+    elif all(of_kind[-1].errors[1] > of_kind[0].errors[0] for of_kind in by_bias.values()):
+        trend = "The error rises with the ratio, but not at every step"
     else:
-        trend = "The error does not rise with the compression ratio throughout"
+        trend = "The error does not rise with the ratio throughout"
+    if n > 1:
+        n_shown = sum(step.rises is True for step in found)
+        trend += f", and at {n_shown} of {len(found)} steps the interval of the rise excludes 0"
     parts = [
-        f"{_name(bias)} from {errors[first]:.4f} at {first}x to {errors[last]:.4f} at {last}x"
-        f"{_exceptions(errors)}, below centred PCA at "
-        f"{_count(below_pca(results, protocol, bias), len(errors))} ratios"
-        for bias, errors in by_bias.items()
+        f"{name} {course(by_bias[bias])}, better than PCA with as many components "
+        f"{_at(len(below_pca(results, protocol, bias)), len(by_bias[bias]) + 1)}"
+        for bias, name in BIASES.items()
     ]
-    return f"{trend}: {'; '.join(parts)} ({_seeds(results, protocol)})."
+    made_of = f"means over {n} seeds" if n > 1 else "one run of each model"
+    return f"{trend}: {'; '.join(parts)} ({made_of})."
+
+
+def course(taken: Sequence[Step]) -> str:
+    """Say from where to where the error goes, and name the steps at which its mean falls."""
+    first, last = taken[0], taken[-1]
+    falls = [
+        f"{a}x to {b}x ({step.errors[0]:.4f} to {step.errors[1]:.4f})"
+        for step in taken
+        for a, b in [step.ratios]
+        if not step.mean > 0
+    ]
+    return (
+        f"from {first.errors[0]:.4f} at {first.ratios[0]}x to {last.errors[1]:.4f} at "
+        f"{last.ratios[1]}x{f' except from {listing(falls)}' if falls else ''}"
+    )
 
 
 def answer_rq2(results: Results, protocol: str) -> str:
     """Say in a sentence what trained biases change, and at how many ratios that is not chance."""
     effects = bias_effects(results, protocol)
     n, k = effects[0].differences.size, len(effects)
-    biases = "trained biases"
-    if PROTOCOLS[protocol].inherits_biases:
-        biases += ", compared with the same biases frozen while the weights are trained anew,"
-    if n == 1:
+    if not testable(effects):
         return (
-            "One run of each model can tell nothing of the spread between runs, so only the "
-            f"differences found: {biases} {_lower_and_higher(effects)}."
+            f"{count(n, 'seed')}, fewer than the {fewest_that_reject(k, LEVEL)} that a test needs, "
+            f"can tell no effect from chance, so effect sizes only: trained biases "
+            f"{_lower_and_raise(effects, k)}{' in the mean' if n > 1 else ''}."
         )
-    if not can_reject(n, k, LEVEL):
-        return (
-            f"With {n} seeds the sign-flip test cannot reject (its smallest p is "
-            f"{smallest_p(n):.2g}, times {k} for {k} ratios), so effect sizes only: {biases} "
-            f"{_lower_and_higher(effects)} in the mean."
-        )
+    test = f"exact sign-flip test, Holm-corrected, {n} seeds"
     shown = [effect for effect in effects if effect.p_holm <= LEVEL]
-    test = f"sign-flip test over {n} seeds, Holm-corrected over {k} ratios, at {100 * LEVEL:g} %"
     if not shown:
         return (
-            f"No effect of {biases} can be told from chance at any ratio ({test}); "
-            f"in the mean they {_lower_and_higher(effects)}."
+            f"No effect of trained biases is shown at any ratio ({test}); in the mean they "
+            f"{_lower_and_raise(effects, k)}."
         )
     rest = [f"{effect.ratio}x" for effect in effects if effect not in shown]
-    otherwise = f", while no difference is shown at {listing(rest)}" if rest else ""
+    otherwise = f"; at {listing(rest)} no difference is shown" if rest else ""
+    return f"Trained biases {_lower_and_raise(shown, k)}{otherwise} ({test})."
+
+
+def _lower_and_raise(effects: Sequence[BiasEffect], n_ratios: int) -> str:
+    """Say at how many ratios the error is lower or higher, and by how much of that without bias."""
+    parts: list[str] = []
+    for verb, sign in (("lower", -1), ("raise", 1)):
+        sizes = [e.relative for e in effects if sign * e.mean > 0]
+        if sizes:
+            what = f"it at {len(sizes)}" if parts else f"the error {_at(len(sizes), n_ratios)}"
+            parts.append(f"{verb} {what}, by {extent(sizes)}")
+    return ", and ".join(parts) if parts else "do not change the error"
+
+
+def _at(n_found: int, n_ratios: int) -> str:
+    if n_found == n_ratios:
+        return {1: "at the only ratio", 2: "at both ratios"}.get(
+            n_ratios, f"at all {n_ratios} ratios"
+        )
+    return f"at {n_found or 'none'} of {n_ratios} ratios"
+
+
+def reservation(protocol: str) -> str:
+    """Say what a protocol's pairs of models differ in besides having biases; empty if in nothing.
+
+    It stands beside all that is said about biases.
+    """
+    of = PROTOCOLS[protocol]
+    if of.inherits_biases:
+        return (
+            "Here the models without bias hold the trained biases of their twins, frozen: this "
+            "compares trained biases with frozen ones, and not with none."
+        )
+    if not isnan(of.decoder_bias):
+        return (
+            "The recipe was chosen on models with bias, and only they start with decoder biases of "
+            f"{of.decoder_bias:g}: this is no neutral comparison of bias against none."
+        )
+    return ""
+
+
+def outside(found: Sequence[Cell]) -> str:
+    """Say how many of the paper's values lie outside all seeds', and how many would by chance."""
+    n_seeds, n_outside = found[0].values.size, sum(cell.outside for cell in found)
     return (
-        f"{biases[0].upper()}{biases[1:]} change the error at {len(shown)} of {k} ratios "
-        f"({test}): in the mean they {_lower_and_higher(shown)}{otherwise}."
+        f"{n_outside} of the paper's {len(found)} values lie outside those of our "
+        f"{count(n_seeds, 'seed')}; "
+        f"chance puts {len(found) * chance_outside(n_seeds):.1f} there, if the paper's run is one "
+        "more of the same kind"
     )
 
 
-def listing(names: Iterable[str]) -> str:
-    """Join names for a sentence: ``a, b and c``."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+def ranks(results: Results, protocol: str) -> str:
+    """Say what the ranks are of a protocol that has several seeds, and what they come to."""
+    found = cells(results, protocol)
+    n_seeds = found[0].values.size
+    return (
+        f"The rank is the place of the paper's value among those of the {n_seeds} seeds of "
+        f"`{protocol}`, rounded as in the paper: 1 if below all, {n_seeds + 1} if above all. "
+        f"{outside(found)}."
+    )
 
 
-def _lower_and_higher(effects: list[BiasEffect]) -> str:
-    """Say at which ratios the error is lower or higher, in percent of that without bias."""
-    parts: list[str] = []
-    for verb, sign in (("lower", -1), ("raise", 1), ("do not change", 0)):
-        those = [effect for effect in effects if np.sign(effect.mean) == sign]
-        if those:
-            names = listing(f"{e.ratio}x ({100 * e.relative:+.1f} %)" for e in those)
-            parts.append(f"{verb} {'it' if parts else 'the error'} at {names}")
-    return listing(parts)
-
-
-def _exceptions(errors: dict[int, float]) -> str:
-    steps = [f"{a}x to {b}x ({errors[a]:.4f} to {errors[b]:.4f})" for a, b in falls(errors)]
-    return f" except from {listing(steps)}" if steps else ""
-
-
-def _name(bias: bool) -> str:
-    return "with bias" if bias else "without bias"
-
-
-def _count(found: list[int], of: int) -> str:
-    return "none of the" if not found else "all" if len(found) == of else f"{len(found)} of {of}"
-
-
-def _seeds(results: Results, protocol: str) -> str:
-    n = len(results.seeds_of(protocol))
-    if n == 1:
-        return "one run of each model, which can tell nothing of the spread between runs"
-    return f"means over {n} seeds"
+def of_another_experiment(results: Results) -> str:
+    """Say what a run is of, where that is not the paper's data and epochs; else nothing."""
+    quick, epochs = results.settings["quick"], results.settings["epochs"]
+    if results.data["name"] == "mnist" and epochs == EPOCHS and not quick:
+        return ""
+    kind = "a quick check on" if quick else "of"
+    return f"{kind} {results.data['title']} after {count(epochs, 'epoch')}"

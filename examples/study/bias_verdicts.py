@@ -7,12 +7,13 @@ whole interval lies within UNAFFECTED, and else the seeds are too few to tell.
 
 from __future__ import annotations
 
-from study.answers import LEVEL, BiasEffect, bias_effects, listing
+from study.answers import reservation
+from study.measures import LEVEL, BiasEffect, bias_effects
 from study.paper import RATIOS
-from study.protocols import PROTOCOLS
 from study.results import Results
 from study.statistics import can_reject
-from study.verdicts import Verdict, percent
+from study.verdicts import Verdict
+from study.words import listing, percent
 
 # In Table 1 a bias changes the error by less than 1 % at 392x and 196x, called "relatively
 # unaffected", and by 5 % (56x) to 38 % (7x) elsewhere, called "noticeable".
@@ -25,60 +26,75 @@ def unaffected_at_high_ratios(results: Results, protocol: str) -> Verdict:
     """The differences at 392x and 196x are small; if one is noticeable, the claim fails."""
     effects = _effects(results, protocol, HIGH_RATIOS)
     holds = True if all(map(is_small, effects)) else None
-    return Verdict(False if any(map(is_noticeable, effects)) else holds, _why(effects))
+    return _verdict(protocol, False if any(map(is_noticeable, effects)) else holds, _why(effects))
 
 
 def noticeable_at_lower_ratios(results: Results, protocol: str) -> Verdict:
     """The differences at all lower ratios are noticeable; if one is small, the claim fails."""
     effects = _effects(results, protocol, LOWER_RATIOS)
     holds = True if all(map(is_noticeable, effects)) else None
-    return Verdict(False if any(map(is_small, effects)) else holds, _why(effects))
+    return _verdict(protocol, False if any(map(is_small, effects)) else holds, _why(effects))
 
 
 def inconsistent_direction(results: Results, protocol: str) -> Verdict:
-    """Some noticeable differences at the lower ratios are positive, and some negative.
+    """Noticeable differences at the lower ratios are found in both directions.
 
-    The claim fails if all noticeable ones have one direction, and no mean that is as large, but
-    of an interval that includes 0, has the other.
+    The claim fails if they are found in one, and no interval reaches beyond UNAFFECTED in the
+    other.
     """
     effects = _effects(results, protocol, LOWER_RATIOS)
     shown = {e.mean > 0 for e in effects if is_noticeable(e)}
-    found = {e.mean > 0 for e in effects if abs(e.relative) > UNAFFECTED}
-    holds = False if shown and shown == found else None
-    return Verdict(True if len(shown) == 2 else holds, _why(effects))
+    no_rise = all(e.high <= _bound(e) for e in effects)
+    no_fall = all(e.low >= -_bound(e) for e in effects)
+    holds = False if shown and (no_rise or no_fall) else None
+    return _verdict(protocol, True if len(shown) == 2 else holds, _why(effects))
 
 
 def artefact_of_training(results: Results, protocol: str) -> Verdict:
-    """The sign-flip test, Holm-corrected, rejects chance at none of the lower ratios."""
+    """No difference at the lower ratios is real: all of them are shown to be small.
+
+    Not to reject chance is not to show it: the claim fails if the sign-flip test, Holm-corrected,
+    rejects chance at a ratio, and is open if it does not where a difference may yet be large.
+    """
     effects = _effects(results, protocol, LOWER_RATIOS)
     n = effects[0].differences.size
     if not can_reject(n, len(RATIOS), LEVEL):
-        return Verdict(None, f"The sign-flip test cannot reject chance with {n} of each model.")
-    n_rejected = sum(e.p_holm <= LEVEL for e in effects)
-    p_values = listing(f"{e.p_holm:.2g} at {e.ratio}x" for e in effects)
-    why = (
-        f"At {n_rejected} of {len(effects)} lower ratios the difference recurs over {n} seeds as "
-        f"it would not by chance (sign-flip test, p after Holm: {p_values})."
+        return _verdict(protocol, None, f"{n} of each model cannot tell an effect from chance.")
+    p_values = "sign-flip test, p after Holm: " + listing(
+        f"{e.p_holm:.2g} at {e.ratio}x" for e in effects
     )
-    if PROTOCOLS[protocol].inherits_biases:
-        why += " But here the models without bias do hold biases, those of their twins."
-    return Verdict(n_rejected == 0, why)
+    real = [e for e in effects if e.p_holm <= LEVEL]
+    if real:
+        found = listing(f"{e.ratio}x{' (but small)' if is_small(e) else ''}" for e in real)
+        return _verdict(protocol, False, f"The difference is real at {found} ({p_values}).")
+    if all(map(is_small, effects)):
+        why = f"No difference is shown, and all intervals are within {percent(UNAFFECTED)}"
+        return _verdict(protocol, True, f"{why} ({p_values}).")
+    return _verdict(protocol, None, f"No effect is shown, and none excluded ({p_values}).")
 
 
 def is_noticeable(effect: BiasEffect) -> bool:
     """Whether the interval excludes 0 and the mean is beyond UNAFFECTED."""
     excludes_zero = effect.low > 0 or effect.high < 0
-    return excludes_zero and abs(effect.relative) > UNAFFECTED
+    return excludes_zero and abs(effect.mean) > _bound(effect)
 
 
 def is_small(effect: BiasEffect) -> bool:
     """Whether the interval lies within UNAFFECTED; for one seed, without interval, it does not."""
-    most = UNAFFECTED * effect.without
-    return -most <= effect.low and effect.high <= most
+    return -_bound(effect) <= effect.low and effect.high <= _bound(effect)
+
+
+def _bound(effect: BiasEffect) -> float:
+    return UNAFFECTED * effect.without
 
 
 def _effects(results: Results, protocol: str, ratios: tuple[int, ...]) -> list[BiasEffect]:
     return [effect for effect in bias_effects(results, protocol) if effect.ratio in ratios]
+
+
+def _verdict(protocol: str, holds: bool | None, why: str) -> Verdict:
+    """Return a verdict with what is to be said of all comparisons under a protocol."""
+    return Verdict(holds, f"{why} {reservation(protocol)}".strip())
 
 
 def _why(effects: list[BiasEffect]) -> str:
@@ -90,6 +106,12 @@ def _why(effects: list[BiasEffect]) -> str:
 
 
 def _describe(e: BiasEffect) -> str:
-    mean, low, high = (percent(value / e.without, "+.1f") for value in (e.mean, e.low, e.high))
+    mean, low, high = (_signed(value / e.without) for value in (e.mean, e.low, e.high))
     interval = f" ({low} to {high})" if e.differences.size > 1 else ""
-    return f"{mean}{interval} at {e.ratio}x"
+    return f"{'less than 0.1' if mean == '0' else mean} %{interval} at {e.ratio}x"
+
+
+def _signed(share: float) -> str:
+    """Write a share in percent with its sign, and nothing as 0 rather than as -0.0."""
+    text = f"{100 * share:+.1f}"
+    return "0" if float(text) == 0 else text

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ae_numpy.plots import new_figure
-from study.answers import LEVEL, BiasEffect, Cell, bias_effects, cells, ratios_of
 from study.figures.style import (
     GREY,
     INK,
@@ -19,7 +18,6 @@ from study.figures.style import (
     REFERENCE,
     WIDTH,
     Drawing,
-    count,
     data_title,
     draw_intervals,
     interval_words,
@@ -30,9 +28,10 @@ from study.figures.style import (
     several_seeds,
     stamp,
 )
+from study.measures import LEVEL, BiasEffect, Cell, bias_effects, cells, testable
 from study.protocols import PROTOCOLS
 from study.results import Results
-from study.statistics import can_reject
+from study.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,18 +167,16 @@ def _caption(results: Results, protocols: list[str]) -> str:
         "Diamonds are means over the seeds, with 95 % t intervals; the dots beside them are the "
         "seeds. "
     )
-    enough = [
-        can_reject(len(results.seeds_of(protocol)), len(ratios_of(results, protocol)), LEVEL)
-        for protocol in protocols
-    ]
+    enough = [testable(bias_effects(results, protocol)) for protocol in protocols]
     if any(enough):
         words += (
             "A diamond is full where the sign-flip test tells the difference from chance "
             f"(p at most {LEVEL:g}, corrected by Holm's method for the ratios of a protocol). "
         )
-    if not all(enough):
-        some = "some of these protocols have" if any(enough) else "there are"
-        words += f"For that test {some} too few seeds: their diamonds are hollow. "
+    if not any(enough):
+        words += "All are hollow: there are too few seeds to tell a difference from chance. "
+    elif not all(enough):
+        words += "For that test some of these protocols have too few seeds: theirs are hollow. "
     return words + _about_twins(protocols)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ae_numpy.plots import new_figure
-from study.answers import class_errors, ratios_of
 from study.figures.style import (
     DIGITS,
     GREY,
@@ -17,7 +16,6 @@ from study.figures.style import (
     WIDTH,
     Drawing,
     about,
-    count,
     data_title,
     draw_intervals,
     interval_words,
@@ -26,7 +24,9 @@ from study.figures.style import (
     several_seeds,
     stamp,
 )
+from study.measures import class_errors, ratios_of
 from study.results import Results
+from study.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

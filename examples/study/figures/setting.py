@@ -7,8 +7,9 @@ import numpy as np
 from ae_numpy.datasets import Digits
 from ae_numpy.plots import new_figure, plot_images, plot_network
 from study.data import N_TEST, N_TRAIN
-from study.figures.style import DIGITS, GREY, INK, WIDTH, Drawing, count, stamp
+from study.figures.style import DIGITS, GREY, INK, WIDTH, Drawing, stamp
 from study.paper import HIDDEN_UNITS
+from study.words import count
 
 
 def first_of_each_class(labels: np.ndarray) -> dict[int, int]:

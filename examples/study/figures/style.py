@@ -15,6 +15,7 @@ from study.data import DataSource
 from study.paper import HIDDEN_UNITS, RATIOS
 from study.protocols import PROTOCOLS
 from study.results import Results
+from study.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,15 +159,6 @@ def made_of(results: Results, protocol: str | None = None) -> str:
 def data_title(results: Results) -> str:
     """Return the name of the data for people."""
     return DataSource(results.data["name"]).title
-
-
-def count(number: int, thing: str) -> str:
-    """Say how many there are.
-
-    >>> count(1, "epoch"), count(10_000, "image")
-    ('1 epoch', '10,000 images')
-    """
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def ratio_label(ratio: int) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ae_numpy import Autoencoder
 from ae_numpy.datasets import Digits
 from ae_numpy.plots import new_figure, plot_history, plot_reconstructions
-from study.answers import ratios_of
 from study.data import pixels
 from study.figures.setting import first_of_each_class
 from study.figures.style import (
@@ -17,15 +16,16 @@ from study.figures.style import (
     WIDTH,
     Drawing,
     about,
-    count,
     data_title,
     made_of,
     marker,
     ratio_label,
     stamp,
 )
+from study.measures import ratios_of
 from study.paper import HIDDEN_UNITS
 from study.results import Results
+from study.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

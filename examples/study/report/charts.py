@@ -86,8 +86,7 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], furthest: float) 
 class Series:
     """What a plot shows under one name, by compression ratio: values, and intervals if any.
 
-    The name in small letters is its class, which gives the colour. `joined` draws a line, and
-    `dots` a dot for every value.
+    `joined` draws a line, and `dots` a dot for every value.
     """
 
     name: str
@@ -95,6 +94,11 @@ class Series:
     bounds: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     joined: bool = True
     dots: bool = True
+
+    @property
+    def class_(self) -> str:
+        """Its class in the page's style, which gives the colour."""
+        return self.name.lower().replace(" ", "-")
 
 
 def plot(series: Sequence[Series], ratios: Sequence[int], title: str) -> Html:
@@ -137,8 +141,11 @@ def plot(series: Sequence[Series], ratios: Sequence[int], title: str) -> Html:
         shift = 0 if one.joined else 9 * (k - (len(series) - 1) / 2)
         points = {r: (x(r) + shift, y(one.values[r])) for r in ratios if r in one.values}
         parts += _marks(one, points, {r: (y(a), y(b)) for r, (a, b) in one.bounds.items()})
-        at = left + k * (width - left) / len(series)
-        parts += _key(one, at, height - 8)
+    at = 12.0
+    room = (width - at) / sum(map(_key_length, series))
+    for one in series:
+        parts += _key(one, round(at, 1), height - 8)
+        at += room * _key_length(one)
     return tag(
         "svg",
         *parts,
@@ -154,7 +161,7 @@ def _marks(
     points: Mapping[int, tuple[float, float]],
     bounds: Mapping[int, tuple[float, float]],
 ) -> list[Html]:
-    class_, marks = one.name.lower(), []
+    class_, marks = one.class_, []
     if one.joined:
         path = "M" + "L".join(f"{a} {b}" for a, b in points.values())
         marks.append(tag("path", d=path, class_=f"curve {class_}"))
@@ -167,8 +174,13 @@ def _marks(
     return marks
 
 
+def _key_length(one: Series) -> float:
+    """Return what a key takes of a line: its sign and the gap behind it are about six letters."""
+    return len(one.name) + 6
+
+
 def _key(one: Series, x: float, y: float) -> list[Html]:
-    class_ = one.name.lower()
+    class_ = one.class_
     sign = (
         tag("line", x1=x, x2=x + 13, y1=y, y2=y, class_=f"curve {class_}")
         if one.joined

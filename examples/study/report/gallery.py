@@ -23,19 +23,23 @@ def figures(drawn: Sequence[Any]) -> Html:
             tag("code", "pip install 'ae_numpy[plot]'"),
             " and run the study again: no model is trained twice.",
         )
-    groups: dict[Any, list[Any]] = {}
+    groups: dict[int, list[Any]] = {}
     for figure in drawn:
-        groups.setdefault(figure.number or figure.title, []).append(figure)
-    shown = (_group(f"figure-{k}", group) for k, group in enumerate(groups.values(), 1))
-    return tag("div", *shown, class_="gallery")
+        groups.setdefault(figure.number, []).append(figure)
+    return tag("div", *map(_group, groups.values()), class_="gallery")
 
 
-def _group(name: str, group: Sequence[Any]) -> Html:
+def place(number: int) -> str:
+    """Return the name of a figure's place in the page."""
+    return f"figure-{number}"
+
+
+def _group(group: Sequence[Any]) -> Html:
     first = group[0]
-    title = f"Figure {first.number}. {first.title}" if first.number else first.title
+    name, title = place(first.number), f"Figure {first.number}. {first.title}"
     panels = [(figure.protocol or "all", _figure(figure)) for figure in group]
     panels.sort(key=lambda panel: panel[0] != "corrected")
-    class_ = "figure small" if (first.number or 99) <= N_SMALL_FIGURES else "figure"
+    class_ = "figure small" if first.number <= N_SMALL_FIGURES else "figure"
     return tag("article", tag("h3", title), tabs(name, title, panels), class_=class_, id=name)
 
 

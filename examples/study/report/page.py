@@ -10,7 +10,7 @@ from typing import Any
 from ae_numpy.datasets import Digits
 from ae_numpy.files import replacing
 from study.paper import HIDDEN_UNITS
-from study.report import details, gallery, sections
+from study.report import details, gallery, sections, tables
 from study.report.explorer import Explorer, LoadModel, pack
 from study.report.markup import Html, html
 from study.results import Results
@@ -43,9 +43,9 @@ def write_report(
         "ways": sections.ways(results),
         "key_numbers": sections.key_numbers(results),
         "protocols": sections.protocol_list(results),
-        "answers": sections.answers(results),
-        "table_1": sections.table_1(results),
-        "bias_table": sections.bias_table(results),
+        "answers": sections.answers(results, figures),
+        "table_1": tables.table_1(results),
+        "bias_table": tables.bias_table(results),
         "figures": gallery.figures(figures),
         "claims": details.claims_table(results),
         "departures": details.departures_list(),

@@ -7,48 +7,51 @@ from typing import Any
 
 import numpy as np
 
-from study.answers import (
-    BiasEffect,
-    Cell,
-    answer_rq1,
-    answer_rq2,
-    bias_effects,
-    cells,
-    expected_outside,
-    listing,
-)
-from study.paper import HIDDEN_UNITS
+from study.answers import answer_rq1, answer_rq2, reservation
+from study.measures import bias_effects, cells
+from study.paper import EPOCHS
 from study.protocols import PROTOCOLS
-from study.report import charts
-from study.report.markup import Html, join, table, tabs, tag
+from study.report import charts, gallery
+from study.report.markup import Html, join, tag
 from study.results import Results
+from study.words import count, listing, plural
 
 QUESTIONS = (
-    "How does the selection of compression ratio influence reconstruction accuracy of compressed "
-    "images?",
-    "How does the inclusion/exclusion of bias nodes affect reconstruction accuracy of compressed "
-    "images?",
+    (
+        "How does the selection of compression ratio influence reconstruction accuracy of "
+        "compressed images?",
+        "“reconstruction accuracy of encoded images monotonically diminishes with the imposition "
+        "of higher compression-ratios”",
+    ),
+    (
+        "How does the inclusion/exclusion of bias nodes affect reconstruction accuracy of "
+        "compressed images?",
+        "“the inclusion or exclusion of bias units [...] is documented to inconsistently affect "
+        "image reconstruction performance”",
+    ),
 )
-"""The paper's research questions in its own words."""
+"""The paper's research questions and its answers, in its own words."""
 
 WAYS = {
     "published": "as the paper's code ran",
     "corrected": "as its text describes them",
-    "tuned": "as well as {epochs} epochs allow",
+    "tuned": f"by the best single recipe that we found for {EPOCHS} epochs",
 }
 """The protocols in a few words."""
 
 
 def warning(results: Results) -> Html:
     """Say it where the numbers are not to be compared with the paper's."""
-    reasons = []
+    reasons, epochs = [], results.settings["epochs"]
     if results.data["name"] != "mnist":
         reasons.append(f"The images are {results.data['title']}, the paper's are MNIST.")
     if results.settings["quick"]:
         reasons.append(
-            f"This was a quick check of the program: {results.settings['epochs']} epochs on "
-            f"{results.data['n_train']:,} images."
+            f"This was a quick check of the program: {count(epochs, 'epoch')} on "
+            f"{count(results.data['n_train'], 'image')}."
         )
+    elif epochs != EPOCHS:
+        reasons.append(f"Models were trained for {count(epochs, 'epoch')}, the paper's {EPOCHS}.")
     if not reasons:
         return Html("")
     headline = tag("strong", "These are not the paper's numbers.")
@@ -65,19 +68,28 @@ def lead_first(results: Results) -> list[str]:
     return sorted(results.protocols, key=lambda protocol: protocol != "corrected")
 
 
+def note(protocol: str) -> Html:
+    """Show what is to be kept in mind of a protocol where biases are compared, if anything."""
+    said = reservation(protocol)
+    return tag("p", said, class_="hint") if said else Html("")
+
+
 def ways(results: Results) -> str:
     """Name the protocols in a clause."""
-    epochs = results.settings["epochs"]
-    return listing(WAYS[protocol].format(epochs=epochs) for protocol in results.protocols)
+    return listing(WAYS[protocol] for protocol in results.protocols)
 
 
 def key_numbers(results: Results) -> Html:
     """Count what was done, in numbers large enough to be seen."""
-    data = results.data
+    data, n_ways = results.data, len(results.protocols)
+    counts = sorted({len(results.seeds_of(protocol)) for protocol in results.protocols})
     numbers = [
         (f"{len(results.models):,}", "models trained"),
-        (str(len(results.protocols)), "ways of training them"),
-        (_seeds(results), "seeds each"),
+        (str(n_ways), f"{plural(n_ways, 'way')} of training them"),
+        (
+            " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))),
+            f"{plural(counts[-1], 'seed')} each",
+        ),
         (f"{data['n_train']:,} + {data['n_test']:,}", "images to train and to test on"),
     ]
     return tag(
@@ -85,11 +97,6 @@ def key_numbers(results: Results) -> Html:
         *(tag("div", tag("dt", name), tag("dd", number)) for number, name in numbers),
         class_="key-numbers",
     )
-
-
-def _seeds(results: Results) -> str:
-    counts = sorted({len(results.seeds_of(protocol)) for protocol in results.protocols})
-    return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
 
 
 def protocol_list(results: Results) -> Html:
@@ -104,28 +111,48 @@ def protocol_list(results: Results) -> Html:
     )
 
 
-def answers(results: Results) -> Html:
-    """Put the questions with a picture each, and the answers under every protocol."""
-    pictures = (_error_plot(results), _bias_plot(results))
+def answers(results: Results, drawn: Sequence[Any]) -> Html:
+    """Put the questions with a picture each, and the answers under every protocol.
+
+    Below a picture stands where to find the one with all seeds, if it is among those drawn.
+    """
+    numbers = {figure.number for figure in drawn}
+    protocols = lead_first(results)
+    first = [(protocol_name(name), answer_rq1(results, name)) for name in protocols]
+    second = [
+        (protocol_name(name), join([answer_rq2(results, name), note(name)])) for name in protocols
+    ]
+    pictures = (
+        _error_plot(results) + _see(9, numbers, "the models without bias, too, and every seed"),
+        _bias_plot(results) + _see(10, numbers, "every seed"),
+    )
     cards = [
-        tag(
-            "article",
-            tag("h3", tag("span", f"RQ{k}", class_="number"), " ", question),
-            picture,
-            tag(
-                "dl",
-                *(
-                    tag("div", tag("dt", protocol_name(name)), tag("dd", answer(results, name)))
-                    for name in lead_first(results)
-                ),
-            ),
-            class_="answer",
-        )
-        for k, (question, answer, picture) in enumerate(
-            zip(QUESTIONS, (answer_rq1, answer_rq2), pictures, strict=True), 1
+        _card(f"RQ{k}", question, papers, Html(picture), found)
+        for k, ((question, papers), picture, found) in enumerate(
+            zip(QUESTIONS, pictures, (first, second), strict=True), 1
         )
     ]
     return tag("div", *cards, class_="answers")
+
+
+def _card(
+    name: str, question: str, papers: str, picture: Html, found: list[tuple[Html, Any]]
+) -> Html:
+    return tag(
+        "article",
+        tag("h3", tag("span", name, class_="number"), " ", question),
+        tag("p", f"The paper's answer: {papers}.", class_="said"),
+        picture,
+        tag("dl", *(tag("div", tag("dt", who), tag("dd", answer)) for who, answer in found)),
+        class_="answer",
+    )
+
+
+def _see(number: int, drawn: set[int], what: str) -> Html:
+    if number not in drawn:
+        return Html("")
+    link = tag("a", f"Figure {number}", href=f"#{gallery.place(number)}")
+    return tag("p", link, f" shows {what}.", class_="hint")
 
 
 def _error_plot(results: Results) -> Html:
@@ -136,6 +163,7 @@ def _error_plot(results: Results) -> Html:
         charts.Series("Paper", paper),
         *(charts.Series(name, {c.ratio: c.mean for c in of}) for name, of in ours.items()),
         charts.Series("PCA", results.baselines.pca, dots=False),
+        charts.Series("Mean image", dict.fromkeys(paper, results.baselines.mean_image), dots=False),
     ]
     title = "Mean squared error with bias, by compression ratio; the numbers are in Table 1"
     return _plot(series, results, title, "Mean squared error, with bias")
@@ -156,110 +184,3 @@ def _bias_plot(results: Results) -> Html:
 def _plot(series: Sequence[charts.Series], results: Results, title: str, short: str) -> Html:
     picture = charts.plot(series, sorted(results.ratios), title)
     return join([tag("p", short, class_="plot-title"), picture])
-
-
-def table_1(results: Results) -> Html:
-    """Lay out Table 1: the paper's value beside every protocol's, and PCA's."""
-    by_protocol = {name: cells(results, name) for name in results.protocols}
-    models = dict.fromkeys((c.ratio, c.bias) for of in by_protocol.values() for c in of)
-    by_model = [
-        {name: c for name, of in by_protocol.items() for c in of if (c.ratio, c.bias) == model}
-        for model in sorted(models, key=lambda model: (-model[0], model[1]))
-    ]
-    highest = max(max(c.paper, *c.values) for of_model in by_model for c in of_model.values())
-    heads = [
-        *("Compression ratio", "Bias", "Paper"),
-        *(protocol_name(name) for name in results.protocols),
-        *("PCA, centred", "All seeds, from 0"),
-    ]
-    rows = [_table_1_row(of_model, results, highest) for of_model in by_model]
-    caption = (
-        "Table 1. Mean squared error on the test images: the paper's value, and ours as mean over "
-        "seeds with its 95 % t interval"
-    )
-    return join([table(caption, heads, rows, n_row_heads=2, class_="table-1"), _legend(results)])
-
-
-def _table_1_row(of_model: dict[str, Cell], results: Results, highest: float) -> list[Any]:
-    first = next(iter(of_model.values()))
-    values = {name: of_model[name].values for name in results.protocols if name in of_model}
-    return [
-        Html(f"{first.ratio}x <small>{HIDDEN_UNITS[first.ratio]} units</small>"),
-        "yes" if first.bias else "no",
-        f"{first.paper:.4f}",
-        *(_cell(of_model.get(name)) for name in results.protocols),
-        f"{results.baselines.pca[first.ratio]:.4f}",
-        charts.strip(values, first.paper, highest),
-    ]
-
-
-def _cell(cell: Cell | None) -> Html:
-    if cell is None:
-        return Html("not trained")
-    parts = [tag("b", f"{cell.mean:.4f}")]
-    if not np.isnan(cell.low):
-        parts.append(tag("small", f"{cell.low:.4f} to {cell.high:.4f}", class_="interval"))
-    if cell.protocol == "published":
-        place = f"paper: rank {cell.rank} of {cell.values.size + 1}"
-        outside = tag("span", "outside", class_="outside") if cell.outside else ""
-        parts.append(tag("small", place, " ", outside, class_="rank"))
-    return join(parts, " ")
-
-
-def _legend(results: Results) -> Html:
-    """Say how to read the table, and how many of the paper's values lie outside."""
-    marks = [
-        tag("span", Html('<span class="mark paper" aria-hidden="true">◆</span> the paper')),
-        *(
-            tag("span", Html(f'<span class="mark {name}" aria-hidden="true">●</span> '), name)
-            for name in results.protocols
-        ),
-    ]
-    parts = [tag("p", *marks, class_="legend")]
-    if "published" in results.protocols:
-        found = cells(results, "published")
-        n_outside = sum(cell.outside for cell in found)
-        n_seeds = len(results.seeds_of("published"))
-        expected = expected_outside(len(found), n_seeds)
-        parts.append(
-            tag(
-                "p",
-                f"The rank is the place of the paper's value among it and our {n_seeds} under ",
-                protocol_name("published"),
-                f", 1 for the lowest. {n_outside} of {len(found)} lie outside all of ours; by "
-                f"chance alone {expected:.1f} would, if the paper's run were one more of the "
-                "same kind.",
-            )
-        )
-    return join(parts)
-
-
-def bias_table(results: Results) -> Html:
-    """Lay out what trained biases change, a table per protocol."""
-    names = lead_first(results)
-    panels = [(name, _bias_table(bias_effects(results, name), name)) for name in names]
-    return tabs("bias", "Protocol", panels)
-
-
-def _bias_table(effects: Sequence[BiasEffect], protocol: str) -> Html:
-    bounds = [(protocol, e.mean, e.low, e.high) for e in effects]
-    furthest = max(np.nanmax(np.abs(bound[1:])) for bound in bounds)
-    pictures = charts.intervals(bounds, furthest or 1.0)
-    rows = [
-        [
-            f"{e.ratio}x",
-            f"{e.mean:+.4f}",
-            "one seed" if np.isnan(e.low) else f"{e.low:+.4f} to {e.high:+.4f}",
-            f"{e.p:.3g}",
-            f"{e.p_holm:.3g}",
-            picture,
-        ]
-        for e, picture in zip(effects, pictures, strict=True)
-    ]
-    n_seeds = len(effects[0].differences)
-    caption = (
-        f"Error with bias minus error without, {protocol}, {n_seeds} "
-        f"{'pairs' if n_seeds > 1 else 'pair'} of models per ratio: below 0, bias helps"
-    )
-    heads = ["Ratio", "Mean", "95 % interval", "p", "Holm p", "Bias helps ◂ 0 ▸ bias harms"]
-    return table(caption, heads, rows)
