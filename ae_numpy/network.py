@@ -226,6 +226,11 @@ class Network:
         list of L + 1 arrays, each (B, units of the layer)
             The input, and the activations of every layer. The last one is the output.
 
+        Raises
+        ------
+        ValueError
+            If `x` has another width.
+
         Examples
         --------
         >>> Network((3, 2, 1)).forward(np.ones((1, 3)))
@@ -266,6 +271,11 @@ class Network:
         array, shape (P,)
             The gradient of half the squared error, averaged over the batch; exactly 0 for the
             biases that are held.
+
+        Raises
+        ------
+        ValueError
+            If `target` has another width.
 
         Examples
         --------
@@ -362,6 +372,11 @@ class Network:
         -------
         array, shape (n_samples, units of layer `last`)
 
+        Raises
+        ------
+        ValueError
+            If `x` has another width.
+
         Examples
         --------
         >>> Network((3, 2, 3)).propagate(np.ones((1, 3)), last=1)
@@ -394,6 +409,11 @@ class Network:
         Returns
         -------
         float64 array, shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If `X` has another width.
 
         Examples
         --------
