@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from readme_blocks import code_blocks
 from strategies import needs_compiler
+from study.paper import TABLE_1
+from study.protocols import PROTOCOLS
+from study.results import Results
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = code_blocks(README, "python")
@@ -48,6 +51,17 @@ def test_every_module_has_its_line():
 def test_every_link_leads_somewhere():
     for target in re.findall(r"\]\(([^)#]+)", README.read_text()):
         assert (README.parent / target).exists(), target
+
+
+def test_table_1_has_the_means_of_the_full_run():
+    results = Results.from_json((README.parent / "examples/results/table1.json").read_text())
+    rows = re.findall(r"^\| (\d+) \| \d+ \| (no|yes) \|(.*)\|$", README.read_text(), re.MULTILINE)
+    assert len(rows) == 14
+    for ratio, bias, numbers in rows:
+        cell = int(ratio), bias == "yes"
+        means = [results.mse(protocol, *cell).mean() for protocol in PROTOCOLS]
+        expected = [TABLE_1[cell], *means, results.baselines.pca[cell[0]]]
+        assert [number.strip() for number in numbers.split("|")] == [f"{x:.4f}" for x in expected]
 
 
 def test_both_commands_are_one_line_each():
