@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     seconds = time.perf_counter() - started
     try:
-        print(summarise(pairs, options.out, quick=options.quick, wall_seconds=seconds))
+        print(summarise(pairs, options.out, quick=options.quick))
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from study.data import DataSource
 from study.training import Pair, Progress, SettingsDifferError, train_pair
 
 SETTINGS = "settings.json"
+WALL_SECONDS = "wall_seconds.txt"
 
 
 def make_pairs(
@@ -140,7 +143,7 @@ def train(
     work = sum(missing[pair] * pair.epochs * pair.work_per_epoch for pair in todo)
     if processes is not None:
         processes = min(processes, len(todo))
-    with SweepDisplay(work, n_models=n_missing) as display:
+    with _clock(todo[0].folder), SweepDisplay(work, n_models=n_missing) as display:
 
         def show_all(pair: Pair, trained: list[Progress]) -> None:
             for message in trained:
@@ -156,6 +159,23 @@ def train(
             name=lambda pair: pair.name,
         )
     return n_missing
+
+
+def wall_seconds(folder: Path) -> float:
+    """Return how long all the starts together took that trained what is in a folder."""
+    path = folder / WALL_SECONDS
+    return float(path.read_text(encoding="utf-8")) if path.exists() else 0.0
+
+
+@contextmanager
+def _clock(folder: Path) -> Iterator[None]:
+    """Add the time that the block takes, however it is left, to that of earlier starts."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds = wall_seconds(folder) + time.perf_counter() - started
+        write_text(folder / WALL_SECONDS, f"{seconds:.3f}\n")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -23,7 +23,7 @@ from study.training import Pair
 GetModel = Callable[[str, int, bool], Autoencoder]
 
 
-def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool, wall_seconds: float) -> str:
+def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool) -> str:
     """Measure the trained models, and write all that is to be read of them.
 
     Parameters
@@ -34,8 +34,6 @@ def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool, wall_seconds: fl
         Gets table1.md, table1.json, the folder figures, and report.html.
     quick : bool
         Whether this is a check of the program alone.
-    wall_seconds : float
-        What the trainings of this call have taken.
 
     Returns
     -------
@@ -44,7 +42,7 @@ def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool, wall_seconds: fl
     """
     print("Measuring, drawing, writing", file=sys.stderr)
     digits = pairs[0].source.load()
-    results = collect(pairs, digits, quick=quick, wall_seconds=wall_seconds)
+    results = collect(pairs, digits, quick=quick)
     tables = "\n\n".join(table_1(results, protocol) for protocol in results.protocols)
     run.write_text(out / "table1.json", results.to_json())
     run.write_text(out / "table1.md", tables + "\n")
@@ -53,7 +51,7 @@ def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool, wall_seconds: fl
     return tables
 
 
-def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool, wall_seconds: float) -> Results:
+def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool) -> Results:
     """Read all models, and measure them on the test images."""
     images, labels = digits.test_images, digits.test_labels
     models = [model for pair in pairs for model in read_models(pair, images, labels)]
@@ -71,7 +69,7 @@ def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool, wall_seconds:
         data=pairs[0].source.describe(),
         versions={**run.versions(), **run.machine()},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        wall_seconds=wall_seconds,
+        wall_seconds=run.wall_seconds(pairs[0].folder),
     )
 
 

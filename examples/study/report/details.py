@@ -145,7 +145,7 @@ def settings(results: Results) -> Html:
         "for pixels from 0 to 1 multiply by 1.0203",
         "Mean image in place of every test image": f"{results.baselines.mean_image:.4f}",
         "Time of all trainings, one after the other": _time(sum(m.seconds for m in results.models)),
-        "Wall time of this run": _time(results.wall_seconds),
+        "Wall time of the trainings": _time(results.wall_seconds),
         "Date": results.date.replace("T", " ").replace("+00:00", " UTC"),
     }
     hashes = {name: tag("code", digest) for name, digest in data["sha256"].items()}
