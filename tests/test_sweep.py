@@ -309,7 +309,10 @@ def start_caller(tmp_path):
         caller.communicate()
 
 
+# Whatever started the tests may ignore SIGHUP, as nohup does, and that is inherited.
 AT_WORK = """
+    import signal
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if __name__ == "__main__":
         run_jobs(job.work, [1, 2], processes=2, on_report=lambda m: print(m, flush=True))
 """
