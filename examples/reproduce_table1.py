@@ -163,7 +163,8 @@ def _data_source(options: argparse.Namespace) -> DataSource:
 
 
 def _minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 @contextmanager
