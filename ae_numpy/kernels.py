@@ -191,7 +191,18 @@ def _add_matmul(a, b, out):
             m += 2
         if m < out.shape[0]:
             _add_row(a, b, out, m, j)
-    for j in range(whole, b.shape[1], lanes):
+    j = whole
+    while j + 2 * lanes <= b.shape[1]:
+        m = 0
+        while m + 4 <= out.shape[0]:
+            _add_two_lanes_of_rows(a, b, out, m, j)
+            m += 4
+        while m < out.shape[0]:
+            _add_lane(a, b, out, m, j)
+            _add_lane(a, b, out, m, j + lanes)
+            m += 1
+        j += 2 * lanes
+    if j < b.shape[1]:
         m = 0
         while m + 4 <= out.shape[0]:
             _add_lane_of_rows(a, b, out, m, j)
@@ -239,6 +250,31 @@ def _add_row(a, b, out, m, j):
     _store(out, m, j, 1, s1)
     _store(out, m, j, 2, s2)
     _store(out, m, j, 3, s3)
+
+
+@_sums
+def _add_two_lanes_of_rows(a, b, out, m, j):
+    """Add to two lanes of four rows of out."""
+    s0, t0 = _load(out, m, j, 0), _load(out, m, j, 1)
+    s1, t1 = _load(out, m + 1, j, 0), _load(out, m + 1, j, 1)
+    s2, t2 = _load(out, m + 2, j, 0), _load(out, m + 2, j, 1)
+    s3, t3 = _load(out, m + 3, j, 0), _load(out, m + 3, j, 1)
+    for k in range(b.shape[0]):
+        b0, b1 = _load(b, k, j, 0), _load(b, k, j, 1)
+        u0, u1 = _splat(a[m, k]), _splat(a[m + 1, k])
+        u2, u3 = _splat(a[m + 2, k]), _splat(a[m + 3, k])
+        s0, t0 = _fma(u0, b0, s0), _fma(u0, b1, t0)
+        s1, t1 = _fma(u1, b0, s1), _fma(u1, b1, t1)
+        s2, t2 = _fma(u2, b0, s2), _fma(u2, b1, t2)
+        s3, t3 = _fma(u3, b0, s3), _fma(u3, b1, t3)
+    _store(out, m, j, 0, s0)
+    _store(out, m, j, 1, t0)
+    _store(out, m + 1, j, 0, s1)
+    _store(out, m + 1, j, 1, t1)
+    _store(out, m + 2, j, 0, s2)
+    _store(out, m + 2, j, 1, t2)
+    _store(out, m + 3, j, 0, s3)
+    _store(out, m + 3, j, 1, t3)
 
 
 @_sums
