@@ -179,7 +179,8 @@ def _add_matmul(a, b, out):
 
     An entry of a meets a whole row of b, so the product is a sum of rows of b. It is built in
     registers, for two rows and four lanes of out at a time: as many sums as it takes to keep the
-    multipliers busy, while each piece of b that is read serves two rows.
+    multipliers busy, while each piece of b that is read serves two rows. Lanes that are left over
+    have more rows at a time instead.
     """
     lanes = _lanes_in(b)
     four = 4 * lanes

@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=(*PROTOCOLS, *PROTOCOL_SETS),
         default="published",
         help="published: what the paper's code did (default); corrected: what its text says; "
-        "both: these two; tuned: as well as 50 epochs allow; all: the three",
+        "both: these two; tuned: by the best recipe found; all: the three",
     )
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=_natural, default=0, help="one seed (default 0)")

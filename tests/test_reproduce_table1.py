@@ -188,8 +188,18 @@ def test_a_model_of_other_starting_biases_is_refused(tmp_path, monkeypatch):
     training.train_pair(pair, lambda progress: None)
     other = dataclasses.replace(PROTOCOLS["tuned"], decoder_bias=1.0)
     monkeypatch.setitem(PROTOCOLS, "tuned", other)
-    with pytest.raises(training.SettingsDifferError, match="other initial parameters b1"):
+    with pytest.raises(training.SettingsDifferError, match="other initial_parameters"):
         pair.load(True)
+
+
+def test_a_new_twin_does_not_hide_other_settings(tmp_path, monkeypatch):
+    pair = Pair("published", seed=0, ratio=392, epochs=1, source=FEW, folder=tmp_path)
+    training.train_pair(pair, lambda progress: None)
+    pair.path(True).unlink()
+    faster = dataclasses.replace(PROTOCOLS["published"], learning_rates=lambda epochs: (0.5,))
+    monkeypatch.setitem(PROTOCOLS, "published", faster)
+    with pytest.raises(training.SettingsDifferError, match=r"learning_rate \[0.01\], expected"):
+        training.train_pair(pair, lambda progress: None)
 
 
 def test_a_ratio_that_is_named_twice_is_one(tmp_path, monkeypatch):

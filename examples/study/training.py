@@ -91,26 +91,28 @@ class Pair:
             warnings.warn(f"training again what cannot be read: {error}", stacklevel=2)
             return None
         # Where the twin is not known, the biases that a model holds must be those it was given.
-        difference = _difference(model, self.model(bias, twin or model))
-        if difference is None:
+        expected = self.model(bias, twin or model)
+        _check_settings(model, expected, path)
+        if _start_alike(model, expected):
             return model
-        if twin is not None and PROTOCOLS[self.protocol].inherits_biases and not bias:
-            warnings.warn(f"training again, for other biases than its twin's: {path}", stacklevel=2)
-            return None
-        raise SettingsDifferError(f"{path} has {difference}")
+        if bias or not PROTOCOLS[self.protocol].inherits_biases:
+            raise SettingsDifferError(f"{path} has other initial_parameters than expected")
+        warnings.warn(f"training again, for other biases than its twin's: {path}", stacklevel=2)
+        return None
 
 
-def _difference(model: Autoencoder, expected: Autoencoder) -> str | None:
-    """Name the first setting in which a model differs from the one expected."""
+def _check_settings(model: Autoencoder, expected: Autoencoder, path: Path) -> None:
+    """Compare all settings but the arrays."""
     found = model.get_params()
     for name, value in expected.get_params().items():
         if name != "initial_parameters" and found[name] != value:
-            return f"{name} {found[name]!r}, expected {value!r}"
+            raise SettingsDifferError(f"{path} has {name} {found[name]!r}, expected {value!r}")
+
+
+def _start_alike(model: Autoencoder, expected: Autoencoder) -> bool:
+    """Whether the same initial parameters were given to both."""
     given, due = model.initial_parameters or {}, expected.initial_parameters or {}
-    for name in sorted(given.keys() | due.keys()):
-        if name not in given or name not in due or not np.array_equal(given[name], due[name]):
-            return f"other initial parameters {name} than expected"
-    return None
+    return given.keys() == due.keys() and all(np.array_equal(given[k], due[k]) for k in due)
 
 
 def train_pair(pair: Pair, report: Callable[[Progress], None]) -> list[Progress]:
