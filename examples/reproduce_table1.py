@@ -31,7 +31,6 @@ from ae_numpy.datasets import DataUnavailableError
 from ae_numpy.sweep import SweepError, WorkerDiedError
 
 QUICK = {"epochs": 2, "n_train": 1000, "n_test": 500}
-WRITTEN = "report.html, table1.md, table1.json, figures/; models/ holds the trainings"
 PROTOCOL_SETS = {"both": ("published", "corrected"), "all": tuple(PROTOCOLS)}
 
 
@@ -52,9 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(
-        f"\nTrained {n_trained} models in {_minutes(seconds)}; written to {options.out}: {WRITTEN}"
-    )
+    there = ", ".join(sorted(path.name for path in options.out.iterdir()))
+    print(f"\nTrained {n_trained} models in {_minutes(seconds)}; {options.out} has {there}")
     return 0
 
 
