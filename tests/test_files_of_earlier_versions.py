@@ -1,0 +1,28 @@
+"""Files that an earlier version wrote still load: tests/data has one model and one checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from ae_numpy import Autoencoder
+from ae_numpy.storage.checkpoint import read_checkpoint
+
+DATA = Path(__file__).parent / "data"
+X = np.random.default_rng(0).random((12, 6))
+
+
+def test_a_model_file_loads():
+    model = Autoencoder.load(DATA / "model.npz")
+    assert model.network_.layer_sizes == (6, 3, 2, 3, 6)
+    assert model.n_iter_ == 2
+    assert model.mse(X[:5]) == model.history_["val_mse"][-1]
+
+
+def test_a_checkpoint_is_continued(tmp_path):
+    path = shutil.copy(DATA / "checkpoint.npz", tmp_path)
+    stored = read_checkpoint(path)
+    assert (stored.state.epoch, stored.seed) == (2, 5)
+    assert np.array_equal(stored.state.parameters, stored.state.best_parameters)
