@@ -11,14 +11,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy import serialize
-from ae_numpy.checkpoint import CheckpointWriter, describe, read_checkpoint
 from ae_numpy.engine import ENGINES
-from ae_numpy.estimator import EstimatorMixin, feature_names
 from ae_numpy.initialization import WEIGHT_INITS, initial_parameters
 from ae_numpy.network import BACKPROP_RULES, BiasMask, Network
 from ae_numpy.progress import TrainingDisplay
 from ae_numpy.reference import Array
+from ae_numpy.sklearn_protocol import EstimatorMixin, feature_names
+from ae_numpy.storage import model_file
+from ae_numpy.storage.checkpoint import CheckpointWriter, describe, read_checkpoint
 from ae_numpy.training import EarlyStopping, History, Recipe, State, empty_history, train
 from ae_numpy.validation import (
     LearningRate,
@@ -544,7 +544,7 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        serialize.save_model(self, path)
+        model_file.save_model(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -575,7 +575,7 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        return serialize.load_model(cls, path)
+        return model_file.load_model(cls, path)
 
 
 def _check_callbacks(callbacks: Sequence[Callback]) -> None:

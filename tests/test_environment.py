@@ -16,7 +16,8 @@ import pytest
 from strategies import needs_compiler
 
 import ae_numpy
-from ae_numpy import Autoencoder, kernel_cache
+from ae_numpy import Autoencoder
+from ae_numpy.kernels import cache
 
 X = np.full((4, 3), 0.5)
 COMPILES = os.environ.get("NUMBA_DISABLE_JIT") != "1"
@@ -183,7 +184,7 @@ def test_no_streams_at_all(installation):
 
 MODULE = """
 import numba
-from ae_numpy.kernel_cache import keep
+from ae_numpy.kernels.cache import keep
 
 @keep
 @numba.njit
@@ -195,7 +196,7 @@ def double(x):
 @pytest.fixture(name="module")
 def fixture_module(tmp_path, monkeypatch):
     """The file of a module with one kernel; its cache is beside it."""
-    monkeypatch.setattr(kernel_cache, "_warned", False)
+    monkeypatch.setattr(cache, "_warned", False)
     monkeypatch.setattr("numba.core.config.CACHE_DIR", "")
     path = tmp_path / "module.py"
     path.write_text(MODULE)

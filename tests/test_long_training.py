@@ -16,7 +16,7 @@ import pytest
 from train_in_a_process import samples
 
 from ae_numpy import Autoencoder, progress, training
-from ae_numpy.checkpoint import read_checkpoint
+from ae_numpy.storage.checkpoint import read_checkpoint
 from ae_numpy.training import EarlyStopping, Recipe, stops_early
 
 X = np.random.default_rng(0).random((23, 6))

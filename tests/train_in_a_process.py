@@ -10,7 +10,8 @@ import time
 
 import numpy as np
 
-from ae_numpy import Autoencoder, checkpoint
+from ae_numpy import Autoencoder
+from ae_numpy.storage import checkpoint
 
 
 def samples(n_samples: int) -> np.ndarray:

@@ -16,8 +16,8 @@ from typing import Any
 import llvmlite.binding
 
 import ae_numpy
-from ae_numpy.files import replacing
 from ae_numpy.progress import SweepDisplay
+from ae_numpy.storage.atomic import replacing
 from ae_numpy.sweep import run_jobs
 from study.data import DataSource
 from study.training import Pair, Progress, SettingsDifferError, train_pair

@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from ae_numpy.datasets import Digits
-from ae_numpy.files import replacing
+from ae_numpy.storage.atomic import replacing
 from study.paper import HIDDEN_UNITS
 from study.report import details, gallery, sections, tables
 from study.report.explorer import Explorer, LoadModel, pack

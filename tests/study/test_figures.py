@@ -1,14 +1,11 @@
 """The study's figures: the numbers drawn are those of the results, whatever there is of them."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 from matplotlib.colors import to_hex, to_rgb  # noqa: E402
 from study import figures  # noqa: E402

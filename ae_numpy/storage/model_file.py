@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ae_numpy.engine import ENGINES
 from ae_numpy.network import BACKPROP_RULES, DTYPES, Network
-from ae_numpy.npz import Shapes, read_npz, write_npz
+from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 
 if TYPE_CHECKING:
     from ae_numpy.autoencoder import Autoencoder

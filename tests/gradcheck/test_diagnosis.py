@@ -10,7 +10,7 @@ import pytest
 from ae_numpy.gradcheck import check_gradients, check_network
 from ae_numpy.network import Network
 
-BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "gradcheck_diagnosis.py"
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "gradcheck_diagnosis.py"
 
 
 @pytest.fixture(scope="module")

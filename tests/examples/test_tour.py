@@ -12,7 +12,7 @@ from strategies import needs_compiler
 
 pytest.importorskip("matplotlib", reason="the tour draws its pictures with matplotlib")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("[0-9][0-9]_*.py"))
 REFERENCE = ROOT / "ae_numpy" / "reference.py"

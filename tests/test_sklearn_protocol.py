@@ -68,7 +68,7 @@ model = Autoencoder(2, epochs=1, engine="numpy")
 try:
     model.history_
 except (ValueError, AttributeError) as error:
-    assert type(error).__module__ == "ae_numpy.estimator"
+    assert type(error).__module__ == "ae_numpy.sklearn_protocol"
     assert isinstance(error, ValueError) and isinstance(error, AttributeError)
 else:
     raise AssertionError

@@ -10,7 +10,7 @@ import numpy as np
 from ae_numpy import Autoencoder
 from ae_numpy.storage.checkpoint import read_checkpoint
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 X = np.random.default_rng(0).random((12, 6))
 
 

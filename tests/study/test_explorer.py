@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_study_report import (
+from made_up_report import (
     drawn_figures,
     few_digits,
     made_up_results,
     report,
     trained_model,
 )
-
-from study.data import pixels  # isort: skip  (test_study_report makes it importable)
+from study.data import pixels
 
 # The page rounds weights to 11 binary places, which changes these errors by less than 1e-4; a
 # missing bias, a transposed matrix or the wrong scale changes them by more than a tenth.

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ae_numpy.files import replacing
+from ae_numpy.storage.atomic import replacing
 
 Shapes = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ae_numpy import Autoencoder, npz
+from ae_numpy import Autoencoder
+from ae_numpy.storage import npz
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, and SIGKILL")
 

@@ -12,7 +12,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ae_numpy import Autoencoder, npz
+from ae_numpy import Autoencoder
+from ae_numpy.storage import npz
 
 X = np.random.default_rng(0).random((11, 5))
 SETTINGS = (

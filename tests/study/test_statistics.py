@@ -4,14 +4,9 @@ import doctest
 import itertools
 import math
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-
 from study import statistics
 from study.baselines import CHUNK, Baselines, fit_baselines, mean_per_class
 from study.data import DataSource, pixels

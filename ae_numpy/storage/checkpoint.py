@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_numpy.network import DTYPES, Network
-from ae_numpy.npz import Shapes, read_npz, write_npz
 from ae_numpy.reference import Array
+from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 from ae_numpy.training import Recipe, State, chunk_size, empty_history
 from ae_numpy.validation import level_of_the_caller
 

@@ -24,7 +24,7 @@ from test_architecture import STEPS
 
 docscrape = pytest.importorskip("numpydoc.docscrape", reason="numpydoc reads the docstrings")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "examples" / "docs"
 
 # The modules whose names are for users, in the order of the ladder; each has a page of its own, or
@@ -39,8 +39,8 @@ PUBLIC_MODULES = (
     "ae_numpy.network",
     "ae_numpy.initialization",
     "ae_numpy.training",
-    "ae_numpy.serialize",
-    "ae_numpy.checkpoint",
+    "ae_numpy.storage.model_file",
+    "ae_numpy.storage.checkpoint",
     "ae_numpy.autoencoder",
     "ae_numpy.plots",
     "ae_numpy.sweep",
@@ -51,11 +51,11 @@ PUBLIC_MODULES = (
 INTERNAL_MODULES = (
     "ae_numpy.validation",  # checks of arguments, one line each
     "ae_numpy.progress",  # what `verbose` shows
-    "ae_numpy.kernel_cache",  # where compiled code is kept
-    "ae_numpy.files",  # files that are written as a whole or not at all
-    "ae_numpy.npz",  # beneath model files and checkpoints
-    "ae_numpy.estimator",  # what `Autoencoder` inherits, and is documented there
-    "ae_numpy.worker_pool",  # the processes of `run_jobs`
+    "ae_numpy.kernels.cache",  # where compiled code is kept
+    "ae_numpy.storage.atomic",  # files that are written as a whole or not at all
+    "ae_numpy.storage.npz",  # beneath model files and checkpoints
+    "ae_numpy.sklearn_protocol",  # what `Autoencoder` inherits, and is documented there
+    "ae_numpy.sweep.processes",  # the processes of `run_jobs`
 )
 # These compute a formula, follow a rule or read a format: their docstring, or that of their module,
 # says where it was published. The kernels name their twins.

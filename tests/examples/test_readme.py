@@ -13,7 +13,7 @@ from study.paper import TABLE_1
 from study.protocols import PROTOCOLS
 from study.results import Results
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 BLOCKS = code_blocks(README, "python")
 
 

@@ -28,7 +28,7 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import populate_array
 
-from ae_numpy.kernel_cache import keep
+from ae_numpy.kernels.cache import keep
 
 __all__ = [
     "dense_backward",

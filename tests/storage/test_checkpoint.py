@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import ae_numpy
-from ae_numpy import Autoencoder, checkpoint, kernels, npz, training
-from ae_numpy.checkpoint import read_checkpoint
+from ae_numpy import Autoencoder, kernels, training
+from ae_numpy.storage import checkpoint, npz
+from ae_numpy.storage.checkpoint import read_checkpoint
 
 ENGINES = ("numpy", "numba")
 X = np.random.default_rng(0).random((23, 6))

@@ -12,9 +12,9 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from contextlib import closing
 from typing import Any, TypeVar
 
-from ae_numpy import worker_pool
+from ae_numpy.sweep import processes as worker_processes
+from ae_numpy.sweep.processes import Outcome, WorkerDiedError
 from ae_numpy.validation import checked_integer
-from ae_numpy.worker_pool import Outcome, WorkerDiedError
 
 __all__ = ["Report", "SweepError", "WorkerDiedError", "ignore", "run_jobs"]
 
@@ -171,7 +171,7 @@ def _outcomes(
         raise TypeError(f"{expected}, got processes={processes!r} and executor={executor!r}")
     if executor is None:
         processes = checked_integer(processes, "processes", 1)
-        return worker_pool.outcomes_of(function, jobs, processes, on_report)
+        return worker_processes.outcomes_of(function, jobs, processes, on_report)
     if not isinstance(executor, Executor):
         raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
     return _outcomes_of_futures(executor, function, jobs)

@@ -4,15 +4,10 @@ import doctest
 import math
 import os
 import re
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-
 from study import words
 from study.answers import answer_rq1, answer_rq2, ranks, reservation
 from study.baselines import Baselines

@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "find_the_bug.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "find_the_bug.py"
 
 
 def test_every_bug_of_the_example_is_named(capsys):
