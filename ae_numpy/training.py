@@ -164,7 +164,7 @@ def train(
     >>> last.epoch, second_mse < first_mse
     (2, True)
     """
-    step_through = _fastest_way(network, X, recipe.batch_size)
+    step_through = _bound_steps(network, X, recipe.batch_size)
     chunk = chunk_size(network, recipe.batch_size)
     while state.epoch < len(recipe.learning_rates) and not stops_early(recipe, state.history):
         order = epoch_order(len(X), state.epoch, recipe)
@@ -176,17 +176,18 @@ def train(
         yield state
 
 
-def _fastest_way(network: Network, X: Array, batch_size: int) -> Steps:
-    """Return what trains parameters on some rows of X at some rate, as `train_batches` does."""
-    if network.engine == "numpy" or batch_size > _CHUNKS_IN_A_CALL * chunk_size(network, 1):
-        return lambda parameters, rows, rate: train_batches(
-            network, parameters, X, rows, batch_size, rate
-        )
-    kernels = get_engine("numba")
-    inputs = kernels.prepare(X)
-    sizes, mask, raw_error = network.layer_sizes, network.bias_mask, network.backprop == "raw_error"
-    return lambda parameters, rows, rate: kernels.train_batches(
-        parameters, sizes, mask, inputs, rows, batch_size, rate, raw_error
+def _bound_steps(network: Network, X: Array, batch_size: int) -> Steps:
+    """Return the engine's `train_batches` for this network and these samples.
+
+    What is left to give are the parameters to start from, the rows to train on, and the rate. A
+    batch too large for one call of a kernel is trained on by the plain twin, engine or not.
+    """
+    step, prepared = train_batches, X
+    if network.engine == "numba" and batch_size <= _CHUNKS_IN_A_CALL * chunk_size(network, 1):
+        kernels = get_engine("numba")
+        step, prepared = kernels.train_batches, kernels.prepare(X)
+    return lambda parameters, rows, rate: step(
+        network, parameters, prepared, rows, batch_size, rate
     )
 
 
@@ -276,7 +277,13 @@ def empty_history(with_validation: bool) -> History:
 
 
 def train_batches(
-    network: Network, parameters: Array, X: Array, rows: NDArray, batch_size: int, rate: float
+    network: Network,
+    parameters: Array,
+    X: Array,
+    rows: NDArray,
+    batch_size: int,
+    rate: float,
+    target: Array | None = None,
 ) -> tuple[Array, Array]:
     """Take a gradient step after each batch: ``parameters -= rate * gradient``.
 
@@ -294,6 +301,8 @@ def train_batches(
         How many of them make a batch; the last one may be shorter.
     rate : float
         Learning rate.
+    target : array, shape (n_samples, units of the last layer), optional
+        What the output is compared with: X unless given.
 
     Returns
     -------
@@ -309,18 +318,21 @@ def train_batches(
     (array([ 0.0625, -0.0625]), array([0.5]))
     """
     parameters = parameters.copy()
+    target = X if target is None else target
     squared_errors = np.empty(len(rows), parameters.dtype)
     # A training that diverges is reported once, by whoever looks at the errors.
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(rows), batch_size):
             batch = slice(start, start + batch_size)
-            gradient, squared_errors[batch] = _batch_gradient(network, parameters, X, rows[batch])
+            gradient, squared_errors[batch] = _batch_gradient(
+                network, parameters, X, target, rows[batch]
+            )
             parameters -= parameters.dtype.type(rate) * gradient
     return parameters, squared_errors
 
 
 def _batch_gradient(
-    network: Network, parameters: Array, X: Array, batch: NDArray
+    network: Network, parameters: Array, X: Array, target: Array, batch: NDArray
 ) -> tuple[Array, Array]:
     """Return the gradient of a batch, and the squared error of each of its samples."""
     at_once = chunk_size(network, 1)
@@ -328,15 +340,16 @@ def _batch_gradient(
         gradient = np.zeros_like(parameters)
         errors = np.empty(len(batch), parameters.dtype)
         for start in range(0, len(batch), at_once):
-            part = slice(start, start + at_once)
-            share = parameters.dtype.type(len(batch[part]) / len(batch))
-            part_gradient, errors[part] = _batch_gradient(network, parameters, X, batch[part])
-            gradient += share * part_gradient
+            rows = batch[start : start + at_once]
+            share = parameters.dtype.type(len(rows) / len(batch))
+            part, errors[start : start + at_once] = _batch_gradient(
+                network, parameters, X, target, rows
+            )
+            gradient += share * part
         return gradient, errors
-    x = X[batch]  # (B, I)
-    activations = network.forward(x, parameters)
-    squared_errors = get_engine(network.engine).squared_errors(activations[-1], x)
-    return network.backward(activations, x, parameters), squared_errors
+    activations = network.forward(X[batch], parameters)  # each (B, units)
+    squared_errors = get_engine(network.engine).squared_errors(activations[-1], target[batch])
+    return network.backward(activations, target[batch], parameters), squared_errors
 
 
 def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]:

@@ -639,28 +639,26 @@ _TILE = 32
 _NARROW = 8
 
 
-def train_batches(
-    parameters, layer_sizes, bias_mask, inputs, rows, batch_size, learning_rate, raw_error
-):
+def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     """Take a gradient step after each batch: the twin of `training.train_batches`.
 
     Parameters
     ----------
+    network : object
+        Its `layer_sizes` (L + 1 numbers), `bias_mask` (bool array, which of the biases are
+        trained) and `backprop` are read.
     parameters : array, shape (P,)
-        Parameters of the network, as `Network` lays them out. Not changed.
-    layer_sizes : sequence of int
-        L + 1 numbers.
-    bias_mask : bool array, shape (sum of layer_sizes[1:],)
-        Which of the biases, the last of the parameters, are trained.
-    inputs : Inputs
-        What `prepare` has made of the samples, which are the targets too.
+        As `Network` lays them out. Not changed.
+    X : Inputs
+        What `prepare` has made of the samples.
     rows : int64 array, shape (n,)
         The samples to train on, in this order.
     batch_size : int
         How many make a batch; the last one may be shorter.
-    learning_rate : float
-    raw_error : bool
-        Whether the published rule takes the place of the exact gradient.
+    rate : float
+        Learning rate.
+    target : Inputs, optional
+        What `prepare` has made of the targets, of whatever values: X unless given.
 
     Returns
     -------
@@ -671,22 +669,28 @@ def train_batches(
 
     Examples
     --------
-    >>> start, X = np.zeros(7, np.float32), np.array([[1.0, 0.0]], np.float32)
-    >>> parameters, errors = train_batches(
-    ...     start, (2, 1, 2), np.ones(3, bool), prepare(X), np.array([0]), 1, 0.5, False
-    ... )
+    >>> from ae_numpy import Network
+    >>> network, X = Network((2, 1, 2)), prepare(np.array([[1.0, 0.0]]))
+    >>> parameters, errors = train_batches(network, np.zeros(7), X, np.array([0]), 1, 0.5)
     >>> parameters[-2:].tolist(), errors.tolist()
     ([0.0625, -0.0625], [0.5])
     """
-    model = _pack(parameters, layer_sizes, bias_mask, narrow=layer_sizes[1] <= _NARROW)
+    model = _pack(parameters, network.layer_sizes, network.bias_mask, _is_narrow(network))
     # A batch of several tiles has its gradient added up aside; any other changes the model itself.
     gradient = _zeros_like(model) if batch_size > _TILE else model
     with np.errstate(over="ignore"):  # a rate that is infinite in float32 makes the errors NaN
-        rate = parameters.dtype.type(learning_rate)
+        rate = parameters.dtype.type(rate)
     errors = np.empty(len(rows), parameters.dtype)
     scratch = _new_scratch(model, min(_TILE, batch_size))
-    _train(model, gradient, inputs, rows, batch_size, rate, raw_error, scratch, errors)
+    targets = (X if target is None else target).X
+    raw_error = network.backprop == "raw_error"
+    _train(model, gradient, X, targets, rows, batch_size, rate, raw_error, scratch, errors)
     return _unpack(model), errors
+
+
+def _is_narrow(network):
+    """Return whether the first layer is kept transposed (see "background")."""
+    return network.layer_sizes[1] <= _NARROW
 
 
 def propagate(parameters, layer_sizes, X):
@@ -741,7 +745,9 @@ class _Scratch(NamedTuple):
 
 
 @_stage
-def _train(model, gradient, inputs, rows, batch_size, rate, raw_error, scratch, squared_errors):
+def _train(
+    model, gradient, inputs, targets, rows, batch_size, rate, raw_error, scratch, squared_errors
+):
     """Take a gradient step after each batch."""
     tile = scratch.a.size // model.biases.size
     in_place = batch_size <= tile  # then `gradient` is the model
@@ -755,7 +761,8 @@ def _train(model, gradient, inputs, rows, batch_size, rate, raw_error, scratch, 
             errors = squared_errors[start + first : start + first + part.size]
             _forward(model, inputs, part, scratch)
             _fetch_samples(inputs.X, rows[start + first + part.size :][:tile])  # what comes next
-            _backward(model, inputs, part, raw_error, scratch, scale, gradient, in_place, errors)
+            _output_error(model, targets, part, scratch, scale, errors)
+            _backward(model, inputs, part, raw_error, scratch, gradient, in_place)
         if not in_place:
             _update(model, step, gradient)
     # What was kept aside is folded in, so that a chunk begins and ends with plain weights.
@@ -811,26 +818,32 @@ def _forward(model, inputs, rows, scratch):
 
 
 @_stage
-def _backward(model, inputs, rows, raw_error, scratch, scale, target, in_place, squared_errors):
-    """Pass the error of a tile back through all layers: the twin of `Network.backward`.
-
-    Adds `scale` times the gradient, summed over the samples, to `target`: the model itself if
-    `in_place`. A layer's weights are changed after the error has passed through them. Everything
-    below the error is linear in it, so it is enough to scale the error.
-    """
+def _output_error(model, targets, rows, scratch, scale, squared_errors):
+    """Put `scale` times the error of a tile into da of the last layer; fill squared errors."""
     last = model.sizes.size - 2
     a, da = _units(model, scratch.a, last, rows), _units(model, scratch.da, last, rows)
     for n in range(rows.size):
-        x = inputs.X[rows[n]]
-        squared_errors[n] = _half_squared_error_backward(a[n], x, scale, da[n])
+        target = targets[rows[n]]
+        squared_errors[n] = _half_squared_error_backward(a[n], target, scale, da[n])
+
+
+@_stage
+def _backward(model, inputs, rows, raw_error, scratch, gradient, in_place):
+    """Pass the error of a tile back through all layers: the twin of `Network.backward`.
+
+    Adds the gradient, summed over the samples and scaled as the error is, to `gradient`: the model
+    itself if `in_place`. A layer's weights are changed after the error has passed through them.
+    Everything below the error is linear in it, so it is enough to scale the error.
+    """
+    last = model.sizes.size - 2
     for layer in range(last, -1, -1):
         a, da = _units(model, scratch.a, layer, rows), _units(model, scratch.da, layer, rows)
         dz = _units(model, scratch.dz, layer, rows)
         _sigmoid_backward(_flat(da), _flat(a), _flat(dz))
         if layer == 0 and model.narrow:
-            _add_narrow_gradient(inputs.X, rows, dz, _weights(target, 0))
+            _add_narrow_gradient(inputs.X, rows, dz, _weights(gradient, 0))
         elif layer == 0:
-            _add_first_gradient(inputs, rows, dz, scratch.values, _weights(target, 0), target)
+            _add_first_gradient(inputs, rows, dz, scratch.values, _weights(gradient, 0), gradient)
         else:
             W, x = _weights(model, layer), _units(model, scratch.a, layer - 1, rows)
             dx = _units(model, scratch.da, layer - 1, rows)
@@ -839,8 +852,8 @@ def _backward(model, inputs, rows, raw_error, scratch, scale, target, in_place, 
                 _dense_backward_and_update(dz, x, W, carried, dx)
             else:
                 _matmul_transposed(carried, W, dx)
-                _add_matmul(x.T, dz, _weights(target, layer))
-        db = _biases(target, target.biases, layer)
+                _add_matmul(x.T, dz, _weights(gradient, layer))
+        db = _biases(gradient, gradient.biases, layer)
         _add_bias_gradient(dz, _biases(model, model.bias_mask, layer), db)
 
 

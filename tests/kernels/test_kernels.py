@@ -204,25 +204,25 @@ def images(kind, seed, n_samples, n_features, background=0.0):
     return X
 
 
-def fused(case, X, order, rate, background, batch_size=1):
-    network = case.network
+def fused(case, X, order, rate, background, batch_size=1, target=None):
     return kernels.train_batches(
-        network.parameters,
-        network.layer_sizes,
-        network.bias_mask,
+        case.network,
+        case.network.parameters,
         kernels.prepare(X, background),
         order,
         batch_size,
         rate,
-        network.backprop == "raw_error",
+        None if target is None else kernels.prepare(target),
     )
 
 
-def assert_same_training(case, X, order, rate, background, batch_size=1):
+def assert_same_training(case, X, order, rate, background, batch_size=1, target=None):
     """Compiled training, and a NumPy step per batch, arrive at the same parameters and errors."""
     start = case.network.parameters
-    expected, expected_errors = train_batches(case.network, start, X, order, batch_size, rate)
-    trained, errors = fused(case, X, order, rate, background, batch_size)
+    expected, expected_errors = train_batches(
+        case.network, start, X, order, batch_size, rate, target
+    )
+    trained, errors = fused(case, X, order, rate, background, batch_size, target)
     # The sum of all gradients, of which each has a few dozen roundings of 1e-16. The rate is
     # such that the parameters move by as much as they measure: else they would agree whatever
     # the gradients are.
@@ -255,6 +255,26 @@ def test_batches_of_any_size_equal_a_numpy_step_per_batch(hidden, n_samples, bat
     case = make_case((70, hidden, 5, 70), 1, bias=True, backprop=backprop)
     X = images("mostly background", 2, n_samples, 70, 0.01)
     assert_same_training(case, X, np.arange(n_samples), 0.5, 0.01, batch_size)
+
+
+@pytest.mark.parametrize("backprop", ["exact", "raw_error"])
+@pytest.mark.parametrize("batch_size", [1, 7, 33])
+@pytest.mark.parametrize("hidden", [2, 9])
+def test_targets_may_differ_from_the_samples_in_values_and_width(hidden, batch_size, backprop):
+    case = make_case((70, hidden, 5, 13), 1, bias=True, backprop=backprop)
+    X, target = images("mostly background", 2, 40, 70, 0.01), images("dense", 3, 40, 13)
+    order = np.random.default_rng(3).permutation(40)
+    assert_same_training(case, X, order, 0.5, 0.01, batch_size, target)
+
+
+@pytest.mark.parametrize("batch_size", [1, 33])
+def test_a_target_equal_to_the_samples_changes_no_bit(batch_size):
+    case = make_case((21, 11, 21), 1, bias=True)
+    X, order = images("mostly background", 2, 40, 21), np.arange(40)
+    without = fused(case, X, order, 0.5, 0.0, batch_size)
+    given = fused(case, X, order, 0.5, 0.0, batch_size, X.copy())
+    for one, other in zip(without, given, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
