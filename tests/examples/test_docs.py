@@ -51,7 +51,6 @@ PUBLIC_MODULES = (
 INTERNAL_MODULES = (
     "ae_numpy.validation",  # checks of arguments, one line each
     "ae_numpy.progress",  # what `verbose` shows
-    "ae_numpy.kernels.cache",  # where compiled code is kept
     "ae_numpy.storage.atomic",  # files that are written as a whole or not at all
     "ae_numpy.storage.npz",  # beneath model files and checkpoints
     "ae_numpy.sklearn_protocol",  # what `Autoencoder` inherits, and is documented there

@@ -1,8 +1,7 @@
-"""The compiled twins compute what `reference` says, and the fused training step too."""
+"""Compiled training takes the steps that the plain twin takes, whatever data and network."""
 
 from __future__ import annotations
 
-import inspect
 import os
 from unittest import mock
 
@@ -11,188 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numeric import assert_close
-from strategies import cases, make_case, seeds, skip_without_compiler
+from strategies import cases, make_case, skip_without_compiler
 
-from ae_numpy import kernels, reference
-from ae_numpy.engine import get_engine
+from ae_numpy import kernels
+from ae_numpy.kernels import training
 from ae_numpy.training import train_batches
-
-TWINS = sorted(reference.__all__)
-
-
-# ------------------------------------------------------------------------------------ the twins
-
-
-def arguments(function):
-    """Names of the arguments; a Numba dispatcher keeps its Python function in `py_func`."""
-    return list(inspect.signature(getattr(function, "py_func", function)).parameters)
-
-
-def test_every_public_function_has_a_twin():
-    # A training step has none in `reference`: it is made of the pieces, by `training`.
-    assert set(kernels.__all__) - {"prepare", "propagate", "train_batches"} == set(TWINS)
-
-
-@pytest.mark.parametrize("name", TWINS)
-def test_twins_take_the_same_arguments(name):
-    assert arguments(getattr(kernels, name)) == arguments(getattr(reference, name))
-
-
-def twin_arguments(rng, name, B, I, O, dtype):
-    """Arguments of a public function, for a batch of B, I inputs and O outputs."""
-    x, W, b, dz, z, target = (
-        rng.normal(size=shape).astype(dtype)
-        for shape in ((B, I), (I, O), (O,), (B, O), (B, O), (B, O))
-    )
-    return {
-        "matmul": (x, W),
-        "sigmoid_forward": (3 * z,),
-        "sigmoid_backward": (dz, 1 / (1 + np.exp(-z))),
-        "dense_forward": (x, W, b),
-        "dense_backward": (dz, x, W),
-        "half_squared_error_forward": (z, target),
-        "half_squared_error_backward": (z, target),
-        "squared_errors": (z, target),
-    }[name]
-
-
-def results(engine, name, given):
-    result = getattr(engine, name)(*given)
-    return result if isinstance(result, tuple) else (result,)
-
-
-# 20 inputs: kernels that take rows by four or by eight have a rest of every length.
-dimensions = {
-    "seed": seeds,
-    "B": st.integers(1, 5),
-    "I": st.integers(1, 20),
-    "O": st.integers(1, 9),
-}
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", TWINS)
-@given(**dimensions)
-def test_twins_agree(name, dtype, seed, B, I, O):
-    arrays = twin_arguments(np.random.default_rng(seed), name, B, I, O, dtype)
-    copies = [array.copy() for array in arrays]
-    # Sums of up to 45 products, added in another order. No rounding is larger than that of a sum
-    # of the largest products there can be; four of them are reached when many add up.
-    largest = max(1, *(np.abs(array).max() ** 2 for array in arrays))
-    tolerance = 4 * np.finfo(dtype).eps * largest * max(I, O, B)
-    for compiled, expected in zip(
-        results(kernels, name, arrays), results(reference, name, arrays), strict=True
-    ):
-        assert np.shape(compiled) == np.shape(expected)
-        assert compiled.dtype == expected.dtype
-        assert np.abs(compiled - expected).max() <= tolerance
-    for array, copy in zip(arrays, copies, strict=True):
-        np.testing.assert_array_equal(array, copy)
-
-
-@pytest.mark.parametrize("name", TWINS)
-def test_twins_agree_on_arrays_that_are_not_contiguous(name):
-    arrays = twin_arguments(np.random.default_rng(0), name, 5, 7, 3, "float64")
-    strided = [np.repeat(array, 2, axis=-1)[..., ::2] for array in arrays]
-    fortran = [np.asfortranarray(array) for array in arrays]
-    for compiled, also, expected in zip(
-        results(kernels, name, strided),
-        results(kernels, name, fortran),
-        results(reference, name, arrays),
-        strict=True,
-    ):
-        assert_close(compiled, expected, 1e-14, name)  # a dozen roundings, no cancellation here
-        assert_close(also, expected, 1e-14, name)
-
-
-@pytest.mark.parametrize("name", TWINS)
-def test_twins_return_new_arrays(name):
-    arrays = twin_arguments(np.random.default_rng(0), name, 2, 3, 3, "float64")
-    first, second = results(kernels, name, arrays), results(kernels, name, arrays)
-    for result, again in zip(first, second, strict=True):
-        assert not any(np.shares_memory(result, array) for array in arrays)
-        assert not np.shares_memory(result, again)
-
-
-# -------------------------------------------------------------------------------------- sigmoid
-
-
-def grid(dtype):
-    """Numbers of all magnitudes, densest where the sigmoid changes, and beyond its underflow."""
-    end = 110 if dtype == "float32" else 760
-    rng = np.random.default_rng(0)
-    positive = np.concatenate(
-        [np.linspace(0, end, 200_001), np.geomspace(1e-40, end, 50_001), rng.uniform(0, 20, 50_000)]
-    )
-    return np.concatenate([-positive, positive]).astype(dtype)
-
-
-def exact_sigmoid(z):
-    """In extended precision, with 11 bits to spare over float64."""
-    e = np.exp(-np.abs(z.astype(np.longdouble)))
-    return np.where(z >= 0, 1, e) / (1 + e)
-
-
-def errors_in_ulp(a, z):
-    """Errors in units of the distance between the numbers that the dtype has there."""
-    exact = exact_sigmoid(z)
-    return np.abs(a - exact) / np.spacing(exact.astype(z.dtype))
-
-
-needs_extended_precision = pytest.mark.skipif(
-    np.finfo(np.longdouble).nmant < 63, reason="longdouble is no wider than float64 here"
-)
-
-
-@needs_extended_precision
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_compiled_sigmoid_is_within_2_ulp(dtype):
-    z = grid(dtype)
-    a = kernels.sigmoid_forward(z)
-    subnormal = (a > 0) & (a < np.finfo(dtype).tiny)
-    assert subnormal.any()
-    assert errors_in_ulp(a, z).max() <= 2
-
-
-@needs_extended_precision
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_reference_sigmoid_is_within_4_ulp(dtype):
-    # numpy's exp may be off by 2 ulp and more in float32; sum and quotient add a half each.
-    z = grid(dtype)
-    assert errors_in_ulp(reference.sigmoid_forward(z), z).max() <= 4
-
-
-@pytest.mark.parametrize("engine", [kernels, reference])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_sigmoid_of_extreme_numbers(engine, dtype):
-    largest = np.finfo(dtype).max
-    z = np.array([-np.inf, -largest, -1e4, -0.0, 0.0, 1e4, largest, np.inf], dtype)
-    with np.errstate(over="raise", invalid="raise", divide="raise"):
-        a = engine.sigmoid_forward(z)
-    np.testing.assert_array_equal(a, np.array([0, 0, 0, 0.5, 0.5, 1, 1, 1], dtype))
-
-
-@pytest.mark.parametrize("engine", ["numba", "numpy"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("length", [1, 7, 64])  # vector instructions treat 4 to 16 at a time
-def test_sigmoid_of_nan_is_nan_and_its_neighbours_do_not_notice(engine, dtype, length):
-    skip_without_compiler(engine)
-    z = np.zeros(length, dtype)
-    z[length // 2] = np.nan
-    a = get_engine(engine).sigmoid_forward(z)
-    assert np.isnan(a[length // 2])
-    np.testing.assert_array_equal(np.delete(a, length // 2), np.full(length - 1, 0.5, dtype))
-
-
-@pytest.mark.parametrize("engine", [kernels, reference])
-@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3), (2, 0, 3), (2, 3, 4)])
-def test_sigmoid_keeps_the_shape(engine, shape):
-    z = np.zeros(shape)
-    assert np.shape(engine.sigmoid_forward(z)) == shape
-    assert np.shape(engine.sigmoid_backward(z, z)) == shape
-
-
-# ---------------------------------------------------------------------------- the training step
 
 
 def images(kind, seed, n_samples, n_features, background=0.0):
@@ -314,7 +136,7 @@ def test_fused_training_equals_numpy_for_networks_of_any_depth_and_mask(
     X = images(kind, 6, 10, case.network.layer_sizes[0])
     order = np.random.default_rng(7).integers(10, size=n)
     # Networks drawn at random are small: whether the first layer is narrow is drawn beside them.
-    with mock.patch.object(kernels, "_NARROW", 1000 if narrow else 0):
+    with mock.patch.object(training, "_NARROW", 1000 if narrow else 0):
         if n > 0:
             assert_same_training(case, X, order, rate, 0.0)
         else:
