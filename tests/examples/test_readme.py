@@ -41,13 +41,6 @@ def test_the_checker_prints_what_the_text_shows():
     assert shown in run(BLOCKS[1])
 
 
-def test_every_module_has_its_line():
-    package = README.parent / "ae_numpy"
-    modules = {path.name for path in package.iterdir() if path.name[0] not in "_."}
-    linked = set(re.findall(r"\(ae_numpy/(\w+(?:\.py)?)\)", README.read_text()))
-    assert linked == modules - {"py.typed"}
-
-
 def test_every_link_leads_somewhere():
     for target in re.findall(r"\]\(([^)#]+)", README.read_text()):
         assert (README.parent / target).exists(), target
