@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,8 +18,8 @@ from ae_numpy.network import BACKPROP_RULES, BiasMask, Network
 from ae_numpy.progress import TrainingDisplay
 from ae_numpy.reference import Array
 from ae_numpy.sklearn_protocol import EstimatorMixin, feature_names
-from ae_numpy.storage import model_file
 from ae_numpy.storage.checkpoint import CheckpointWriter, describe, read_checkpoint
+from ae_numpy.storage.model_file import StoredModel, read_model, write_model
 from ae_numpy.training import EarlyStopping, History, Recipe, State, empty_history, train
 from ae_numpy.validation import (
     LearningRate,
@@ -544,7 +545,17 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        model_file.save_model(self, path)
+        write_model(
+            path,
+            StoredModel(
+                self.network_,
+                self.history_,
+                self.learning_rates_,
+                self._seed,
+                self.get_params(),
+                vars(self).get("feature_names_in_"),
+            ),
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -575,7 +586,12 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        return model_file.load_model(cls, path)
+        stored = read_model(path, inspect.signature(cls).parameters)
+        model = cls(**stored.settings)
+        model.network_, model.history_ = stored.network, stored.history
+        model.learning_rates_, model._seed = stored.learning_rates, stored.seed
+        model._keep_feature_names(stored.feature_names)
+        return model
 
 
 def _check_callbacks(callbacks: Sequence[Callback]) -> None:
