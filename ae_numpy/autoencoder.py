@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.engine import ENGINES
-from ae_numpy.initialization import WEIGHT_INITS, initial_parameters
-from ae_numpy.network import BACKPROP_RULES, BiasMask, Network
+from ae_numpy.initialization import initial_parameters
+from ae_numpy.network import Network
 from ae_numpy.progress import TrainingDisplay
 from ae_numpy.reference import Array
 from ae_numpy.sklearn_protocol import EstimatorMixin, feature_names
@@ -22,16 +22,12 @@ from ae_numpy.storage.checkpoint import CheckpointWriter, describe, read_checkpo
 from ae_numpy.storage.model_file import StoredModel, read_model, write_model
 from ae_numpy.training import EarlyStopping, History, Recipe, State, empty_history, train
 from ae_numpy.validation import (
+    PARAMETERS,
+    BiasMask,
     LearningRate,
-    checked_bool,
-    checked_choice,
-    checked_dtype,
-    checked_hidden_sizes,
-    checked_integer,
-    checked_learning_rates,
-    checked_number,
     checked_samples,
-    checked_seed,
+    drawn_seed,
+    rates_of_epochs,
 )
 
 Callback = Callable[["Autoencoder"], bool | None]
@@ -212,13 +208,13 @@ class Autoencoder(EstimatorMixin):
         >>> ae.history_["epoch"], len(ae.history_["val_mse"])
         ([1, 2, 3], 3)
         """
-        epochs = checked_integer(self.epochs, "epochs", 0)
-        rates = checked_learning_rates(self.learning_rate, epochs)
+        settings = self._settings()
+        rates = rates_of_epochs(settings.learning_rate, settings.epochs)
         stored = None if checkpoint is None else read_checkpoint(checkpoint)
         resumed_seed = stored.seed if stored and self.random_state is None else None
-        recipe = self._recipe(rates, resumed_seed, self._early_stopping())
+        recipe = _recipe(settings, rates, resumed_seed)
         names = feature_names(X)
-        network, X = self._network_for(X, recipe.seed)
+        network, X = _network_for(X, settings, recipe.seed)
         if validation_data is not None:
             validation_data = checked_samples(
                 validation_data, "validation_data", network.dtype, X.shape[1]
@@ -259,62 +255,34 @@ class Autoencoder(EstimatorMixin):
         >>> Autoencoder(2, random_state=0).partial_fit(X[:10]).partial_fit(X[10:]).n_iter_
         2
         """
-        epoch = self.n_iter_ if self._is_fitted() else 0
-        rates = self.learning_rate
-        if isinstance(rates, Sequence | np.ndarray):
+        settings, fitted = self._settings(), self._is_fitted()
+        epoch = self.n_iter_ if fitted else 0
+        rates = settings.learning_rate
+        if isinstance(rates, tuple):
             rates = rates[: epoch + 1]
-        rates = checked_learning_rates(rates, epoch + 1)
-        if not self._is_fitted():
-            recipe, names = self._recipe(rates), feature_names(X)
-            network, X = self._network_for(X, recipe.seed)
+        recipe = _recipe(
+            settings, rates_of_epochs(rates, epoch + 1), self._seed if fitted else None, False
+        )
+        if fitted:
+            self._check_feature_names(X)
+            network, history = self.network_, self.history_
+            X = checked_samples(X, "X", network.dtype, self.n_features_in_)
+        else:
+            names, history = feature_names(X), empty_history(False)
+            network, X = _network_for(X, settings, recipe.seed)
             self._accept(names)
-            state = State(network.parameters, history=empty_history(False))
-            return self._train(network, X, recipe, state)
-        recipe = self._recipe(rates, self._seed)
-        self._check_feature_names(X)
-        X = checked_samples(X, "X", self.network_.dtype, self.n_features_in_)
-        state = State(self.network_.parameters, epoch=epoch, history=self.history_)
-        return self._train(self.network_, X, recipe, state)
+        return self._train(network, X, recipe, State(network.parameters, history, epoch))
 
-    def _early_stopping(self) -> EarlyStopping | None:
-        stopping = EarlyStopping(
-            n_iter_no_change=checked_integer(self.n_iter_no_change, "n_iter_no_change", 1),
-            tol=checked_number(self.tol, "tol"),
+    def _settings(self) -> SimpleNamespace:
+        """The parameters of the constructor in the form that is computed with."""
+        given = vars(self)
+        return SimpleNamespace(
+            **{name: rule(given[name], name) for name, rule in PARAMETERS.items() if name in given}
         )
-        return stopping if checked_bool(self.early_stopping, "early_stopping") else None
-
-    def _recipe(
-        self,
-        rates: tuple[float, ...],
-        seed: int | None = None,
-        early_stopping: EarlyStopping | None = None,
-    ) -> Recipe:
-        checked_integer(self.verbose, "verbose", 0)
-        return Recipe(
-            learning_rates=rates,
-            batch_size=checked_integer(self.batch_size, "batch_size", 1),
-            shuffle=checked_bool(self.shuffle, "shuffle"),
-            # Of a copy: a generator moves on in `_accept`.
-            seed=checked_seed(deepcopy(self.random_state)) if seed is None else seed,
-            early_stopping=early_stopping,
-        )
-
-    def _network_for(self, X: ArrayLike, seed: int) -> tuple[Network, Array]:
-        """Check the samples, and make a network of their width with its initial parameters."""
-        hidden = checked_hidden_sizes(self.hidden_layer_sizes)
-        weight_init = checked_choice(self.weight_init, "weight_init", WEIGHT_INITS)
-        backprop = checked_choice(self.backprop, "backprop", BACKPROP_RULES)
-        engine = checked_choice(self.engine, "engine", tuple(ENGINES))
-        dtype = checked_dtype(self.dtype)
-        X = checked_samples(X, "X", dtype)
-        sizes = (X.shape[1], *hidden, X.shape[1])
-        network = Network(sizes, bias=self.bias, backprop=backprop, dtype=dtype, engine=engine)
-        network.parameters = initial_parameters(network, weight_init, seed, self.initial_parameters)
-        return network, X
 
     def _accept(self, names: NDArray | None) -> None:
         """Nothing can be refused any more: a generator moves on, the features' names are kept."""
-        checked_seed(self.random_state)
+        drawn_seed(self.random_state)
         self._keep_feature_names(names)
 
     def _train(
@@ -592,6 +560,37 @@ class Autoencoder(EstimatorMixin):
         model.learning_rates_, model._seed = stored.learning_rates, stored.seed
         model._keep_feature_names(stored.feature_names)
         return model
+
+
+def _recipe(
+    settings: SimpleNamespace, rates: tuple[float, ...], seed: int | None, may_stop: bool = True
+) -> Recipe:
+    """What training needs to know; the seed is drawn where none is given."""
+    stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
+    return Recipe(
+        learning_rates=rates,
+        batch_size=settings.batch_size,
+        shuffle=settings.shuffle,
+        # Of a copy: a generator moves on in `_accept`.
+        seed=drawn_seed(deepcopy(settings.random_state)) if seed is None else seed,
+        early_stopping=stopping if settings.early_stopping and may_stop else None,
+    )
+
+
+def _network_for(X: ArrayLike, settings: SimpleNamespace, seed: int) -> tuple[Network, Array]:
+    """Check the samples, and make a network of their width with its initial parameters."""
+    X = checked_samples(X, "X", settings.dtype)
+    network = Network(
+        (X.shape[1], *settings.hidden_layer_sizes, X.shape[1]),
+        bias=settings.bias,
+        backprop=settings.backprop,
+        dtype=settings.dtype,
+        engine=settings.engine,
+    )
+    network.parameters = initial_parameters(
+        network, settings.weight_init, seed, settings.initial_parameters
+    )
+    return network, X
 
 
 def _check_callbacks(callbacks: Sequence[Callback]) -> None:

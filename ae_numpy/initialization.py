@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike
 
 from ae_numpy.network import Network
 from ae_numpy.reference import Array
-
-WEIGHT_INITS = ("fan_in", "fan_out")
+from ae_numpy.validation import Rule, checked, require
 
 
 def initial_parameters(
@@ -66,31 +65,24 @@ def initial_parameters(
     for layer in layers:
         scale = 0.0 if weight_init == "fan_in" else layer.b.size**-0.5
         layer.b[...] = np.where(layer.bias_mask, rng.normal(scale=scale, size=layer.b.size), 0)
-    _replace_given(network.as_dict(parameters), {} if given is None else given)
+    drawn = network.as_dict(parameters)
+    for name, value in checked("initial_parameters", given).items():
+        if name not in drawn:
+            raise ValueError(f"initial_parameters must name some of {list(drawn)}, got {name!r}")
+        drawn[name][...] = _given(value, name, drawn[name])
     return parameters
 
 
-def _replace_given(parameters: dict[str, Array], given: Mapping[str, ArrayLike]) -> None:
-    """Overwrite drawn arrays by given ones, once all of them have been checked."""
-    if not isinstance(given, Mapping):
-        raise TypeError(f"initial_parameters must be a dict of arrays, got {given!r}")
-    checked = {}
-    for name, value in given.items():
-        label = f"initial_parameters[{name!r}]"
-        if name not in parameters:
-            raise ValueError(f"initial_parameters may name {sorted(parameters)}, got {name!r}")
-        try:
-            array = np.asarray(value)
-        except ValueError as error:  # rows of different lengths
-            raise ValueError(f"{label} must be an array, got {value!r}: {error}") from None
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"{label} must hold real numbers, got {array.dtype}")
+def _given(value: ArrayLike, name: str, drawn: Array) -> Array:
+    """Return an array that can take the place of the one that was drawn."""
+
+    def convert(value: ArrayLike) -> Array:
+        array = np.asarray(value)  # a ValueError where rows have different lengths
+        require(array.dtype.kind in "fiub", TypeError)
         with np.errstate(over="ignore"):  # too large for the dtype becomes inf, refused below
-            array = array.astype(parameters[name].dtype)
-        if array.shape != parameters[name].shape:
-            raise ValueError(f"{label} must have shape {parameters[name].shape}, got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{label} must be finite, got {array}")
-        checked[name] = array
-    for name, array in checked.items():
-        parameters[name][...] = array
+            array = array.astype(drawn.dtype)
+        require(array.shape == drawn.shape and bool(np.isfinite(array).all()))
+        return array
+
+    expected = f"finite real numbers of shape {drawn.shape}"
+    return Rule(expected, convert)(value, f"initial_parameters[{name!r}]")

@@ -17,16 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ae_numpy.engine import get_engine
 from ae_numpy.reference import Array
-from ae_numpy.validation import checked_dtype
-
-BACKPROP_RULES = ("exact", "raw_error")
-DTYPES = ("float32", "float64")
+from ae_numpy.validation import BiasMask, bias_mask, checked
 
 # So many samples are reconstructed together when only their errors are wanted: the memory that it
 # takes does not grow with the data.
 _ROWS_PER_BLOCK = 1024
-
-BiasMask = bool | Sequence[ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -101,14 +96,11 @@ class Network:
         dtype: str | np.dtype = "float64",
         engine: str = "numpy",
     ) -> None:
-        self.layer_sizes = _checked_sizes(layer_sizes)
-        if backprop not in BACKPROP_RULES:
-            raise ValueError(f"backprop must be one of {BACKPROP_RULES}, got {backprop!r}")
-        self.backprop = backprop
-        self.engine = engine
-        get_engine(engine)
-        self.dtype = checked_dtype(dtype)
-        self.bias_mask = checked_bias_mask(bias, self.layer_sizes)
+        self.layer_sizes: tuple[int, ...] = checked("layer_sizes", layer_sizes)
+        self.bias_mask = bias_mask(checked("bias", bias), self.layer_sizes)
+        self.backprop = checked("backprop", backprop)
+        self.engine = checked("engine", engine)
+        self.dtype = checked("dtype", dtype)
         self.parameters = np.zeros(self._n_weights + self.bias_mask.size, self.dtype)
 
     @property
@@ -431,13 +423,6 @@ class Network:
         return errors
 
 
-def _checked_sizes(layer_sizes: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(layer_sizes) if np.iterable(layer_sizes) else ()
-    if len(sizes) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sizes):
-        raise ValueError(f"layer_sizes must be two or more positive integers, got {layer_sizes!r}")
-    return tuple(int(n) for n in sizes)
-
-
 def _checked_batch(x: ArrayLike, name: str, units: int, parameters: Array) -> Array:
     """Return samples of this width, in the precision of the parameters.
 
@@ -447,42 +432,3 @@ def _checked_batch(x: ArrayLike, name: str, units: int, parameters: Array) -> Ar
     if x.ndim != 2 or x.shape[1] != units:
         raise ValueError(f"{name} must have shape (n_samples, {units}), got {x.shape}")
     return x
-
-
-def checked_bias_mask(bias: BiasMask, layer_sizes: Sequence[int]) -> NDArray[np.bool_]:
-    """Lay out the bias mask: True, False, or one boolean array per layer.
-
-    Parameters
-    ----------
-    bias : bool or sequence of arrays
-    layer_sizes : sequence of int
-
-    Returns
-    -------
-    bool array, shape (sum of layer_sizes[1:],)
-
-    Raises
-    ------
-    ValueError
-        If the masks are not one per layer, boolean (or 0 and 1), and of the layer's size.
-
-    Examples
-    --------
-    >>> checked_bias_mask([[True, False], [True]], (3, 2, 1))
-    array([ True, False,  True])
-    """
-    sizes = layer_sizes[1:]
-    if isinstance(bias, bool | np.bool_):
-        return np.full(sum(sizes), bool(bias))
-    expected = f"bias must be True, False or one boolean array per layer, of sizes {tuple(sizes)}"
-    if isinstance(bias, str) or not isinstance(bias, Sequence | np.ndarray):
-        raise ValueError(f"{expected}, got {bias!r}")
-    try:
-        masks = [np.asarray(mask) for mask in bias]
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{expected}, got {bias!r}") from None
-    if [mask.shape for mask in masks] != [(n,) for n in sizes]:
-        raise ValueError(f"{expected}, got shapes {[mask.shape for mask in masks]}")
-    if not all(np.isin(mask, (0, 1)).all() for mask in masks):
-        raise ValueError(f"{expected}, got {bias!r}")
-    return np.concatenate(masks).astype(bool)

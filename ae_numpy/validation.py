@@ -1,127 +1,230 @@
-"""Checks of what users pass in: an error names the parameter, the value and what was expected.
+"""Checks of what users pass in: one table of parameters, and the samples.
 
-Everything is checked before anything is changed. The messages about arrays use the words that
-scikit-learn uses for the same faults.
+The table serves whatever takes a parameter: `fit`, the set-up of a network, the loading of a file.
+Everything is checked before anything is changed. An error says what must be what, and what it is;
+about samples it uses the words that scikit-learn uses for the same faults.
 """
 
 from __future__ import annotations
 
+import reprlib
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ae_numpy.engine import ENGINES
+
 _ROWS_AT_ONCE = 4096
 
+BiasMask = bool | Sequence[ArrayLike]
 LearningRate = float | Sequence[float] | Callable[[int], float]
+
+
+# ---------------------------------------------------------------------------- kinds of parameters
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: a file may hold a text of any length."""
+    if isinstance(value, np.ndarray) and value.size > 8:
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    return _short.repr(value)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value must be, in words, and how it takes the form that is computed with."""
+
+    expected: str
+    convert: Callable[[Any], Any]  # raises TypeError or ValueError for anything else
+
+    def __call__(self, value: Any, name: str) -> Any:
+        """Return the converted value; the error says what this name stands for."""
+        try:
+            return self.convert(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{name} must be {self.expected}, got {shown(value)}") from None
+
+
+def require(condition: bool, error: type[Exception] = ValueError) -> None:
+    """Raise an error without words, for a `Rule` to find them."""
+    if not condition:
+        raise error
+
+
+def integer(minimum: int) -> Rule:
+    """Return the rule of an integer; True and False are none."""
+
+    def convert(value: Any) -> int:
+        require(isinstance(value, Integral) and not isinstance(value, bool), TypeError)
+        require(value >= minimum)
+        return int(value)
+
+    return Rule(f"an integer of at least {minimum}", convert)
+
+
+def one_of(choices: Sequence[str]) -> Rule:
+    """Return the rule of one of these words."""
+
+    def convert(value: Any) -> str:
+        require(isinstance(value, str), TypeError)
+        require(value in choices)
+        return value
+
+    return Rule(f"one of {tuple(choices)}", convert)
+
+
+def _flag(value: Any) -> bool:
+    # 0 and 1 are refused, so that a swapped argument is noticed.
+    require(isinstance(value, bool | np.bool_), TypeError)
+    return bool(value)
+
+
+def _number(value: Any) -> float:
+    require(isinstance(value, Real) and not isinstance(value, bool), TypeError)
+    converted = float(value)
+    require(0 <= converted < np.inf)
+    return converted
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    require(_is_sequence(value), TypeError)
+    require(len(value) > 0)
+    return tuple(integer(1).convert(size) for size in value)
+
+
+def _layer_sizes(value: Any) -> tuple[int, ...]:
+    sizes = _sizes(value)
+    require(len(sizes) >= 2)
+    return sizes
+
+
+def _masks(value: Any) -> bool | list[NDArray[np.bool_]]:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    require(_is_sequence(value), TypeError)
+    masks = [np.asarray(mask) for mask in value]
+    require(all(mask.ndim == 1 and np.isin(mask, (0, 1)).all() for mask in masks))
+    return [mask.astype(bool) for mask in masks]
+
+
+def _rates(value: Any) -> Any:
+    if callable(value):
+        return value
+    return tuple(map(_number, value)) if _is_sequence(value) else _number(value)
+
+
+def _dtype(value: Any) -> np.dtype:
+    require(value is not None)  # which is float64 to NumPy
+    require(isinstance(value, str | type | np.dtype), TypeError)
+    if isinstance(value, str):  # one type, and not a list of fields, of whatever length
+        require(value.lstrip("<=").isalnum())
+    require(np.dtype(value) in (np.float32, np.float64))
+    return np.dtype(value)
+
+
+def _random_state(value: Any) -> Any:
+    if value is None or isinstance(value, np.random.Generator | np.random.RandomState):
+        return value
+    return integer(0).convert(value)
+
+
+def _arrays(value: Any) -> Mapping[str, ArrayLike]:
+    require(value is None or isinstance(value, Mapping), TypeError)
+    return {} if value is None else value
+
+
+def _is_sequence(value: Any) -> TypeGuard[Sequence]:
+    """Whether this has a length and items that may be numbers; arrays of no dimension have not."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+# -------------------------------------------------------------------------------------- the table
+
+flag = Rule("True or False", _flag)
+number = Rule("a finite number of at least 0", _number)
+
+PARAMETERS: dict[str, Rule] = {
+    "layer_sizes": Rule("two or more positive integers", _layer_sizes),
+    "hidden_layer_sizes": Rule(
+        "a positive integer or a tuple of one or more of them",
+        lambda value: _sizes((value,) if isinstance(value, Integral) else value),
+    ),
+    "bias": Rule("True, False or one boolean array per layer", _masks),
+    "learning_rate": Rule(f"{number.expected}, one per epoch or a callable of the epoch", _rates),
+    "epochs": integer(0),
+    "batch_size": integer(1),
+    "shuffle": flag,
+    "weight_init": one_of(("fan_in", "fan_out")),
+    "backprop": one_of(("exact", "raw_error")),
+    "engine": one_of(tuple(ENGINES)),
+    "dtype": Rule("'float32' or 'float64'", _dtype),
+    "random_state": Rule(
+        "None, an integer of at least 0 or a numpy.random.Generator", _random_state
+    ),
+    "verbose": integer(0),
+    "initial_parameters": Rule("a dict of arrays", _arrays),
+    "early_stopping": flag,
+    "n_iter_no_change": integer(1),
+    "tol": number,
+}
+
+
+def checked(name: str, value: Any) -> Any:
+    """Return a parameter of the table in the form that is computed with."""
+    return PARAMETERS[name](value, name)
 
 
 def checked_integer(value: Any, name: str, minimum: int) -> int:
     """Return an integer that is at least `minimum`."""
-    message = f"{name} must be an integer of at least {minimum}, got {value!r}"
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(message)
-    if value < minimum:
-        raise ValueError(message)
-    return int(value)
+    return integer(minimum)(value, name)
 
 
-def checked_bool(value: Any, name: str) -> bool:
-    """Return a truth value; 0 and 1 are none, so that a swapped argument is noticed."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
+# -------------------------------------------------- parameters of which one depends on another
 
 
-def checked_choice(value: Any, name: str, choices: Sequence[str]) -> str:
-    """Return one of the choices."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {tuple(choices)}, got {value!r}")
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {tuple(choices)}, got {value!r}")
-    return value
+def bias_mask(bias: bool | list[NDArray[np.bool_]], layer_sizes: Sequence[int]) -> NDArray:
+    """Lay out the masks of all layers as one vector."""
+    sizes = tuple(layer_sizes[1:])
+    if isinstance(bias, bool):
+        return np.full(sum(sizes), bias)
+    given = tuple(mask.size for mask in bias)
+    if given != sizes:
+        expected = PARAMETERS["bias"].expected
+        raise ValueError(f"bias must be {expected}, of sizes {sizes}, got sizes {given}")
+    return np.concatenate(bias)
 
 
-def checked_dtype(value: Any) -> np.dtype:
-    """Return float32 or float64."""
-    expected = "dtype must be 'float32' or 'float64'"
-    try:
-        dtype = np.dtype(value)
-    except TypeError:
-        raise TypeError(f"{expected}, got {value!r}") from None
-    if value is None or dtype not in (np.dtype("float32"), np.dtype("float64")):
-        raise ValueError(f"{expected}, got {value!r}")
-    return dtype
-
-
-def checked_hidden_sizes(value: Any) -> tuple[int, ...]:
-    """Return the sizes of the hidden layers: one or more positive integers."""
-    name = "hidden_layer_sizes"
-    if isinstance(value, Integral):
-        return (checked_integer(value, name, 1),)
-    if not _is_sequence(value):
-        raise TypeError(f"{name} must be a positive integer or a tuple of them, got {value!r}")
-    if len(value) == 0:
-        raise ValueError(f"{name} must have one hidden layer or more, got {value!r}")
-    return tuple(checked_integer(size, f"{name}[{i}]", 1) for i, size in enumerate(value))
-
-
-def checked_learning_rates(learning_rate: LearningRate, epochs: int) -> tuple[float, ...]:
-    """Return one learning rate per epoch.
-
-    Parameters
-    ----------
-    learning_rate : float, sequence of float or callable
-        A rate for all epochs, the rate of each, or a function of the epoch, counted from 1.
-    epochs : int
-
-    Returns
-    -------
-    tuple of `epochs` floats
-    """
-    name = "learning_rate"
+def rates_of_epochs(learning_rate: Any, epochs: int) -> tuple[float, ...]:
+    """Return one learning rate per epoch; a callable is asked for each, counted from 1."""
     if callable(learning_rate):
-        learning_rate = [learning_rate(epoch) for epoch in range(1, epochs + 1)]
-    if isinstance(learning_rate, Real):
-        return (checked_number(learning_rate, name),) * epochs
-    if not _is_sequence(learning_rate):
-        expected = "a number, one number per epoch, or a callable of the epoch"
-        raise TypeError(f"{name} must be {expected}, got {learning_rate!r}")
+        steps = range(1, epochs + 1)
+        return tuple(number(learning_rate(n), f"learning_rate({n})") for n in steps)
+    if not isinstance(learning_rate, tuple):
+        return (learning_rate,) * epochs
     if len(learning_rate) != epochs:
         raise ValueError(
-            f"{name} must have one rate for each of the {epochs} epochs, got {len(learning_rate)}"
+            f"learning_rate must have one rate for each of the {epochs} epochs, "
+            f"got {len(learning_rate)}"
         )
-    return tuple(checked_number(rate, f"{name}[{i}]") for i, rate in enumerate(learning_rate))
+    return learning_rate
 
 
-def checked_number(value: Any, name: str) -> float:
-    """Return a finite number of at least 0."""
-    if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    try:
-        number = float(value)
-    except OverflowError:  # 10**400 is beyond every float
-        number = np.inf
-    if not 0 <= number < np.inf:
-        raise ValueError(f"{name} must be finite and not negative, got {value!r}")
-    return number
+def drawn_seed(random_state: Any) -> int:
+    """Return the seed of everything random in one training run.
 
-
-def checked_seed(random_state: Any) -> int:
-    """Turn a random_state into the seed of everything random in one training.
-
-    Parameters
-    ----------
-    random_state : None, int, numpy.random.Generator or numpy.random.RandomState
-        A generator is asked for one number; None takes entropy from the operating system.
-
-    Returns
-    -------
-    int
+    A generator is asked for one number; None takes entropy from the operating system.
     """
     if random_state is None:
         return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
@@ -129,12 +232,10 @@ def checked_seed(random_state: Any) -> int:
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31))
-    expected = "None, an integer of at least 0 or a numpy.random.Generator"
-    if not isinstance(random_state, Integral) or isinstance(random_state, bool):
-        raise TypeError(f"random_state must be {expected}, got {random_state!r}")
-    if random_state < 0:
-        raise ValueError(f"random_state must be {expected}, got {random_state!r}")
-    return int(random_state)
+    return random_state
+
+
+# ------------------------------------------------------------------------------------ the samples
 
 
 def checked_samples(
@@ -206,17 +307,14 @@ def _numeric_array(X: ArrayLike, name: str) -> NDArray:
         )
     try:
         given = np.asarray(X)
-    except ValueError as error:  # rows of different lengths
-        raise ValueError(f"{name} must be a matrix of numbers: {error}") from None
+        if given.dtype.kind == "O":
+            return given.astype(np.float64)
+    except TypeError as error:
+        raise TypeError(f"{name} must hold numbers: {error}") from None
+    except (ValueError, OverflowError) as error:  # rows of different lengths, for one
+        raise ValueError(f"{name} must hold numbers: {error}") from None
     if given.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} has dtype {given.dtype}.")
-    if given.dtype.kind == "O":
-        try:
-            return given.astype(np.float64)
-        except TypeError as error:
-            raise TypeError(f"{name} must hold numbers: {error}") from None
-        except (ValueError, OverflowError) as error:
-            raise ValueError(f"{name} must hold numbers: {error}") from None
     if given.dtype.kind not in "fiub":
         raise ValueError(f"{name} must hold numbers, got dtype {given.dtype}.")
     return given
@@ -240,13 +338,6 @@ def _check_values(samples: NDArray[np.floating], name: str, given_dtype: np.dtyp
             UserWarning,
             stacklevel=level_of_the_caller(),
         )
-
-
-def _is_sequence(value: Any) -> TypeGuard[Sequence]:
-    """Whether this has a length and items that may be numbers; arrays of no dimension have not."""
-    if isinstance(value, np.ndarray):
-        return value.ndim > 0
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def level_of_the_caller() -> int:

@@ -22,11 +22,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_numpy.network import DTYPES, Network
+from ae_numpy.network import Network
 from ae_numpy.reference import Array
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 from ae_numpy.training import Recipe, State, chunk_size, empty_history
-from ae_numpy.validation import level_of_the_caller
+from ae_numpy.validation import (
+    PARAMETERS,
+    checked,
+    checked_integer,
+    level_of_the_caller,
+    shown,
+)
 
 _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 
@@ -223,35 +229,35 @@ def _shapes(header: dict[str, Any]) -> Shapes:
     """Check a header, and return dtype and shape of the arrays that belong to it."""
     for name, kind in _FIELDS.items():
         if type(header.get(name)) is not kind:
-            raise ValueError(f"found {name} {header.get(name)!r:.60}, expected a {kind.__name__}")
-    sizes, dtype, seed, validation = (
-        header["description"].get(name)
-        for name in ("layer sizes", "dtype", "seed", "validation_data")
-    )
-    if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes):
-        raise ValueError(f"found layer sizes {sizes!r:.60}, expected positive integers")
-    if dtype not in DTYPES:
-        raise ValueError(f"found dtype {dtype!r:.60}, expected one of {DTYPES}")
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"found seed {seed!r:.60}, expected an integer of at least 0")
-    _check_progress(header, validation is not None)
+            raise ValueError(f"{name} must be a {kind.__name__}, got {shown(header.get(name))}")
+    description = header["description"]
+    sizes = PARAMETERS["layer_sizes"](description.get("layer sizes"), "layer sizes")
+    dtype = checked("dtype", description.get("dtype"))
+    checked_integer(description.get("seed"), "seed", 0)
+    with_validation = description.get("validation_data") is not None
+    _check_progress(header, with_validation)
     shape = (sum(n_in * n_out + n_out for n_in, n_out in pairwise(sizes)),)
-    names = ["parameters"] + ["best_parameters"] * (validation is not None and header["epoch"] > 0)
-    return {name: (np.dtype(dtype), shape) for name in names}
+    shapes = {"parameters": (dtype, shape)}
+    if with_validation and header["epoch"] > 0:
+        shapes["best_parameters"] = (dtype, shape)
+    return shapes
 
 
 def _check_progress(header: dict[str, Any], with_validation: bool) -> None:
-    """Refuse what no training arrives at."""
+    """Refuse what no training run arrives at."""
     epoch, history, rates = header["epoch"], header["history"], header["learning_rates"]
-    columns = empty_history(with_validation)
-    if list(history) != list(columns) or not all(
+    columns = list(empty_history(with_validation))
+    if list(history) != columns or not all(
         _are_numbers(values) and len(values) == epoch for values in history.values()
     ):
-        raise ValueError(f"found another history than {list(columns)} with {epoch} numbers in each")
+        raise ValueError(
+            f"history must be {columns} with {epoch} numbers each, got {shown(history)}"
+        )
     if not _are_numbers(rates) or len(rates) < epoch:
-        raise ValueError(f"found {epoch} epochs completed, expected a learning rate for each")
-    if header["position"] < 0:
-        raise ValueError(f"found position {header['position']}, expected at least 0")
+        raise ValueError(
+            f"learning_rates must be a learning rate for each of {epoch} epochs, got {shown(rates)}"
+        )
+    checked_integer(header["position"], "position", 0)
 
 
 def _are_numbers(values: Any) -> bool:

@@ -7,10 +7,8 @@ from a `StoredModel`; nothing here knows it.
 
 from __future__ import annotations
 
-import math
 import os
-import reprlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
@@ -19,32 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_numpy.engine import ENGINES
-from ae_numpy.network import BACKPROP_RULES, DTYPES, Network
+from ae_numpy.network import Network
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
+from ae_numpy.validation import PARAMETERS, Rule, integer, number, require
 
 _FORMAT, _VERSION = "ae_numpy model", 1
-
-# Of what types the settings are in a file; of those not named, of any that is no dict. Whether a
-# number is in range is for the next `fit` to say, as for any other estimator.
-_SETTING_TYPES: dict[str, tuple[type, ...]] = {
-    "hidden_layer_sizes": (int, list),
-    "bias": (bool, list),
-    "learning_rate": (int, float, list),
-    "epochs": (int,),
-    "batch_size": (int,),
-    "shuffle": (bool,),
-    "weight_init": (str,),
-    "backprop": (str,),
-    "engine": (str,),
-    "dtype": (str,),
-    "random_state": (int, type(None)),
-    "verbose": (int,),
-    "early_stopping": (bool,),
-    "n_iter_no_change": (int,),
-    "tol": (int, float),
-}
-_ANY_TYPE = (bool, int, float, str, list, type(None))
 
 
 @dataclass(frozen=True)
@@ -224,80 +201,77 @@ def _shapes(header: dict[str, Any]) -> Shapes:
 
 def _check_header(header: Mapping[str, Any], setting_names: Collection[str]) -> None:
     """Raise ValueError unless this is a header, down to the last number."""
-    _check_keys(header, _FIELDS, "header")
-    for name, (is_right, expected) in _FIELDS.items():
-        if not is_right(header[name]):
-            raise ValueError(f"found {name} {reprlib.repr(header[name])}, expected {expected}")
+    try:
+        _check_keys(header, _HEADER, "header")
+        for name, rule in _HEADER.items():
+            rule(header[name], name)
+        _check_keys(header["settings"], setting_names, "settings")
+        for name, value in header["settings"].items():
+            PARAMETERS.get(name, _OTHER_SETTING)(value, name)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
     names, n_features = header["feature_names"], header["layer_sizes"][0]
     if names is not None and len(names) != n_features:
-        raise ValueError(f"found {len(names)} feature names, expected {n_features}")
-    settings = header["settings"]
-    _check_keys(settings, setting_names, "settings")
-    for name, value in settings.items():
-        types = _SETTING_TYPES.get(name, _ANY_TYPE)
-        if type(value) not in types:
-            expected = " or ".join(kind.__name__ for kind in types)
-            raise ValueError(f"found {name} {reprlib.repr(value)}, expected {expected}")
+        raise ValueError(f"feature_names must be {n_features} names, got {len(names)}")
 
 
 def _check_keys(given: Mapping[str, Any], expected: Collection[str], where: str) -> None:
     missing, unknown = [n for n in expected if n not in given], sorted(given.keys() - set(expected))
     if missing or unknown:
         what = f"no {missing[0]!r}" if missing else f"an unknown {unknown[0]!r:.60}"
-        raise ValueError(f"found {what} in {where}, expected {', '.join(expected)}")
+        raise ValueError(f"{where} must have {', '.join(expected)}, got {what}")
 
 
-def _are_sizes(value: Any) -> bool:
-    return type(value) is list and all(type(size) is int and size > 0 for size in value)
+def _layer_sizes(value: Any) -> None:
+    sizes = PARAMETERS["layer_sizes"].convert(value)
+    require(len(sizes) >= 3 and sizes[0] == sizes[-1])
 
 
-def _are_layer_sizes(value: Any) -> bool:
-    return _are_sizes(value) and len(value) >= 3 and value[0] == value[-1]
+def _numbers(value: Any) -> None:
+    require(type(value) is list)
+    for entry in value:
+        number.convert(entry)
 
 
-def _are_numbers(value: Any) -> bool:
-    return type(value) is list and all(
-        type(number) is float and math.isfinite(number) and number >= 0 for number in value
-    )
-
-
-def _is_history(value: Any) -> bool:
-    if type(value) is not dict or value.keys() - {"val_mse"} != {"epoch", "train_mse", "seconds"}:
-        return False
-    if not all(type(entries) is list for entries in value.values()):
-        return False
-    n_epochs, evaluated = len(value["epoch"]), value.get("val_mse", [])
+def _history(value: Any) -> None:
+    require(type(value) is dict and value.keys() - {"val_mse"} == _ALWAYS_IN_A_HISTORY)
+    require(all(type(entries) is list for entries in value.values()))
+    epochs = [integer(1).convert(epoch) for epoch in value["epoch"]]
+    require(epochs == list(range(1, len(epochs) + 1)))
+    require(all(len(entries) == len(epochs) for entries in value.values()))
+    for name in ("train_mse", "seconds"):
+        _numbers(value[name])
     # A `partial_fit` after a `fit` with validation data leaves NaN, the only one there may be.
-    known = [mse for mse in evaluated if not (type(mse) is float and math.isnan(mse))]
-    return (
-        all(len(entries) == n_epochs for entries in value.values())
-        and _are_sizes(value["epoch"])
-        and value["epoch"] == list(range(1, n_epochs + 1))
-        and all(_are_numbers(numbers) for numbers in (value["train_mse"], value["seconds"], known))
-    )
+    _numbers([mse for mse in value.get("val_mse", []) if mse == mse])
 
 
-def _are_named_shapes(value: Any) -> bool:
-    return type(value) is dict and all(
-        name[:1] in ("W", "b") and name[1:].isdecimal() and _are_sizes(shape)
-        for name, shape in value.items()
-    )
+def _named_shapes(value: Any) -> None:
+    require(type(value) is dict)
+    for name, shape in value.items():
+        require(name[:1] in ("W", "b") and name[1:].isdecimal() and type(shape) is list)
+        for size in shape:
+            integer(1).convert(size)
 
 
-def _are_names(value: Any) -> bool:
-    return value is None or (type(value) is list and all(type(name) is str for name in value))
+def _names(value: Any) -> None:
+    require(value is None or type(value) is list)
+    require(all(type(name) is str for name in value or []))
 
 
-# What a header holds: whether a value is right, and what is, in words.
-_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "layer_sizes": (_are_layer_sizes, "three or more positive integers, the last as the first"),
-    "dtype": (lambda value: value in DTYPES, f"one of {DTYPES}"),
-    "backprop": (lambda value: value in BACKPROP_RULES, f"one of {BACKPROP_RULES}"),
-    "engine": (lambda value: value in tuple(ENGINES), f"one of {tuple(ENGINES)}"),
-    "history": (_is_history, "lists of equal length: epoch from 1 on, train_mse, seconds, val_mse"),
-    "learning_rates": (_are_numbers, "finite numbers of at least 0"),
-    "seed": (lambda value: type(value) is int and value >= 0, "an integer of at least 0"),
-    "initial_parameters": (_are_named_shapes, "shapes under W0, b0, W1, ..."),
-    "feature_names": (_are_names, "null or a list of strings"),
-    "settings": (lambda value: type(value) is dict, "an object"),
+_ALWAYS_IN_A_HISTORY = {"epoch", "train_mse", "seconds"}
+_HEADER: dict[str, Rule] = {
+    "layer_sizes": Rule("three or more positive integers, the last as the first", _layer_sizes),
+    "dtype": PARAMETERS["dtype"],
+    "backprop": PARAMETERS["backprop"],
+    "engine": PARAMETERS["engine"],
+    "history": Rule(
+        "lists of equal length: epoch from 1 on, train_mse, seconds, val_mse", _history
+    ),
+    "learning_rates": Rule("finite numbers of at least 0", _numbers),
+    "seed": integer(0),
+    "initial_parameters": Rule("shapes under W0, b0, W1, ...", _named_shapes),
+    "feature_names": Rule("null or a list of strings", _names),
+    "settings": Rule("an object", lambda value: require(type(value) is dict)),
 }
+# Of a class derived from the estimator.
+_OTHER_SETTING = Rule("no object", lambda value: require(type(value) is not dict))
