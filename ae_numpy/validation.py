@@ -11,9 +11,8 @@ import reprlib
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +27,8 @@ LearningRate = float | Sequence[float] | Callable[[int], float]
 
 # ---------------------------------------------------------------------------- kinds of parameters
 
+Converter = Callable[[Any], Any]  # raises TypeError or ValueError, without words
+
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
 
@@ -39,15 +40,14 @@ def shown(value: Any) -> str:
     return _short.repr(value)
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """What a value must be, in words, and how it takes the form that is computed with."""
 
     expected: str
-    convert: Callable[[Any], Any]  # raises TypeError or ValueError for anything else
+    convert: Converter
 
     def __call__(self, value: Any, name: str) -> Any:
-        """Return the converted value; the error says what this name stands for."""
+        """Return the converted value; the error says what the value of this name must be."""
         try:
             return self.convert(value)
         except (TypeError, ValueError, OverflowError) as error:
@@ -56,71 +56,64 @@ class Rule:
 
 
 def require(condition: bool, error: type[Exception] = ValueError) -> None:
-    """Raise an error without words, for a `Rule` to find them."""
+    """Raise an error unless the condition holds; a `Rule` has the words for it."""
     if not condition:
         raise error
 
 
+def of(kind: Any, allowed: Converter = lambda _: True, to: Converter = lambda x: x) -> Converter:
+    """Convert a value of this kind; no truth value is a number, so that swapped ones are seen."""
+
+    def convert(value: Any) -> Any:
+        require(
+            isinstance(value, kind) and (kind is _TRUTH or not isinstance(value, bool)), TypeError
+        )
+        require(allowed(value))
+        return to(value)
+
+    return convert
+
+
+def each(convert: Converter, at_least: int = 0) -> Converter:
+    """Convert the items of a sequence, of this many or more."""
+
+    def convert_all(value: Any) -> tuple:
+        if isinstance(value, np.ndarray):
+            require(value.ndim > 0, TypeError)
+        else:
+            require(isinstance(value, Sequence) and not isinstance(value, str | bytes), TypeError)
+        require(len(value) >= at_least)
+        return tuple(map(convert, value))
+
+    return convert_all
+
+
+def either(first: Converter, second: Converter) -> Converter:
+    """Convert as the first does, or, what is of another type, as the second does."""
+
+    def convert(value: Any) -> Any:
+        try:
+            return first(value)
+        except TypeError:
+            return second(value)
+
+    return convert
+
+
 def integer(minimum: int) -> Rule:
-    """Return the rule of an integer; True and False are none."""
-
-    def convert(value: Any) -> int:
-        require(isinstance(value, Integral) and not isinstance(value, bool), TypeError)
-        require(value >= minimum)
-        return int(value)
-
-    return Rule(f"an integer of at least {minimum}", convert)
+    """Return the rule of an integer."""
+    return Rule(f"an integer of at least {minimum}", of(Integral, lambda n: n >= minimum, int))
 
 
-def one_of(choices: Sequence[str]) -> Rule:
+def one_of(*choices: str) -> Rule:
     """Return the rule of one of these words."""
-
-    def convert(value: Any) -> str:
-        require(isinstance(value, str), TypeError)
-        require(value in choices)
-        return value
-
-    return Rule(f"one of {tuple(choices)}", convert)
+    return Rule(f"one of {choices}", of(str, choices.__contains__))
 
 
-def _flag(value: Any) -> bool:
-    # 0 and 1 are refused, so that a swapped argument is noticed.
-    require(isinstance(value, bool | np.bool_), TypeError)
-    return bool(value)
-
-
-def _number(value: Any) -> float:
-    require(isinstance(value, Real) and not isinstance(value, bool), TypeError)
-    converted = float(value)
-    require(0 <= converted < np.inf)
-    return converted
-
-
-def _sizes(value: Any) -> tuple[int, ...]:
-    require(_is_sequence(value), TypeError)
-    require(len(value) > 0)
-    return tuple(integer(1).convert(size) for size in value)
-
-
-def _layer_sizes(value: Any) -> tuple[int, ...]:
-    sizes = _sizes(value)
-    require(len(sizes) >= 2)
-    return sizes
-
-
-def _masks(value: Any) -> bool | list[NDArray[np.bool_]]:
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    require(_is_sequence(value), TypeError)
-    masks = [np.asarray(mask) for mask in value]
-    require(all(mask.ndim == 1 and np.isin(mask, (0, 1)).all() for mask in masks))
-    return [mask.astype(bool) for mask in masks]
-
-
-def _rates(value: Any) -> Any:
-    if callable(value):
-        return value
-    return tuple(map(_number, value)) if _is_sequence(value) else _number(value)
+def _mask(value: ArrayLike) -> NDArray[np.bool_]:
+    mask = np.asarray(value)  # a ValueError where rows have different lengths
+    require(mask.ndim == 1 and bool(np.isin(mask, (0, 1)).all()))
+    return mask.astype(bool)
 
 
 def _dtype(value: Any) -> np.dtype:
@@ -132,49 +125,41 @@ def _dtype(value: Any) -> np.dtype:
     return np.dtype(value)
 
 
-def _random_state(value: Any) -> Any:
-    if value is None or isinstance(value, np.random.Generator | np.random.RandomState):
-        return value
-    return integer(0).convert(value)
-
-
-def _arrays(value: Any) -> Mapping[str, ArrayLike]:
-    require(value is None or isinstance(value, Mapping), TypeError)
-    return {} if value is None else value
-
-
-def _is_sequence(value: Any) -> TypeGuard[Sequence]:
-    """Whether this has a length and items that may be numbers; arrays of no dimension have not."""
-    if isinstance(value, np.ndarray):
-        return value.ndim > 0
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
 # -------------------------------------------------------------------------------------- the table
 
-flag = Rule("True or False", _flag)
-number = Rule("a finite number of at least 0", _number)
+_TRUTH = bool | np.bool_
+_DRAWN_FROM = np.random.Generator | np.random.RandomState | None
+_positive = integer(1).convert
+
+flag = Rule("True or False", of(_TRUTH, to=bool))
+number = Rule("a finite number of at least 0", of(Real, lambda x: 0 <= float(x) < np.inf, float))
 
 PARAMETERS: dict[str, Rule] = {
-    "layer_sizes": Rule("two or more positive integers", _layer_sizes),
+    "layer_sizes": Rule("two or more positive integers", each(_positive, at_least=2)),
     "hidden_layer_sizes": Rule(
         "a positive integer or a tuple of one or more of them",
-        lambda value: _sizes((value,) if isinstance(value, Integral) else value),
+        either(each(_positive, at_least=1), lambda size: (_positive(size),)),
     ),
-    "bias": Rule("True, False or one boolean array per layer", _masks),
-    "learning_rate": Rule(f"{number.expected}, one per epoch or a callable of the epoch", _rates),
+    "bias": Rule("True, False or one boolean array per layer", either(flag.convert, each(_mask))),
+    "learning_rate": Rule(
+        f"{number.expected}, one per epoch or a callable of the epoch",
+        either(of(Callable), either(each(number.convert), number.convert)),
+    ),
     "epochs": integer(0),
     "batch_size": integer(1),
     "shuffle": flag,
-    "weight_init": one_of(("fan_in", "fan_out")),
-    "backprop": one_of(("exact", "raw_error")),
-    "engine": one_of(tuple(ENGINES)),
+    "weight_init": one_of("fan_in", "fan_out"),
+    "backprop": one_of("exact", "raw_error"),
+    "engine": one_of(*ENGINES),
     "dtype": Rule("'float32' or 'float64'", _dtype),
     "random_state": Rule(
-        "None, an integer of at least 0 or a numpy.random.Generator", _random_state
+        "None, an integer of at least 0 or a numpy.random.Generator",
+        either(of(_DRAWN_FROM), integer(0).convert),
     ),
     "verbose": integer(0),
-    "initial_parameters": Rule("a dict of arrays", _arrays),
+    "initial_parameters": Rule(
+        "a dict of arrays", of(Mapping | None, to=lambda given: given or {})
+    ),
     "early_stopping": flag,
     "n_iter_no_change": integer(1),
     "tol": number,
@@ -194,7 +179,7 @@ def checked_integer(value: Any, name: str, minimum: int) -> int:
 # -------------------------------------------------- parameters of which one depends on another
 
 
-def bias_mask(bias: bool | list[NDArray[np.bool_]], layer_sizes: Sequence[int]) -> NDArray:
+def bias_mask(bias: bool | tuple[NDArray[np.bool_], ...], layer_sizes: Sequence[int]) -> NDArray:
     """Lay out the masks of all layers as one vector."""
     sizes = tuple(layer_sizes[1:])
     if isinstance(bias, bool):
@@ -211,14 +196,11 @@ def rates_of_epochs(learning_rate: Any, epochs: int) -> tuple[float, ...]:
     if callable(learning_rate):
         steps = range(1, epochs + 1)
         return tuple(number(learning_rate(n), f"learning_rate({n})") for n in steps)
-    if not isinstance(learning_rate, tuple):
-        return (learning_rate,) * epochs
-    if len(learning_rate) != epochs:
-        raise ValueError(
-            f"learning_rate must have one rate for each of the {epochs} epochs, "
-            f"got {len(learning_rate)}"
-        )
-    return learning_rate
+    rates = learning_rate if isinstance(learning_rate, tuple) else (learning_rate,) * epochs
+    if len(rates) != epochs:
+        expected = f"one rate for each of the {epochs} epochs"
+        raise ValueError(f"learning_rate must have {expected}, got {len(rates)}")
+    return rates
 
 
 def drawn_seed(random_state: Any) -> int:

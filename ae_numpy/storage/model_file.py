@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from ae_numpy.network import Network
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
-from ae_numpy.validation import PARAMETERS, Rule, integer, number, require
+from ae_numpy.validation import PARAMETERS, Rule, each, either, integer, number, of, require
 
 _FORMAT, _VERSION = "ae_numpy model", 1
 
@@ -227,51 +228,36 @@ def _layer_sizes(value: Any) -> None:
     require(len(sizes) >= 3 and sizes[0] == sizes[-1])
 
 
-def _numbers(value: Any) -> None:
-    require(type(value) is list)
-    for entry in value:
-        number.convert(entry)
-
-
 def _history(value: Any) -> None:
-    require(type(value) is dict and value.keys() - {"val_mse"} == _ALWAYS_IN_A_HISTORY)
-    require(all(type(entries) is list for entries in value.values()))
-    epochs = [integer(1).convert(epoch) for epoch in value["epoch"]]
-    require(epochs == list(range(1, len(epochs) + 1)))
-    require(all(len(entries) == len(epochs) for entries in value.values()))
-    for name in ("train_mse", "seconds"):
-        _numbers(value[name])
+    require(value.keys() - {"val_mse"} == {"epoch", "train_mse", "seconds"})
+    epochs = each(integer(1).convert)(value["epoch"])
+    require(epochs == tuple(range(1, len(epochs) + 1)))
+    require(all(len(each(float)(entries)) == len(epochs) for entries in value.values()))
     # A `partial_fit` after a `fit` with validation data leaves NaN, the only one there may be.
-    _numbers([mse for mse in value.get("val_mse", []) if mse == mse])
+    known = [mse for mse in value.get("val_mse", []) if mse == mse]
+    for numbers in (value["train_mse"], value["seconds"], known):
+        each(number.convert)(numbers)
 
 
 def _named_shapes(value: Any) -> None:
-    require(type(value) is dict)
     for name, shape in value.items():
-        require(name[:1] in ("W", "b") and name[1:].isdecimal() and type(shape) is list)
-        for size in shape:
-            integer(1).convert(size)
+        require(name[:1] in ("W", "b") and name[1:].isdecimal())
+        each(integer(1).convert)(shape)
 
 
-def _names(value: Any) -> None:
-    require(value is None or type(value) is list)
-    require(all(type(name) is str for name in value or []))
-
-
-_ALWAYS_IN_A_HISTORY = {"epoch", "train_mse", "seconds"}
 _HEADER: dict[str, Rule] = {
     "layer_sizes": Rule("three or more positive integers, the last as the first", _layer_sizes),
     "dtype": PARAMETERS["dtype"],
     "backprop": PARAMETERS["backprop"],
     "engine": PARAMETERS["engine"],
     "history": Rule(
-        "lists of equal length: epoch from 1 on, train_mse, seconds, val_mse", _history
+        "lists of equal length: epoch from 1 on, train_mse, seconds, val_mse", of(dict, to=_history)
     ),
-    "learning_rates": Rule("finite numbers of at least 0", _numbers),
+    "learning_rates": Rule("finite numbers of at least 0", each(number.convert)),
     "seed": integer(0),
-    "initial_parameters": Rule("shapes under W0, b0, W1, ...", _named_shapes),
-    "feature_names": Rule("null or a list of strings", _names),
-    "settings": Rule("an object", lambda value: require(type(value) is dict)),
+    "initial_parameters": Rule("shapes under W0, b0, W1, ...", of(dict, to=_named_shapes)),
+    "feature_names": Rule("null or a list of strings", either(of(NoneType), each(of(str)))),
+    "settings": Rule("an object", of(dict)),
 }
 # Of a class derived from the estimator.
-_OTHER_SETTING = Rule("no object", lambda value: require(type(value) is not dict))
+_OTHER_SETTING = Rule("no object", of(object, lambda value: not isinstance(value, dict)))
