@@ -13,6 +13,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ae_numpy.architecture import Architecture
+from ae_numpy.engine import get_engine
 from ae_numpy.initialization import initial_parameters
 from ae_numpy.network import Network
 from ae_numpy.progress import TrainingDisplay
@@ -25,6 +27,7 @@ from ae_numpy.validation import (
     PARAMETERS,
     BiasMask,
     LearningRate,
+    bias_mask,
     checked_samples,
     drawn_seed,
     rates_of_epochs,
@@ -223,7 +226,7 @@ class Autoencoder(EstimatorMixin):
         state = State(network.parameters, history=empty_history(validation_data is not None))
         observers: list[Observer] = []
         if checkpoint is not None:
-            description = describe(network, X, recipe, validation_data)
+            description = describe(network, network.parameters, X, recipe, validation_data)
             if stored is not None:
                 state = stored.state_for(description, rates)
             observers.append(CheckpointWriter(checkpoint, description, rates, state))
@@ -580,17 +583,13 @@ def _recipe(
 def _network_for(X: ArrayLike, settings: SimpleNamespace, seed: int) -> tuple[Network, Array]:
     """Check the samples, and make a network of their width with its initial parameters."""
     X = checked_samples(X, "X", settings.dtype)
-    network = Network(
-        (X.shape[1], *settings.hidden_layer_sizes, X.shape[1]),
-        bias=settings.bias,
-        backprop=settings.backprop,
-        dtype=settings.dtype,
-        engine=settings.engine,
-    )
-    network.parameters = initial_parameters(
-        network, settings.weight_init, seed, settings.initial_parameters
-    )
-    return network, X
+    sizes = (X.shape[1], *settings.hidden_layer_sizes, X.shape[1])
+    mask = bias_mask(settings.bias, sizes)
+    architecture = Architecture(sizes, mask, settings.backprop, settings.dtype, settings.engine)
+    get_engine(settings.engine)  # says now if it is not there
+    given = settings.initial_parameters
+    parameters = initial_parameters(architecture, settings.weight_init, seed, given)
+    return Network.of(architecture, parameters), X
 
 
 def _check_callbacks(callbacks: Sequence[Callback]) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ae_numpy.network import Network
+from ae_numpy.architecture import Architecture, by_name
 from ae_numpy.reference import Array
 from ae_numpy.validation import Rule, checked, require
 
 
 def initial_parameters(
-    network: Network,
+    architecture: Architecture,
     weight_init: str,
     seed: int,
     given: Mapping[str, ArrayLike] | None = None,
@@ -26,8 +26,7 @@ def initial_parameters(
 
     Parameters
     ----------
-    network : Network
-        Gives the sizes and the bias mask; not changed.
+    architecture : Architecture
     weight_init : {"fan_in", "fan_out"}
         ``"fan_in"``: standard deviation 1 / sqrt(I), which gives pre-activations of about 1
         whatever the width (LeCun, Bottou, Orr and Mueller, Efficient BackProp, 1998, section
@@ -50,14 +49,14 @@ def initial_parameters(
 
     Examples
     --------
-    >>> network = Network((4, 2, 4))
-    >>> parameters = initial_parameters(network, "fan_in", seed=0, given={"b0": [1, 2]})
-    >>> network.as_dict(parameters)["b0"], network.as_dict(parameters)["b1"]
-    (array([1., 2.]), array([0., 0., 0., 0.]))
+    >>> architecture = Architecture((4, 2, 4), np.ones(6, bool))
+    >>> parameters = initial_parameters(architecture, "fan_in", seed=0, given={"b0": [1, 2]})
+    >>> [layer.b.tolist() for layer in architecture.views(parameters)]
+    [[1.0, 2.0], [0.0, 0.0, 0.0, 0.0]]
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
-    parameters = np.empty_like(network.parameters)
-    layers = network.views(parameters)
+    parameters = np.empty(architecture.n_parameters, architecture.dtype)
+    layers = architecture.views(parameters)
     for layer in layers:
         n_in, n_out = layer.W.shape
         scale = (n_in if weight_init == "fan_in" else n_out) ** -0.5
@@ -65,7 +64,7 @@ def initial_parameters(
     for layer in layers:
         scale = 0.0 if weight_init == "fan_in" else layer.b.size**-0.5
         layer.b[...] = np.where(layer.bias_mask, rng.normal(scale=scale, size=layer.b.size), 0)
-    drawn = network.as_dict(parameters)
+    drawn = by_name(layers)
     for name, value in checked("initial_parameters", given).items():
         if name not in drawn:
             raise ValueError(f"initial_parameters must name some of {list(drawn)}, got {name!r}")

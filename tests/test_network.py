@@ -229,7 +229,7 @@ def test_no_pass_reads_beyond_the_end_of_rows(engine, method):
 def test_a_target_of_another_width_is_refused():
     network = Network((3, 2, 3))
     activations = network.forward(np.ones((4, 3)))
-    with pytest.raises(ValueError, match=r"target must have shape \(n_samples, 3\)"):
+    with pytest.raises(ValueError, match=r"target must have shape \(4, 3\), got \(4, 2\)"):
         network.backward(activations, np.ones((4, 2)))
 
 

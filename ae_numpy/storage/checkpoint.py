@@ -22,7 +22,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_numpy.network import Network
+from ae_numpy.architecture import Architecture
 from ae_numpy.reference import Array
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 from ae_numpy.training import Recipe, State, chunk_size, empty_history
@@ -55,14 +55,19 @@ _ROWS_PER_HASH_UPDATE = 4096  # Python handles signals between two updates
 
 
 def describe(
-    network: Network, X: Array, recipe: Recipe, validation_data: Array | None
+    network: Architecture,
+    parameters: Array,
+    X: Array,
+    recipe: Recipe,
+    validation_data: Array | None = None,
 ) -> dict[str, Any]:
     """Describe what the bits of a training depend on, but for its learning rates.
 
     Parameters
     ----------
-    network : Network
-        With its initial parameters.
+    network : Architecture
+    parameters : array, shape (P,)
+        The initial ones.
     X : array, shape (n_samples, n_features)
     recipe : Recipe
     validation_data : array, shape (n_validation, n_features), optional
@@ -74,7 +79,8 @@ def describe(
 
     Examples
     --------
-    >>> described = describe(Network((3, 2, 3)), np.ones((4, 3)), Recipe((0.1,), seed=7), None)
+    >>> network, recipe = Architecture((3, 2, 3), np.ones(5, bool)), Recipe((0.1,), seed=7)
+    >>> described = describe(network, np.zeros(17), np.ones((4, 3)), recipe)
     >>> described["layer sizes"], described["seed"], described["validation_data"]
     ([3, 2, 3], 7, None)
     """
@@ -85,7 +91,7 @@ def describe(
         "validation_data": None if validation_data is None else _fingerprint(validation_data),
         "layer sizes": list(network.layer_sizes),
         "bias": _fingerprint(network.bias_mask),
-        "initial parameters": _fingerprint(network.parameters),
+        "initial parameters": _fingerprint(parameters),
         "backprop": network.backprop,
         "engine": network.engine,
         "dtype": network.dtype.name,
@@ -286,13 +292,13 @@ class CheckpointWriter:
     Examples
     --------
     >>> import os, tempfile
-    >>> network, recipe = Network((3, 2, 3)), Recipe(learning_rates=(0.1, 0.1))
-    >>> training = describe(network, np.ones((4, 3)), recipe, None), recipe.learning_rates
-    >>> start = State(network.parameters, empty_history(False))
+    >>> network, recipe = Architecture((3, 2, 3), np.ones(5, bool)), Recipe((0.1, 0.1))
+    >>> start = State(np.zeros(17), empty_history(False))
+    >>> training = describe(network, start.parameters, np.ones((4, 3)), recipe), (0.1, 0.1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "training.npz")
     ...     with CheckpointWriter(path, *training, start) as writer:
-    ...         writer.update(State(network.parameters, empty_history(False), position=2))
+    ...         writer.update(State(np.ones(17), empty_history(False), position=2))
     ...     read_checkpoint(path).state.position
     2
     """

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_numpy.architecture import Architecture
 from ae_numpy.network import Network
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 from ae_numpy.validation import PARAMETERS, Rule, each, either, integer, number, of, require
@@ -160,13 +161,13 @@ def read_model(path: str | os.PathLike, setting_names: Collection[str]) -> Store
         return _shapes(header)
 
     header, arrays = read_npz(path, _FORMAT, _VERSION, expected)
-    network = Network(
-        header["layer_sizes"],
-        backprop=header["backprop"],
-        dtype=header["dtype"],
-        engine=header["engine"],
+    architecture = Architecture(
+        tuple(header["layer_sizes"]),
+        arrays["bias_mask"],
+        header["backprop"],
+        np.dtype(header["dtype"]),
+        header["engine"],
     )
-    network.parameters, network.bias_mask = arrays["parameters"], arrays["bias_mask"]
     settings, names = header["settings"], header["feature_names"]
     if isinstance(settings.get("hidden_layer_sizes"), list):
         settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
@@ -174,7 +175,7 @@ def read_model(path: str | os.PathLike, setting_names: Collection[str]) -> Store
         given = {name: arrays[f"initial_{name}"] for name in header["initial_parameters"]}
         settings["initial_parameters"] = given or None
     return StoredModel(
-        network,
+        Network.of(architecture, arrays["parameters"]),
         header["history"],
         tuple(header["learning_rates"]),
         header["seed"],
