@@ -6,7 +6,7 @@ that training makes small. A backward function takes the gradient of its outputs
 gradient of its inputs; that is the whole chain rule, and a network is these functions in a row.
 
 Everything here is plain NumPy, unchecked, and works for any floating dtype, complex too, so that a
-complex-step check can look through it. ``kernels.py`` holds the compiled twins, under the same
+complex-step check can look through it. ``kernels`` holds the compiled twins, under the same
 names. The formulas: Rumelhart, Hinton and Williams, Nature 323 (1986) 533-536, equations 1 to 7.
 """
 

@@ -7,26 +7,14 @@ import re
 
 import numpy as np
 import pytest
+from small_models import X_TEST, X, make
 
 import ae_numpy
-from ae_numpy import Autoencoder, kernels, training
+from ae_numpy import kernels, training
 from ae_numpy.storage import checkpoint, npz
 from ae_numpy.storage.checkpoint import read_checkpoint
 
 ENGINES = ("numpy", "numba")
-X = np.random.default_rng(0).random((23, 6))
-X_TEST = np.random.default_rng(1).random((9, 6))
-
-
-def make(**settings) -> Autoencoder:
-    defaults = {
-        "hidden_layer_sizes": 3,
-        "learning_rate": 0.5,
-        "epochs": 3,
-        "random_state": 0,
-        "engine": "numpy",
-    }
-    return Autoencoder(**(defaults | settings))
 
 
 def assert_same_model(model, other) -> None:

@@ -8,14 +8,17 @@ import os
 import tracemalloc
 import zipfile
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
+import small_models
 
 from ae_numpy import Autoencoder
 from ae_numpy.storage import npz
 
 X = np.random.default_rng(0).random((11, 5))
+make = partial(small_models.make, hidden_layer_sizes=2, epochs=2, random_state=3)
 SETTINGS = (
     "hidden_layer_sizes",
     "learning_rate",
@@ -29,11 +32,6 @@ SETTINGS = (
     "random_state",
     "verbose",
 )
-
-
-def make(**settings) -> Autoencoder:
-    defaults = {"hidden_layer_sizes": 2, "epochs": 2, "random_state": 3, "engine": "numpy"}
-    return Autoencoder(**(defaults | settings))
 
 
 @pytest.fixture
@@ -681,3 +679,14 @@ def test_a_file_that_is_not_there_is_named(path):
 def test_a_directory_keeps_its_own_error(tmp_path):
     with pytest.raises(OSError, match=tmp_path.name):
         Autoencoder.load(tmp_path)
+
+
+def test_a_disk_that_fails_is_not_called_a_damaged_file(path, monkeypatch):
+    make().fit(X).save(path)
+
+    def fail(*args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        Autoencoder.load(path)
