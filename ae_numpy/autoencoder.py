@@ -26,10 +26,15 @@ from ae_numpy.training import EarlyStopping, History, Recipe, State, empty_histo
 from ae_numpy.validation import (
     PARAMETERS,
     BiasMask,
+    Data,
     LearningRate,
+    Rule,
     bias_mask,
+    checked_data,
     checked_samples,
     drawn_seed,
+    each,
+    of,
     rates_of_epochs,
 )
 
@@ -165,7 +170,8 @@ class Autoencoder(EstimatorMixin):
         X: ArrayLike,
         y: Any = None,
         *,
-        validation_data: ArrayLike | None = None,
+        target: ArrayLike | None = None,
+        validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
         callbacks: Sequence[Callback] = (),
         checkpoint: str | os.PathLike | None = None,
     ) -> Self:
@@ -177,8 +183,12 @@ class Autoencoder(EstimatorMixin):
             Samples, with values in [0, 1]. Not changed.
         y : ignored
             There for pipelines.
+        target : array-like, shape (n_samples, n_features), optional
+            What the output is compared with, with values in [0, 1]: X unless given. A denoising
+            autoencoder is trained by ``fit(noisy, target=clean)``.
         validation_data : array-like, shape (n_validation, n_features), optional
-            Samples whose mean squared error is taken after every epoch.
+            Samples whose mean squared error is taken after every epoch. With `target`, a tuple of
+            samples and their targets.
         callbacks : sequence of callables
             Each is called with the estimator at the end of every epoch, when `network_` and
             `history_` are those of this epoch. Training stops when one returns True.
@@ -210,6 +220,9 @@ class Autoencoder(EstimatorMixin):
         >>> ae = Autoencoder(2, epochs=3, random_state=0).fit(X[:15], validation_data=X[15:])
         >>> ae.history_["epoch"], len(ae.history_["val_mse"])
         ([1, 2, 3], 3)
+        >>> noisy = np.clip(X + np.random.default_rng(1).normal(scale=0.1, size=X.shape), 0, 1)
+        >>> ae.fit(noisy[:15], target=X[:15], validation_data=(noisy[15:], X[15:])).n_iter_
+        3
         """
         settings = self._settings()
         rates = rates_of_epochs(settings.learning_rate, settings.epochs)
@@ -217,23 +230,20 @@ class Autoencoder(EstimatorMixin):
         resumed_seed = stored.seed if stored and self.random_state is None else None
         recipe = _recipe(settings, rates, resumed_seed)
         names = feature_names(X)
-        network, X = _network_for(X, settings, recipe.seed)
-        if validation_data is not None:
-            validation_data = checked_samples(
-                validation_data, "validation_data", network.dtype, X.shape[1]
-            )
-        _check_callbacks(callbacks)
-        state = State(network.parameters, history=empty_history(validation_data is not None))
+        data = checked_data(X, y, target, settings.dtype, validation_data)
+        callbacks = _CALLBACKS(callbacks, "callbacks")
+        network = _new_network(data.X.shape[1], settings, recipe.seed)
+        state = State(network.parameters, history=empty_history(data.validation_data is not None))
         observers: list[Observer] = []
         if checkpoint is not None:
-            description = describe(network, network.parameters, X, recipe, validation_data)
+            description = describe(network, network.parameters, data.X, recipe, *data[1:])
             if stored is not None:
                 state = stored.state_for(description, rates)
             observers.append(CheckpointWriter(checkpoint, description, rates, state))
         self._accept(names)
-        return self._train(network, X, recipe, state, validation_data, callbacks, observers)
+        return self._train(network, data, recipe, state, callbacks, observers)
 
-    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def partial_fit(self, X: ArrayLike, y: Any = None, *, target: ArrayLike | None = None) -> Self:
         """Go on training, by one pass over these samples; the first call starts afresh.
 
         Parameters
@@ -241,6 +251,8 @@ class Autoencoder(EstimatorMixin):
         X : array-like, shape (n_samples, n_features)
             A part of the data, of any number of samples.
         y : ignored
+        target : array-like, shape (n_samples, n_features), optional
+            As in `fit`.
 
         Returns
         -------
@@ -263,18 +275,19 @@ class Autoencoder(EstimatorMixin):
         rates = settings.learning_rate
         if isinstance(rates, tuple):
             rates = rates[: epoch + 1]
-        recipe = _recipe(
-            settings, rates_of_epochs(rates, epoch + 1), self._seed if fitted else None, False
-        )
+        settings.early_stopping = False
+        seed = self._seed if fitted else None
+        recipe = _recipe(settings, rates_of_epochs(rates, epoch + 1), seed)
         if fitted:
             self._check_feature_names(X)
             network, history = self.network_, self.history_
-            X = checked_samples(X, "X", network.dtype, self.n_features_in_)
+            data = checked_data(X, y, target, network.dtype, n_features=self.n_features_in_)
         else:
             names, history = feature_names(X), empty_history(False)
-            network, X = _network_for(X, settings, recipe.seed)
+            data = checked_data(X, y, target, settings.dtype)
+            network = _new_network(data.X.shape[1], settings, recipe.seed)
             self._accept(names)
-        return self._train(network, X, recipe, State(network.parameters, history, epoch))
+        return self._train(network, data, recipe, State(network.parameters, history, epoch))
 
     def _settings(self) -> SimpleNamespace:
         """The parameters of the constructor in the form that is computed with."""
@@ -291,16 +304,15 @@ class Autoencoder(EstimatorMixin):
     def _train(
         self,
         network: Network,
-        X: Array,
+        data: Data,
         recipe: Recipe,
         state: State,
-        validation_data: Array | None = None,
         callbacks: Sequence[Callback] = (),
         observers: Sequence[Observer] = (),
     ) -> Self:
         """Train; whatever ends it, an error or an interrupt, keep the last state there was."""
         if self.verbose:
-            display = TrainingDisplay(len(recipe.learning_rates), X.shape, state)
+            display = TrainingDisplay(len(recipe.learning_rates), data.X.shape, state)
             observers = [*observers, display]
         self._keep(
             state, network_=network, learning_rates_=recipe.learning_rates, _seed=recipe.seed
@@ -309,12 +321,14 @@ class Autoencoder(EstimatorMixin):
             for observer in observers:
                 stack.enter_context(observer)
             try:
-                for state in train(network, X, recipe, state, validation_data):  # noqa: B020
+                for reached in train(network, data.X, recipe, state, *data[1:]):
+                    state = reached
                     for observer in observers:
                         observer.update(state)
                     if state.position == 0:
                         self._keep(state)
-                        if True in [callback(self) for callback in callbacks]:
+                        answers = [callback(self) for callback in callbacks]
+                        if any(isinstance(one, bool | np.bool_) and one for one in answers):
                             break
             finally:
                 self._keep(state)
@@ -565,9 +579,10 @@ class Autoencoder(EstimatorMixin):
         return model
 
 
-def _recipe(
-    settings: SimpleNamespace, rates: tuple[float, ...], seed: int | None, may_stop: bool = True
-) -> Recipe:
+_CALLBACKS = Rule("callables of the estimator", each(of(Callable)))
+
+
+def _recipe(settings: SimpleNamespace, rates: tuple[float, ...], seed: int | None) -> Recipe:
     """What training needs to know; the seed is drawn where none is given."""
     stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
     return Recipe(
@@ -576,22 +591,16 @@ def _recipe(
         shuffle=settings.shuffle,
         # Of a copy: a generator moves on in `_accept`.
         seed=drawn_seed(deepcopy(settings.random_state)) if seed is None else seed,
-        early_stopping=stopping if settings.early_stopping and may_stop else None,
+        early_stopping=stopping if settings.early_stopping else None,
     )
 
 
-def _network_for(X: ArrayLike, settings: SimpleNamespace, seed: int) -> tuple[Network, Array]:
-    """Check the samples, and make a network of their width with its initial parameters."""
-    X = checked_samples(X, "X", settings.dtype)
-    sizes = (X.shape[1], *settings.hidden_layer_sizes, X.shape[1])
+def _new_network(n_features: int, settings: SimpleNamespace, seed: int) -> Network:
+    """Return a network with its initial parameters."""
+    sizes = (n_features, *settings.hidden_layer_sizes, n_features)
     mask = bias_mask(settings.bias, sizes)
     architecture = Architecture(sizes, mask, settings.backprop, settings.dtype, settings.engine)
     get_engine(settings.engine)  # says now if it is not there
     given = settings.initial_parameters
     parameters = initial_parameters(architecture, settings.weight_init, seed, given)
-    return Network.of(architecture, parameters), X
-
-
-def _check_callbacks(callbacks: Sequence[Callback]) -> None:
-    if not np.iterable(callbacks) or not all(callable(callback) for callback in callbacks):
-        raise TypeError(f"callbacks must be callables of the estimator, got {callbacks!r}")
+    return Network.of(architecture, parameters)

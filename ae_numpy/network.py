@@ -349,14 +349,19 @@ class Network(Architecture):
             x = engine.sigmoid_forward(engine.dense_forward(x, layer.W, layer.b))
         return x
 
-    def squared_errors(self, X: Array, parameters: Array | None = None) -> NDArray[np.float64]:
-        """Squared error of each reconstructed sample, summed over its features.
+    def squared_errors(
+        self, X: Array, parameters: Array | None = None, target: Array | None = None
+    ) -> NDArray[np.float64]:
+        """Squared error of each sample's output, summed over its features.
 
         Parameters
         ----------
         X : array, shape (n_samples, n_features)
         parameters : array, shape (P,), optional
             Used in place of the network's own.
+
+        target : array, shape (n_samples, n_outputs), optional
+            What the outputs are compared with: X unless given.
 
         Returns
         -------
@@ -365,7 +370,7 @@ class Network(Architecture):
         Raises
         ------
         ValueError
-            If `X` has another width.
+            If `X` or `target` has another shape.
 
         Examples
         --------
@@ -374,12 +379,14 @@ class Network(Architecture):
         """
         parameters = self.parameters if parameters is None else parameters
         X = _checked_batch(X, "X", self.layer_sizes[0], parameters)
+        target = X if target is None else target
+        target = _checked_batch(target, "target", self.layer_sizes[-1], parameters, X)
         engine = get_engine(self.engine)
         errors = np.empty(len(X))
         for start in range(0, len(X), _ROWS_PER_BLOCK):
-            x = X[start : start + _ROWS_PER_BLOCK]
-            output = self.propagate(x, parameters)
-            errors[start : start + _ROWS_PER_BLOCK] = engine.squared_errors(output, x)
+            block = slice(start, start + _ROWS_PER_BLOCK)
+            output = self.propagate(X[block], parameters)
+            errors[block] = engine.squared_errors(output, target[block])
         return errors
 
 

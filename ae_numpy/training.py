@@ -21,6 +21,7 @@ from ae_numpy.network import Network
 from ae_numpy.reference import Array
 
 History = dict[str, list]
+ValidationData = Array | tuple[Array, Array]
 Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 
 # How much work a chunk is, in multiply-adds: about 20 ms on one core. A number of operations and
@@ -128,9 +129,10 @@ def train(
     X: Array,
     recipe: Recipe,
     state: State,
-    validation_data: Array | None = None,
+    validation_data: ValidationData | None = None,
+    target: Array | None = None,
 ) -> Iterator[State]:
-    """Train a network to reproduce its input; yield the state after each chunk and each epoch.
+    """Train a network to reproduce its target; yield the state after each chunk and each epoch.
 
     This is stochastic gradient descent (Robbins and Monro, A stochastic approximation method,
     1951), whose step `train_batches` takes.
@@ -144,7 +146,10 @@ def train(
     state : State
         Where to start, or to go on.
     validation_data : array, shape (n_validation, n_features), optional
-        Its mean squared error is taken at the end of every epoch.
+        Its mean squared error is taken at the end of every epoch. A tuple of samples and what
+        their outputs are compared with, if that is not the samples themselves.
+    target : array, shape (n_samples, n_features), optional
+        What the outputs are compared with: X unless given.
 
     Yields
     ------
@@ -164,7 +169,7 @@ def train(
     >>> last.epoch, second_mse < first_mse
     (2, True)
     """
-    step_through = _bound_steps(network, X, recipe.batch_size)
+    step_through = _bound_steps(network, X, target, recipe.batch_size)
     chunk = chunk_size(network, recipe.batch_size)
     while state.epoch < len(recipe.learning_rates) and not stops_early(recipe, state.history):
         order = epoch_order(len(X), state.epoch, recipe)
@@ -176,18 +181,19 @@ def train(
         yield state
 
 
-def _bound_steps(network: Architecture, X: Array, batch_size: int) -> Steps:
-    """Return the engine's `train_batches` for this network and these samples.
+def _bound_steps(network: Architecture, X: Array, target: Array | None, batch_size: int) -> Steps:
+    """Return the engine's `train_batches` for this network, these samples and their targets.
 
     What is left to give are the parameters to start from, the rows to train on, and the rate. A
     batch too large for one call of a kernel is trained on by the plain twin, engine or not.
     """
-    step, prepared = train_batches, X
+    step = train_batches
     if network.engine == "numba" and batch_size <= _CHUNKS_IN_A_CALL * chunk_size(network, 1):
         kernels = get_engine("numba")
-        step, prepared = kernels.train_batches, kernels.prepare(X)
+        step, X = kernels.train_batches, kernels.prepare(X)
+        target = None if target is None else kernels.prepare(target)
     return lambda parameters, rows, rate: step(
-        network, parameters, prepared, rows, batch_size, rate
+        network, parameters, X, rows, batch_size, rate, target
     )
 
 
@@ -213,20 +219,42 @@ def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: Stat
 
 
 def _after_epoch(
-    network: Architecture, X: Array, validation_data: Array | None, state: State
+    network: Architecture, X: Array, validation_data: ValidationData | None, state: State
 ) -> State:
     """Evaluate, and note the epoch in the history."""
     started = time.perf_counter()
     entry = {"epoch": state.epoch + 1, "train_mse": state.squared_error / X.size}
     if validation_data is not None:
-        errors = Network.of(network, state.parameters).squared_errors(validation_data)
-        entry["val_mse"] = float(errors.sum() / validation_data.size)
+        samples, target = in_pair(validation_data)
+        errors = Network.of(network, state.parameters).squared_errors(samples, target=target)
+        entry["val_mse"] = float(errors.sum() / samples.size)
     entry["seconds"] = state.seconds + time.perf_counter() - started
     best = state.best_parameters
     if "val_mse" in entry and entry["val_mse"] < min(state.history.get("val_mse") or [np.inf]):
         best = state.parameters
     history = {key: [*values, entry.get(key, np.nan)] for key, values in state.history.items()}
     return State(state.parameters, history, epoch=state.epoch + 1, best_parameters=best)
+
+
+def in_pair(validation_data: ValidationData) -> tuple[Array, Array | None]:
+    """Return samples and their targets, None if these are the samples themselves.
+
+    Parameters
+    ----------
+    validation_data : array, shape (n_validation, n_features), or a tuple of two
+
+    Returns
+    -------
+    samples : array, shape (n_validation, n_features)
+    target : array, shape (n_validation, n_features), or None
+
+    Examples
+    --------
+    >>> samples, target = in_pair(np.ones((2, 3)))
+    >>> samples.shape, target is None
+    ((2, 3), True)
+    """
+    return validation_data if isinstance(validation_data, tuple) else (validation_data, None)
 
 
 def stops_early(recipe: Recipe, history: History) -> bool:

@@ -220,20 +220,96 @@ def drawn_seed(random_state: Any) -> int:
 # ------------------------------------------------------------------------------------ the samples
 
 
+class Data(NamedTuple):
+    """Samples to train on, samples to evaluate on, and targets where they are not the samples."""
+
+    X: NDArray[np.floating]
+    validation_data: Any = None  # a matrix; with `target`, a tuple of samples and targets
+    target: NDArray[np.floating] | None = None
+
+
+def checked_data(
+    X: ArrayLike,
+    y: Any,
+    target: ArrayLike | None,
+    dtype: np.dtype,
+    validation_data: Any = None,
+    n_features: int | None = None,
+) -> Data:
+    """Return what `fit` is given, checked; warn of a `y` that looks like targets."""
+    X = checked_samples(X, "X", dtype, n_features, is_target=target is None)
+    if target is not None:
+        target = _checked_target(target, "target", X, "X")
+        if validation_data is not None:
+            validation_data = _checked_pair(validation_data, dtype, X.shape[1])
+        return Data(X, validation_data, target)
+    if isinstance(validation_data, tuple):
+        raise ValueError(
+            "validation_data must be one matrix where there is no target, got a tuple of "
+            f"{len(validation_data)}: pass the first of them alone"
+        )
+    if validation_data is not None:
+        validation_data = checked_samples(validation_data, "validation_data", dtype, X.shape[1])
+    _warn_of_targets(y, X)
+    return Data(X, validation_data)
+
+
+def _checked_pair(
+    validation_data: Any, dtype: np.dtype, n_features: int
+) -> tuple[NDArray, NDArray]:
+    if not isinstance(validation_data, tuple) or len(validation_data) != 2:
+        raise ValueError(
+            "validation_data must be a tuple of samples and targets where there is a target, got "
+            f"{shown(validation_data)}"
+        )
+    names = "validation_data[0]", "validation_data[1]"
+    X = checked_samples(validation_data[0], names[0], dtype, n_features, is_target=False)
+    return X, _checked_target(validation_data[1], names[1], X, names[0])
+
+
+def _checked_target(target: ArrayLike, name: str, X: NDArray, of: str) -> NDArray[np.floating]:
+    checked = checked_samples(target, name, X.dtype)
+    if checked.shape != X.shape:
+        raise ValueError(f"{name} must have the shape of {of}, {X.shape}, got {checked.shape}")
+    return checked
+
+
+def _warn_of_targets(y: Any, X: NDArray) -> None:
+    try:
+        given = np.asarray(y)
+        looks_like_targets = given.shape == X.shape and not np.array_equal(given.astype(X.dtype), X)
+    except (TypeError, ValueError):  # no numbers
+        return
+    if looks_like_targets:
+        warnings.warn(
+            "y is ignored, and differs from X, whose shape it has: to compare the output with it, "
+            "pass it as target",
+            UserWarning,
+            stacklevel=level_of_the_caller(),
+        )
+
+
 def checked_samples(
-    X: ArrayLike, name: str, dtype: np.dtype, n_features: int | None = None
+    X: ArrayLike,
+    name: str,
+    dtype: np.dtype,
+    n_features: int | None = None,
+    *,
+    is_target: bool = True,
 ) -> NDArray[np.floating]:
     """Return samples as a C-contiguous matrix of this dtype; X itself where it is one already.
 
     Parameters
     ----------
     X : array-like, shape (n_samples, n_features)
-        Finite numbers; one UserWarning where some lie outside [0, 1].
+        Finite numbers.
     name : str
         What the errors call it.
     dtype : numpy.dtype
     n_features : int, optional
         How many features there must be.
+    is_target : bool
+        Whether the output is compared with them: then values outside [0, 1] are a UserWarning.
 
     Returns
     -------
@@ -267,7 +343,7 @@ def checked_samples(
         )
     with np.errstate(over="ignore"):  # a number too large for the dtype becomes inf, seen below
         samples = _converted(given, dtype)
-    _check_values(samples, name, given.dtype)
+    _check_values(samples, name, given.dtype, is_target)
     return samples
 
 
@@ -302,7 +378,9 @@ def _numeric_array(X: ArrayLike, name: str) -> NDArray:
     return given
 
 
-def _check_values(samples: NDArray[np.floating], name: str, given_dtype: np.dtype) -> None:
+def _check_values(
+    samples: NDArray[np.floating], name: str, given_dtype: np.dtype, is_target: bool
+) -> None:
     """Reject what is not finite, and warn of what a sigmoid cannot reach."""
     lowest, highest = samples.min(), samples.max()  # both are NaN if there is one
     if not (np.isfinite(lowest) and np.isfinite(highest)):
@@ -312,7 +390,7 @@ def _check_values(samples: NDArray[np.floating], name: str, given_dtype: np.dtyp
             f"Input {name} contains {what} (at row {row}, column {column}); expected finite "
             f"numbers that {samples.dtype} can hold."
         )
-    if lowest < 0 or highest > 1:
+    if is_target and (lowest < 0 or highest > 1):
         hint = " Divide by 255 to scale grey levels." if given_dtype.kind in "iu" else ""
         warnings.warn(
             f"{name} has values in [{lowest:g}, {highest:g}], but a sigmoid reaches (0, 1) only; "

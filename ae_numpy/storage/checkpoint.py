@@ -25,7 +25,14 @@ from numpy.typing import NDArray
 from ae_numpy.architecture import Architecture
 from ae_numpy.reference import Array
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
-from ae_numpy.training import Recipe, State, chunk_size, empty_history
+from ae_numpy.training import (
+    Recipe,
+    State,
+    ValidationData,
+    chunk_size,
+    empty_history,
+    in_pair,
+)
 from ae_numpy.validation import (
     PARAMETERS,
     checked,
@@ -59,7 +66,8 @@ def describe(
     parameters: Array,
     X: Array,
     recipe: Recipe,
-    validation_data: Array | None = None,
+    validation_data: ValidationData | None = None,
+    target: Array | None = None,
 ) -> dict[str, Any]:
     """Describe what the bits of a training depend on, but for its learning rates.
 
@@ -71,6 +79,8 @@ def describe(
     X : array, shape (n_samples, n_features)
     recipe : Recipe
     validation_data : array, shape (n_validation, n_features), optional
+        A tuple of samples and targets, if these differ.
+    target : array, shape (n_samples, n_features), optional
 
     Returns
     -------
@@ -86,9 +96,12 @@ def describe(
     """
     settings = asdict(recipe)
     del settings["learning_rates"]  # compared as far as they have been used
+    samples, their_target = (None, None) if validation_data is None else in_pair(validation_data)
+    targets = {"target": target, "target of validation_data": their_target}
     return {
         "X": _fingerprint(X),
-        "validation_data": None if validation_data is None else _fingerprint(validation_data),
+        "validation_data": None if samples is None else _fingerprint(samples),
+        **{name: _fingerprint(array) for name, array in targets.items() if array is not None},
         "layer sizes": list(network.layer_sizes),
         "bias": _fingerprint(network.bias_mask),
         "initial parameters": _fingerprint(parameters),
