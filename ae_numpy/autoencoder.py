@@ -281,6 +281,7 @@ class Autoencoder(EstimatorMixin):
         if fitted:
             self._check_feature_names(X)
             network, history = self.network_, self.history_
+            get_engine(network.engine)  # says now if it is not there
             data = checked_data(X, y, target, network.dtype, n_features=self.n_features_in_)
         else:
             names, history = feature_names(X), empty_history(False)

@@ -94,10 +94,10 @@ def test_the_samples_as_target_change_no_bit(engine, batch_size, dtype):
 @every_engine
 def test_a_batch_that_is_made_in_parts_has_the_same_targets(engine):
     """Batches of more than four chunks."""
-    settings = {"batch_size": 100, "dtype": "float64", "epochs": 1}
+    settings = {"batch_size": 100, "dtype": "float64"}
     data = np.tile(X, (5, 1))[:100]
     clean = np.tile(CLEAN, (5, 1))[:100]
-    model = make(engine=engine, **settings).fit(data, target=clean)
+    model = make(engine=engine, epochs=1, **settings).fit(data, target=clean)
     start = make(epochs=0, **settings).fit(data).network_
     gradient = start.backward(start.forward(data), clean)
     assert_close(parameters(model) - start.parameters, -0.5 * gradient, 1e-12)
@@ -157,9 +157,10 @@ def test_a_checkpoint_is_continued_bit_for_bit(monkeypatch, tmp_path, engine, k)
 
     data = {"target": CLEAN, "validation_data": (X_TEST, CLEAN_TEST)}
     path = tmp_path / "run.npz"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(module, "train_batches", interrupted)
-        make(engine=engine).fit(X, **data, checkpoint=path)
+        with pytest.raises(KeyboardInterrupt):
+            make(engine=engine).fit(X, **data, checkpoint=path)
     resumed = make(engine=engine).fit(X, **data, checkpoint=path)
     assert bits(resumed) == bits(make(engine=engine).fit(X, **data))
 
@@ -212,7 +213,7 @@ FAULTS = {
     ),
     "a validation target of another shape": (
         {"target": CLEAN, "validation_data": (X_TEST, CLEAN)},
-        r"validation_data\[1\] must have the shape of validation_data\[0\], \(9, 6\), got \(23, 6\)",
+        r"validation_data\[1\] must have the shape of validation_data\[0\], .*got \(23, 6\)",
     ),
     "a tuple without target": (
         {"validation_data": (X_TEST, CLEAN_TEST)},
@@ -236,14 +237,14 @@ def test_what_does_not_fit_is_refused_by_name(fault):
     np.testing.assert_array_equal(parameters(model), numbers)
 
 
-@pytest.mark.parametrize("fault", [name for name in FAULTS if "valid" not in str(FAULTS[name])])
+@pytest.mark.parametrize("fault", [name for name in FAULTS if set(FAULTS[name][0]) == {"target"}])
 def test_partial_fit_refuses_the_same(fault):
     data, message = FAULTS[fault]
     with pytest.raises(ValueError, match=message):
         make().fit(X).partial_fit(X, **data)
 
 
-# -------------------------------------------------------------------------------------- the warnings
+# ------------------------------------------------------------------------------------ the warnings
 
 
 def warned_by(use) -> list[str]:
