@@ -34,6 +34,7 @@ PUBLIC_MODULES = (
     "ae_numpy.reference",
     "ae_numpy.kernels",
     "ae_numpy.engine",
+    "ae_numpy.architecture",
     "ae_numpy.network",
     "ae_numpy.initialization",
     "ae_numpy.training",
