@@ -28,13 +28,11 @@ from ae_numpy.validation import (
     BiasMask,
     Data,
     LearningRate,
-    Rule,
     bias_mask,
+    callables,
     checked_data,
     checked_samples,
     drawn_seed,
-    each,
-    of,
     rates_of_epochs,
 )
 
@@ -228,10 +226,13 @@ class Autoencoder(EstimatorMixin):
         rates = rates_of_epochs(settings.learning_rate, settings.epochs)
         stored = None if checkpoint is None else read_checkpoint(checkpoint)
         resumed_seed = stored.seed if stored and self.random_state is None else None
-        recipe = _recipe(settings, rates, resumed_seed)
+        stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
+        recipe = _recipe(
+            settings, rates, resumed_seed, stopping if settings.early_stopping else None
+        )
         names = feature_names(X)
         data = checked_data(X, y, target, settings.dtype, validation_data)
-        callbacks = _CALLBACKS(callbacks, "callbacks")
+        callbacks = callables(callbacks, "callbacks")
         network = _new_network(data.X.shape[1], settings, recipe.seed)
         state = State(network.parameters, history=empty_history(data.validation_data is not None))
         observers: list[Observer] = []
@@ -275,7 +276,6 @@ class Autoencoder(EstimatorMixin):
         rates = settings.learning_rate
         if isinstance(rates, tuple):
             rates = rates[: epoch + 1]
-        settings.early_stopping = False
         seed = self._seed if fitted else None
         recipe = _recipe(settings, rates_of_epochs(rates, epoch + 1), seed)
         if fitted:
@@ -531,17 +531,9 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        write_model(
-            path,
-            StoredModel(
-                self.network_,
-                self.history_,
-                self.learning_rates_,
-                self._seed,
-                self.get_params(),
-                vars(self).get("feature_names_in_"),
-            ),
-        )
+        names = vars(self).get("feature_names_in_")
+        learned = self.network_, self.history_, self.learning_rates_, self._seed
+        write_model(path, StoredModel(*learned, self.get_params(), names))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -580,20 +572,16 @@ class Autoencoder(EstimatorMixin):
         return model
 
 
-_CALLBACKS = Rule("callables of the estimator", each(of(Callable)))
-
-
-def _recipe(settings: SimpleNamespace, rates: tuple[float, ...], seed: int | None) -> Recipe:
+def _recipe(
+    settings: SimpleNamespace,
+    rates: tuple[float, ...],
+    seed: int | None,
+    stopping: EarlyStopping | None = None,
+) -> Recipe:
     """What training needs to know; the seed is drawn where none is given."""
-    stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
-    return Recipe(
-        learning_rates=rates,
-        batch_size=settings.batch_size,
-        shuffle=settings.shuffle,
-        # Of a copy: a generator moves on in `_accept`.
-        seed=drawn_seed(deepcopy(settings.random_state)) if seed is None else seed,
-        early_stopping=stopping if settings.early_stopping else None,
-    )
+    if seed is None:  # from a copy: a generator moves on in `_accept`
+        seed = drawn_seed(deepcopy(settings.random_state))
+    return Recipe(rates, settings.batch_size, settings.shuffle, seed, stopping)
 
 
 def _new_network(n_features: int, settings: SimpleNamespace, seed: int) -> Network:
