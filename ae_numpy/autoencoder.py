@@ -28,13 +28,12 @@ from ae_numpy.validation import (
     BiasMask,
     Data,
     LearningRate,
-    Rule,
     bias_mask,
+    callables,
+    checked,
     checked_data,
     checked_samples,
     drawn_seed,
-    each,
-    of,
     rates_of_epochs,
 )
 
@@ -227,13 +226,15 @@ class Autoencoder(EstimatorMixin):
         settings = self._settings()
         rates = rates_of_epochs(settings.learning_rate, settings.epochs)
         stored = None if checkpoint is None else read_checkpoint(checkpoint)
-        resumed_seed = stored.seed if stored and self.random_state is None else None
-        recipe = _recipe(settings, rates, resumed_seed)
+        if stored and settings.random_state is None:
+            settings.seed = stored.seed
+        stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
+        recipe = _recipe(settings, rates, stopping if settings.early_stopping else None)
         names = feature_names(X)
         data = checked_data(X, y, target, settings.dtype, validation_data)
-        callbacks = _CALLBACKS(callbacks, "callbacks")
-        network = _new_network(data.X.shape[1], settings, recipe.seed)
-        state = State(network.parameters, history=empty_history(data.validation_data is not None))
+        callbacks = callables(callbacks, "callbacks")
+        network = _new_network(data.X.shape[1], settings)
+        state = State(network.parameters, empty_history(data.validation_data is not None))
         observers: list[Observer] = []
         if checkpoint is not None:
             description = describe(network, network.parameters, data.X, recipe, *data[1:])
@@ -275,10 +276,9 @@ class Autoencoder(EstimatorMixin):
         rates = settings.learning_rate
         if isinstance(rates, tuple):
             rates = rates[: epoch + 1]
-        settings.early_stopping = False
-        seed = self._seed if fitted else None
-        recipe = _recipe(settings, rates_of_epochs(rates, epoch + 1), seed)
+        rates = rates_of_epochs(rates, epoch + 1)
         if fitted:
+            settings.seed = self._seed
             self._check_feature_names(X)
             network, history = self.network_, self.history_
             get_engine(network.engine)  # says now if it is not there
@@ -286,16 +286,18 @@ class Autoencoder(EstimatorMixin):
         else:
             names, history = feature_names(X), empty_history(False)
             data = checked_data(X, y, target, settings.dtype)
-            network = _new_network(data.X.shape[1], settings, recipe.seed)
+            network = _new_network(data.X.shape[1], settings)
             self._accept(names)
-        return self._train(network, data, recipe, State(network.parameters, history, epoch))
+        state = State(network.parameters, history, epoch)
+        return self._train(network, data, _recipe(settings, rates), state)
 
     def _settings(self) -> SimpleNamespace:
         """The parameters of the constructor in the form that is computed with."""
-        given = vars(self)
-        return SimpleNamespace(
-            **{name: rule(given[name], name) for name, rule in PARAMETERS.items() if name in given}
-        )
+        given = {name: value for name, value in vars(self).items() if name in PARAMETERS}
+        settings = SimpleNamespace(**{name: checked(name, value) for name, value in given.items()})
+        # From a copy: a generator moves on in `_accept`.
+        settings.seed = drawn_seed(deepcopy(settings.random_state))
+        return settings
 
     def _accept(self, names: NDArray | None) -> None:
         """Nothing can be refused any more: a generator moves on, the features' names are kept."""
@@ -312,12 +314,10 @@ class Autoencoder(EstimatorMixin):
         observers: Sequence[Observer] = (),
     ) -> Self:
         """Train; whatever ends it, an error or an interrupt, keep the last state there was."""
+        rates, seed = recipe.learning_rates, recipe.seed
         if self.verbose:
-            display = TrainingDisplay(len(recipe.learning_rates), data.X.shape, state)
-            observers = [*observers, display]
-        self._keep(
-            state, network_=network, learning_rates_=recipe.learning_rates, _seed=recipe.seed
-        )
+            observers = [*observers, TrainingDisplay(len(rates), data.X.shape, state)]
+        self._keep(state, network_=network, learning_rates_=rates, _seed=seed)
         with ExitStack() as stack:
             for observer in observers:
                 stack.enter_context(observer)
@@ -531,17 +531,9 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        write_model(
-            path,
-            StoredModel(
-                self.network_,
-                self.history_,
-                self.learning_rates_,
-                self._seed,
-                self.get_params(),
-                vars(self).get("feature_names_in_"),
-            ),
-        )
+        names = vars(self).get("feature_names_in_")
+        learned = self.network_, self.history_, self.learning_rates_, self._seed
+        write_model(path, StoredModel(*learned, self.get_params(), names))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -580,28 +572,17 @@ class Autoencoder(EstimatorMixin):
         return model
 
 
-_CALLBACKS = Rule("callables of the estimator", each(of(Callable)))
+def _recipe(
+    settings: SimpleNamespace, rates: tuple[float, ...], stopping: EarlyStopping | None = None
+) -> Recipe:
+    return Recipe(rates, settings.batch_size, settings.shuffle, settings.seed, stopping)
 
 
-def _recipe(settings: SimpleNamespace, rates: tuple[float, ...], seed: int | None) -> Recipe:
-    """What training needs to know; the seed is drawn where none is given."""
-    stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
-    return Recipe(
-        learning_rates=rates,
-        batch_size=settings.batch_size,
-        shuffle=settings.shuffle,
-        # Of a copy: a generator moves on in `_accept`.
-        seed=drawn_seed(deepcopy(settings.random_state)) if seed is None else seed,
-        early_stopping=stopping if settings.early_stopping else None,
-    )
-
-
-def _new_network(n_features: int, settings: SimpleNamespace, seed: int) -> Network:
+def _new_network(n_features: int, settings: SimpleNamespace) -> Network:
     """Return a network with its initial parameters."""
     sizes = (n_features, *settings.hidden_layer_sizes, n_features)
     mask = bias_mask(settings.bias, sizes)
     architecture = Architecture(sizes, mask, settings.backprop, settings.dtype, settings.engine)
     get_engine(settings.engine)  # says now if it is not there
-    given = settings.initial_parameters
-    parameters = initial_parameters(architecture, settings.weight_init, seed, given)
-    return Network.of(architecture, parameters)
+    start = settings.weight_init, settings.seed, settings.initial_parameters
+    return Network.of(architecture, initial_parameters(architecture, *start))

@@ -325,8 +325,8 @@ def plot_network(
     floor = min(heights[-1] for heights in layers) - 1
     below = floor - (0.7 if bias else -0.2)
     for k, heights in enumerate(layers):
-        ax.scatter(np.full(len(heights), k), heights, s=220, color="white", edgecolor=_INK,
-                   zorder=3, gid=f"units {k}")  # fmt: skip
+        places = np.full(len(heights), k), heights
+        ax.scatter(*places, s=220, color="white", edgecolor=_INK, zorder=3, gid=f"units {k}")
         if sizes[k] > limits[k]:
             ax.scatter([k] * 3, [-0.25, 0, 0.25], s=7, color=_INK, gid=f"dots {k}")
         ax.text(k, below, labels[k], ha="center", va="top", color=_INK)

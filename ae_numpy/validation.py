@@ -23,6 +23,7 @@ _ROWS_AT_ONCE = 4096
 
 BiasMask = bool | Sequence[ArrayLike]
 LearningRate = float | Sequence[float] | Callable[[int], float]
+Samples = NDArray[np.floating]
 
 
 # ---------------------------------------------------------------------------- kinds of parameters
@@ -35,9 +36,8 @@ _short.maxstring = _short.maxother = 80
 
 def shown(value: Any) -> str:
     """Return a value as a message shows it: a file may hold a text of any length."""
-    if isinstance(value, np.ndarray) and value.size > 8:
-        return f"an array of shape {value.shape} and dtype {value.dtype}"
-    return _short.repr(value)
+    is_large = isinstance(value, np.ndarray) and value.size > 8
+    return f"an array of shape {value.shape}" if is_large else _short.repr(value)
 
 
 class Rule(NamedTuple):
@@ -65,9 +65,8 @@ def of(kind: Any, allowed: Converter = lambda _: True, to: Converter = lambda x:
     """Convert a value of this kind; no truth value is a number, so that swapped ones are seen."""
 
     def convert(value: Any) -> Any:
-        require(
-            isinstance(value, kind) and (kind is _TRUTH or not isinstance(value, bool)), TypeError
-        )
+        require(isinstance(value, kind), TypeError)
+        require(kind is _TRUTH or not isinstance(value, bool), TypeError)
         require(allowed(value))
         return to(value)
 
@@ -78,10 +77,8 @@ def each(convert: Converter, at_least: int = 0) -> Converter:
     """Convert the items of a sequence, of this many or more."""
 
     def convert_all(value: Any) -> tuple:
-        if isinstance(value, np.ndarray):
-            require(value.ndim > 0, TypeError)
-        else:
-            require(isinstance(value, Sequence) and not isinstance(value, str | bytes), TypeError)
+        is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+        require(is_sequence or (isinstance(value, np.ndarray) and value.ndim > 0), TypeError)
         require(len(value) >= at_least)
         return tuple(map(convert, value))
 
@@ -129,22 +126,19 @@ def _dtype(value: Any) -> np.dtype:
 
 _TRUTH = bool | np.bool_
 _DRAWN_FROM = np.random.Generator | np.random.RandomState | None
-_positive = integer(1).convert
 
 flag = Rule("True or False", of(_TRUTH, to=bool))
 number = Rule("a finite number of at least 0", of(Real, lambda x: 0 <= float(x) < np.inf, float))
+callables = Rule("a sequence of callables", each(of(Callable)))
+_size = integer(1).convert
+_sizes = either(each(_size, at_least=1), lambda size: (_size(size),))
+_rates = either(of(Callable), either(each(number.convert), number.convert))
 
 PARAMETERS: dict[str, Rule] = {
-    "layer_sizes": Rule("two or more positive integers", each(_positive, at_least=2)),
-    "hidden_layer_sizes": Rule(
-        "a positive integer or a tuple of one or more of them",
-        either(each(_positive, at_least=1), lambda size: (_positive(size),)),
-    ),
+    "layer_sizes": Rule("two or more positive integers", each(_size, at_least=2)),
+    "hidden_layer_sizes": Rule("a positive integer or a tuple of one or more of them", _sizes),
     "bias": Rule("True, False or one boolean array per layer", either(flag.convert, each(_mask))),
-    "learning_rate": Rule(
-        f"{number.expected}, one per epoch or a callable of the epoch",
-        either(of(Callable), either(each(number.convert), number.convert)),
-    ),
+    "learning_rate": Rule(f"{number.expected}, one per epoch or a callable of the epoch", _rates),
     "epochs": integer(0),
     "batch_size": integer(1),
     "shuffle": flag,
@@ -153,13 +147,11 @@ PARAMETERS: dict[str, Rule] = {
     "engine": one_of(*ENGINES),
     "dtype": Rule("'float32' or 'float64'", _dtype),
     "random_state": Rule(
-        "None, an integer of at least 0 or a numpy.random.Generator",
+        f"None, {integer(0).expected} or a numpy.random.Generator",
         either(of(_DRAWN_FROM), integer(0).convert),
     ),
     "verbose": integer(0),
-    "initial_parameters": Rule(
-        "a dict of arrays", of(Mapping | None, to=lambda given: given or {})
-    ),
+    "initial_parameters": Rule("a dict of arrays", of(Mapping | None, to=lambda x: x or {})),
     "early_stopping": flag,
     "n_iter_no_change": integer(1),
     "tol": number,
@@ -204,17 +196,12 @@ def rates_of_epochs(learning_rate: Any, epochs: int) -> tuple[float, ...]:
 
 
 def drawn_seed(random_state: Any) -> int:
-    """Return the seed of everything random in one training run.
-
-    A generator is asked for one number; None takes entropy from the operating system.
-    """
-    if random_state is None:
-        return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
+    """Return the seed of everything random in one training run; a generator gives one number."""
+    if isinstance(random_state, int):
+        return random_state
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31))
-    return random_state
+    return int(np.random.default_rng(random_state).integers(2**63))  # None: from the system
 
 
 # ------------------------------------------------------------------------------------ the samples
@@ -223,9 +210,9 @@ def drawn_seed(random_state: Any) -> int:
 class Data(NamedTuple):
     """Samples to train on, samples to evaluate on, and targets where they are not the samples."""
 
-    X: NDArray[np.floating]
+    X: Samples
     validation_data: Any = None  # a matrix; with `target`, a tuple of samples and targets
-    target: NDArray[np.floating] | None = None
+    target: Samples | None = None
 
 
 def checked_data(
@@ -237,66 +224,57 @@ def checked_data(
     n_features: int | None = None,
 ) -> Data:
     """Return what `fit` is given, checked; warn of a `y` that looks like targets."""
-    X = checked_samples(X, "X", dtype, n_features, is_target=target is None)
+    name = "validation_data"
     if target is not None:
-        target = _checked_target(target, "target", X, "X")
+        samples, target = _checked_pair(X, target, ("X", "target"), dtype, n_features)
         if validation_data is not None:
-            validation_data = _checked_pair(validation_data, dtype, X.shape[1])
-        return Data(X, validation_data, target)
-    if isinstance(validation_data, tuple):
-        raise ValueError(
-            "validation_data must be one matrix where there is no target, got a tuple of "
-            f"{len(validation_data)}: pass the first of them alone"
-        )
+            X, Y = _PAIR(validation_data, name)
+            names = f"{name}[0]", f"{name}[1]"
+            validation_data = _checked_pair(X, Y, names, dtype, samples.shape[1])
+        return Data(samples, validation_data, target)
+    samples = checked_samples(X, "X", dtype, n_features)
     if validation_data is not None:
-        validation_data = checked_samples(validation_data, "validation_data", dtype, X.shape[1])
-    _warn_of_targets(y, X)
-    return Data(X, validation_data)
+        validation_data = _MATRIX(validation_data, name)
+        validation_data = checked_samples(validation_data, name, dtype, samples.shape[1])
+    _warn_of_targets(y, samples)
+    return Data(samples, validation_data)
+
+
+_PAIR = Rule("a tuple (X, target), as there is a target", of(tuple, lambda pair: len(pair) == 2))
+_MATRIX = Rule(
+    "one matrix, as there is no target: pass the first of a tuple alone",
+    of(object, lambda value: not isinstance(value, tuple)),
+)
 
 
 def _checked_pair(
-    validation_data: Any, dtype: np.dtype, n_features: int
-) -> tuple[NDArray, NDArray]:
-    if not isinstance(validation_data, tuple) or len(validation_data) != 2:
-        raise ValueError(
-            "validation_data must be a tuple of samples and targets where there is a target, got "
-            f"{shown(validation_data)}"
-        )
-    names = "validation_data[0]", "validation_data[1]"
-    X = checked_samples(validation_data[0], names[0], dtype, n_features, is_target=False)
-    return X, _checked_target(validation_data[1], names[1], X, names[0])
+    X: ArrayLike, target: ArrayLike, names: tuple[str, str], dtype: np.dtype, n_features: int | None
+) -> tuple[Samples, Samples]:
+    samples = checked_samples(X, names[0], dtype, n_features, in_reach=False)
+    checked = checked_samples(target, names[1], dtype)
+    if checked.shape != samples.shape:
+        expected = f"must have the shape of {names[0]}, {samples.shape}"
+        raise ValueError(f"{names[1]} {expected}, got {checked.shape}")
+    return samples, checked
 
 
-def _checked_target(target: ArrayLike, name: str, X: NDArray, of: str) -> NDArray[np.floating]:
-    checked = checked_samples(target, name, X.dtype)
-    if checked.shape != X.shape:
-        raise ValueError(f"{name} must have the shape of {of}, {X.shape}, got {checked.shape}")
-    return checked
-
-
-def _warn_of_targets(y: Any, X: NDArray) -> None:
+def _warn_of_targets(y: Any, X: Samples) -> None:
     try:
         given = np.asarray(y)
-        looks_like_targets = given.shape == X.shape and not np.array_equal(given.astype(X.dtype), X)
+        looks_like_them = given.shape == X.shape and not np.array_equal(given.astype(X.dtype), X)
     except (TypeError, ValueError):  # no numbers
         return
-    if looks_like_targets:
-        warnings.warn(
-            "y is ignored, and differs from X, whose shape it has: to compare the output with it, "
-            "pass it as target",
-            UserWarning,
-            stacklevel=level_of_the_caller(),
-        )
+    if looks_like_them:
+        _warn("y is ignored; to compare the output with it, and not with X, pass it as target")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=level_of_the_caller())
 
 
 def checked_samples(
-    X: ArrayLike,
-    name: str,
-    dtype: np.dtype,
-    n_features: int | None = None,
-    *,
-    is_target: bool = True,
-) -> NDArray[np.floating]:
+    X: ArrayLike, name: str, dtype: np.dtype, n_features: int | None = None, in_reach: bool = True
+) -> Samples:
     """Return samples as a C-contiguous matrix of this dtype; X itself where it is one already.
 
     Parameters
@@ -308,8 +286,8 @@ def checked_samples(
     dtype : numpy.dtype
     n_features : int, optional
         How many features there must be.
-    is_target : bool
-        Whether the output is compared with them: then values outside [0, 1] are a UserWarning.
+    in_reach : bool
+        Whether a sigmoid is to reach them: values outside [0, 1] are a UserWarning then.
 
     Returns
     -------
@@ -332,45 +310,40 @@ def checked_samples(
         )
     for count, what in zip(given.shape, ("sample", "feature"), strict=True):
         if count == 0:
-            raise ValueError(
-                f"Found array {name} with 0 {what}(s) (shape={given.shape}) while a minimum of 1 "
-                "is required."
-            )
+            found = f"Found array {name} with 0 {what}(s) (shape={given.shape})"
+            raise ValueError(f"{found} while a minimum of 1 is required.")
     if n_features is not None and given.shape[1] != n_features:
         raise ValueError(
             f"{name} has {given.shape[1]} features, but Autoencoder is expecting {n_features} "
             "features as input."
         )
-    with np.errstate(over="ignore"):  # a number too large for the dtype becomes inf, seen below
-        samples = _converted(given, dtype)
-    _check_values(samples, name, given.dtype, is_target)
+    samples = _converted(given, dtype)
+    _check_values(samples, name, in_reach, given.dtype.kind in "iu")
     return samples
 
 
-def _converted(given: NDArray, dtype: np.dtype) -> NDArray[np.floating]:
+def _converted(given: NDArray, dtype: np.dtype) -> Samples:
     """Return C-contiguous samples of this dtype; in parts, so that Ctrl-C need not wait."""
     if given.dtype == dtype and given.flags.c_contiguous:
         return given
     samples = np.empty(given.shape, dtype)
-    for start in range(0, len(given), _ROWS_AT_ONCE):
-        samples[start : start + _ROWS_AT_ONCE] = given[start : start + _ROWS_AT_ONCE]
+    with np.errstate(over="ignore"):  # a number too large for the dtype becomes inf, refused later
+        for start in range(0, len(given), _ROWS_AT_ONCE):
+            samples[start : start + _ROWS_AT_ONCE] = given[start : start + _ROWS_AT_ONCE]
     return samples
 
 
 def _numeric_array(X: ArrayLike, name: str) -> NDArray:
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        raise TypeError(
-            f"{name} is a sparse {type(X).__name__}, but dense data is required: "
-            f"pass {name}.toarray()."
-        )
+        what = f"{name} is a sparse {type(X).__name__}, but dense data is required"
+        raise TypeError(f"{what}: pass {name}.toarray().")
     try:
         given = np.asarray(X)
         if given.dtype.kind == "O":
-            return given.astype(np.float64)
-    except TypeError as error:
-        raise TypeError(f"{name} must hold numbers: {error}") from None
-    except (ValueError, OverflowError) as error:  # rows of different lengths, for one
-        raise ValueError(f"{name} must hold numbers: {error}") from None
+            given = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:  # rows of different lengths, for one
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} must hold numbers: {error}") from None
     if given.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} has dtype {given.dtype}.")
     if given.dtype.kind not in "fiub":
@@ -378,10 +351,8 @@ def _numeric_array(X: ArrayLike, name: str) -> NDArray:
     return given
 
 
-def _check_values(
-    samples: NDArray[np.floating], name: str, given_dtype: np.dtype, is_target: bool
-) -> None:
-    """Reject what is not finite, and warn of what a sigmoid cannot reach."""
+def _check_values(samples: Samples, name: str, in_reach: bool, are_integers: bool) -> None:
+    """Refuse what is not finite, and warn of what a sigmoid cannot reach."""
     lowest, highest = samples.min(), samples.max()  # both are NaN if there is one
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         row, column = np.argwhere(~np.isfinite(samples))[0]
@@ -390,13 +361,11 @@ def _check_values(
             f"Input {name} contains {what} (at row {row}, column {column}); expected finite "
             f"numbers that {samples.dtype} can hold."
         )
-    if is_target and (lowest < 0 or highest > 1):
-        hint = " Divide by 255 to scale grey levels." if given_dtype.kind in "iu" else ""
-        warnings.warn(
+    if in_reach and (lowest < 0 or highest > 1):
+        hint = " Divide by 255 to scale grey levels." if are_integers else ""
+        _warn(
             f"{name} has values in [{lowest:g}, {highest:g}], but a sigmoid reaches (0, 1) only; "
-            f"expected values in [0, 1].{hint}",
-            UserWarning,
-            stacklevel=level_of_the_caller(),
+            f"expected values in [0, 1].{hint}"
         )
 
 

@@ -25,21 +25,8 @@ from numpy.typing import NDArray
 from ae_numpy.architecture import Architecture
 from ae_numpy.reference import Array
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
-from ae_numpy.training import (
-    Recipe,
-    State,
-    ValidationData,
-    chunk_size,
-    empty_history,
-    in_pair,
-)
-from ae_numpy.validation import (
-    PARAMETERS,
-    checked,
-    checked_integer,
-    level_of_the_caller,
-    shown,
-)
+from ae_numpy.training import Recipe, State, ValidationData, chunk_size, empty_history, in_pair
+from ae_numpy.validation import PARAMETERS, checked, checked_integer, level_of_the_caller, shown
 
 _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 
@@ -48,15 +35,10 @@ _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 _SECONDS_BETWEEN_WRITES = 5.0
 _WRITING_PAYS_AFTER = 50
 
-# The parts of a state that are no arrays, and whatever else stands in a header.
-_PROGRESS = {
-    "history": dict,
-    "epoch": int,
-    "position": int,
-    "squared_error": float,
-    "seconds": float,
-}
-_FIELDS: dict[str, type] = {"description": dict, "learning_rates": list, **_PROGRESS}
+# The parts of a state that are no arrays, and what else is in a header.
+_PROGRESS = ("history", "epoch", "position", "squared_error", "seconds")
+_FIELDS = dict(zip(_PROGRESS, (dict, int, int, float, float), strict=True))
+_FIELDS |= {"description": dict, "learning_rates": list}
 
 _ROWS_PER_HASH_UPDATE = 4096  # Python handles signals between two updates
 
