@@ -6,15 +6,12 @@ one of a few levels, and codes the levels under counts of how often each unit ta
 needs the codec's own file, which pays for itself over many images only.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -26,8 +23,6 @@ from ae_numpy.codec.tables import MAX_LEVELS, Symbols, Tables
 from ae_numpy.sklearn_protocol import not_fitted_error
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 from ae_numpy.validation import checked_integer, level_of_the_caller
-
-__all__ = ["Codec"]
 
 _FORMAT, _VERSION = "ae_numpy codec", 1
 
@@ -233,8 +228,7 @@ class Codec:
                 if whole:
                     raise ValueError(f"{error}, in {lost[0]}") from error
         if lost:
-            message = f"data is damaged; zeros stand for {', '.join(lost)}"
-            warnings.warn(message, UserWarning, stacklevel=level_of_the_caller())
+            warnings.warn(f"zeros for damaged {', '.join(lost)}", stacklevel=level_of_the_caller())
         return images
 
     def save(self, path: str | os.PathLike) -> None:
@@ -259,16 +253,15 @@ class Codec:
         >>> model = Autoencoder(2, epochs=1, random_state=0).fit(np.eye(6))
         >>> codec = Codec(model).fit(np.eye(6))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     codec.save(Path(folder, "codec.npz"))
-        ...     again = Codec.load(Path(folder, "codec.npz"))
+        ...     codec.save(f"{folder}/codec.npz")
+        ...     again = Codec.load(f"{folder}/codec.npz")
         >>> again.compress(np.eye(6)) == codec.compress(np.eye(6))
         True
         """
         tables = self._fitted()
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "model.npz")
-            self.model.save(file)
-            model = np.frombuffer(file.read_bytes(), np.uint8)
+            self.model.save(f"{folder}/model.npz")
+            model = np.fromfile(f"{folder}/model.npz", np.uint8)
         arrays: dict[str, NDArray] = {
             "model": model,
             "counts": tables.counts,
@@ -300,18 +293,18 @@ class Codec:
         >>> from ae_numpy import Autoencoder
         >>> model = Autoencoder(2, epochs=1, random_state=0).fit(np.eye(6))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Codec(model, levels=5).fit(np.eye(6)).save(Path(folder, "codec.npz"))
-        ...     Codec.load(Path(folder, "codec.npz")).levels
+        ...     Codec(model, levels=5).fit(np.eye(6)).save(f"{folder}/codec.npz")
+        ...     Codec.load(f"{folder}/codec.npz").levels
         5
         """
         _, arrays = read_npz(path, _FORMAT, _VERSION, _shapes)
         counts, sizes = arrays["counts"], arrays["sizes"]
         try:
             with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder, "model.npz")
-                file.write_bytes(arrays["model"].tobytes())
-                codec = cls(Autoencoder.load(file), levels=counts.shape[2], contexts=len(counts))
-            if not (counts.all() and sizes.all() and counts.shape[1] == codec.model.code_size_):
+                arrays["model"].tofile(f"{folder}/model.npz")
+                model = Autoencoder.load(f"{folder}/model.npz")
+            codec = cls(model, levels=counts.shape[2], contexts=len(counts))
+            if not (counts.all() and sizes.all() and counts.shape[1] == model.code_size_):
                 raise ValueError("found counts that do not fit, expected the model's")
         except ValueError as error:
             raise ValueError(f"{path} is not a whole {_FORMAT} file: {error}") from error
@@ -327,8 +320,7 @@ class Codec:
         """Return images as an array of a dtype and shape that can be compressed."""
         images, n_features = np.asarray(X), self.model.n_features_in_
         if images.dtype.name not in stream.DTYPES:
-            expected = ", ".join(stream.DTYPES)
-            raise TypeError(f"{name} must be of dtype {expected}, got {images.dtype}")
+            raise TypeError(f"{name} must be one of {stream.DTYPES}, got {images.dtype}")
         n_samples, *shape = images.shape or (0,)
         if not n_samples or math.prod(shape) != n_features or len(shape) >= stream.MAX_RANK:
             expected = f"(n_samples, ...), {n_features} entries each, up to {stream.MAX_RANK} axes"
@@ -342,8 +334,7 @@ class Codec:
             if X.dtype == np.uint8:
                 X = X / 255
             elif not (X.min() >= 0 and X.max() <= 1):  # NaN is neither
-                found = f"{X.min():g} to {X.max():g} from sample {rows.start} on"
-                raise ValueError(f"floats must be in [0, 1], got {found}; grey levels are uint8")
+                raise ValueError(f"floats must be in [0, 1], got {X.min():g} to {X.max():g}")
             yield np.rint(self.model.encode(X) * (self.levels - 1)).astype(np.uint8)
 
     def _pixels(self, symbols: Symbols, dtype: np.dtype) -> NDArray:
@@ -355,8 +346,8 @@ class Codec:
         """Return what tells this codec from others: a hash of all that decoding depends on."""
         network, tables = self.model.network_, self._fitted()
         digest = hashlib.sha256(repr((network.layer_sizes, tables.counts.shape)).encode())
-        for array in network.parameters.astype("<f8"), tables.counts, tables.sizes:
-            digest.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        digest.update(network.parameters.astype("<f8").tobytes())
+        digest.update(tables.counts.astype("<u4").tobytes() + tables.sizes.astype("<u4").tobytes())
         return digest.digest()[: stream.FINGERPRINT_BYTES]
 
 
@@ -366,6 +357,6 @@ def _shapes(header: dict[str, Any]) -> Shapes:
     if type(sizes) is not list or [type(size) for size in sizes] != [int] * 4 or min(sizes) < 1:
         raise ValueError(f"found sizes {sizes!r:.60}, expected four integers above 0")
     *counts, model_bytes = sizes
-    number = np.dtype(np.uint32)
-    counted = {"counts": (number, tuple(counts)), "sizes": (number, tuple(counts[:1]))}
+    u4 = np.dtype(np.uint32)
+    counted = {"counts": (u4, tuple(counts)), "sizes": (u4, (counts[0],))}
     return {"model": (np.dtype(np.uint8), (model_bytes,)), **counted}

@@ -1,10 +1,7 @@
 """Compress files of images with a saved codec, and decompress them."""
 
-from __future__ import annotations
-
 import argparse
 import sys
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -22,16 +19,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 for an error, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
-        with warnings.catch_warnings(), replacing(options.output) as file:
-            warnings.simplefilter("always")
-            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+        with replacing(options.output) as file:  # which is refused now or never
             codec = Codec.load(options.codec)
             codec._progress = partial(tracked, what=options.command)
             if options.command == "compress":
                 file.write(codec.compress(_read_images(options.input)))
             else:
-                damaged = "skip" if options.skip_damaged else "raise"
-                images = codec.decompress(options.input.read_bytes(), damaged=damaged)
+                images = codec.decompress(options.input.read_bytes(), damaged=options.damaged)
                 _write_images(file, images, options.output)
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
@@ -48,16 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("codec", type=Path, help="file that Codec.save has written")
     parser.add_argument("input", type=Path, help="images in an IDX or .npy file; or their bytes")
     parser.add_argument("output", type=Path, help="the other of these; replaced if it exists")
-    skip = "leave zeros for images whose bytes are damaged, and say which"
-    parser.add_argument("--skip-damaged", action="store_true", help=skip)
+    what = "skip: leave zeros for images whose bytes are damaged, and say which"
+    parser.add_argument("--damaged", choices=("raise", "skip"), default="raise", help=what)
     return parser
 
 
 def _read_images(path: Path) -> NDArray:
-    """Read an IDX or .npy file, told by its first bytes; the latter stays on disk."""
-    with open(path, "rb") as file:
-        if file.read(6) != b"\x93NUMPY":
-            return read_idx(path)
+    """Read an .npy file, which stays on disk, if the path ends so, else an IDX file."""
+    if path.suffix != ".npy":
+        return read_idx(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a dozen kinds, for what a header may hold
@@ -71,8 +64,7 @@ def _write_images(file: IO[bytes], images: NDArray, path: Path) -> None:
     elif images.dtype == np.uint8 and images.ndim <= 3:
         dump_idx(file, images)
     else:
-        found = f"{images.dtype} in {images.ndim} dimensions"
-        raise ValueError(f"{path} must end in .npy: IDX files do not hold {found}")
+        raise ValueError(f"{path} must end in .npy: no IDX file has {images.dtype}, {images.shape}")
 
 
 if __name__ == "__main__":

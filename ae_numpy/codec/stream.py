@@ -11,8 +11,6 @@ Each of these parts is followed by its CRC-32 (4 bytes). Numbers are little-endi
 samples for each byte that is there.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 import zlib
@@ -20,6 +18,7 @@ import zlib
 import numpy as np
 
 Bytes = bytes | bytearray | memoryview
+Unpacked = tuple[np.dtype, tuple[int, ...], list[memoryview]]
 
 DTYPES = ("uint8", "float32", "float64")
 MAX_RANK = 8
@@ -34,8 +33,7 @@ _CRC_BYTES = 4
 
 def blocks_of(n_samples: int) -> list[slice]:
     """Return which samples each block holds."""
-    starts = range(0, n_samples, _BLOCK)
-    return [slice(start, min(start + _BLOCK, n_samples)) for start in starts]
+    return [slice(i, min(i + _BLOCK, n_samples)) for i in range(0, n_samples, _BLOCK)]
 
 
 def pack(fingerprint: bytes, dtype: np.dtype, shape: tuple[int, ...], blocks: list[bytes]) -> bytes:
@@ -58,9 +56,7 @@ def pack(fingerprint: bytes, dtype: np.dtype, shape: tuple[int, ...], blocks: li
     return b"".join(part + _checksum(part) for part in (head, sizes, *blocks))
 
 
-def unpack(
-    data: Bytes, fingerprint: bytes, n_features: int, *, whole: bool
-) -> tuple[np.dtype, tuple[int, ...], list[memoryview]]:
+def unpack(data: Bytes, fingerprint: bytes, n_features: int, *, whole: bool) -> Unpacked:
     """Take a stream apart.
 
     Parameters
@@ -98,8 +94,7 @@ def unpack(
     head, content = _taken(content, _HEAD.size)
     _, _, theirs, code, rank, *dimensions = _HEAD.unpack(head)
     if theirs != fingerprint:
-        found, expected = theirs.hex(), fingerprint.hex()
-        raise ValueError(f"data is of another codec: found {found}, expected {expected}")
+        raise ValueError(f"data is of another codec, {theirs.hex()}, not {fingerprint.hex()}")
     n_samples, *sample = shape = tuple(dimensions[:rank]) or (0,)
     if not n_samples or math.prod(sample) != n_features or code >= len(DTYPES):
         raise ValueError(f"data is corrupted: found shape {shape}, expected {n_features} features")

@@ -5,8 +5,6 @@ units depend on each other, one for each unit and cluster of samples: then the n
 cluster is coded first. Nothing here knows what a symbol stands for.
 """
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 import numpy as np
@@ -72,9 +70,7 @@ class Tables:
             clusters = _k_means(symbols.astype(np.float32), contexts, rng)
         # Twice the count and a half: nothing is impossible (Krichevsky and Trofimov, 1981).
         counts = np.ones((contexts, symbols.shape[1], levels), np.uint32)
-        for unit, column in enumerate(symbols.T):
-            seen = np.bincount(clusters * levels + column, minlength=contexts * levels)
-            counts[:, unit] += 2 * seen.reshape(contexts, levels).astype(np.uint32)
+        np.add.at(counts, (clusters[:, np.newaxis], np.arange(symbols.shape[1]), symbols), 2)
         return cls(counts, (1 + 2 * np.bincount(clusters, minlength=contexts)).astype(np.uint32))
 
     def cheapest(self, symbols: Symbols) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -108,12 +104,12 @@ class Tables:
             From which `decode` gets them back.
         """
         clusters, _ = self.cheapest(symbols)
-        stack, family, cluster_model = self._coder()
+        stack, family, numbers = self._coder()
         # What goes in last comes out first.
         for row, cluster in zip(symbols[::-1].astype(np.int32), clusters[::-1], strict=True):
             stack.encode_reverse(row, family, self._weights[cluster])
-        if cluster_model:
-            stack.encode_reverse(clusters.astype(np.int32), cluster_model)
+        if numbers:
+            stack.encode_reverse(clusters.astype(np.int32), numbers)
         return stack.get_compressed().astype("<u4").tobytes()
 
     def decode(self, content: bytes | memoryview, n_samples: int) -> Symbols:
@@ -133,11 +129,10 @@ class Tables:
         ValueError
             If no samples give these bytes.
         """
-        words = np.frombuffer(content, "<u4").astype(np.uint32)
-        stack, family, cluster_model = self._coder(words)
+        stack, family, numbers = self._coder(np.frombuffer(content, "<u4").astype(np.uint32))
         clusters = np.zeros(n_samples, np.int32)
-        if cluster_model:
-            clusters = stack.decode(cluster_model, n_samples)
+        if numbers:
+            clusters = stack.decode(numbers, n_samples)
         symbols = np.empty((n_samples, self.counts.shape[1]), np.uint8)
         for row, cluster in zip(symbols, clusters, strict=True):
             row[:] = stack.decode(family, self._weights[cluster])
@@ -150,12 +145,11 @@ class Tables:
         try:
             from constriction import stream
         except ImportError as error:
-            hint = "pip install 'ae_numpy[codec]'"
-            raise ImportError(f"a codec needs constriction: {hint}") from error
-        family, cluster_model = stream.model.Categorical(perfect=False), None
+            raise ImportError("no constriction: pip install 'ae_numpy[codec]'") from error
+        family, numbers = stream.model.Categorical(perfect=False), None
         if len(self.sizes) > 1:
-            cluster_model = stream.model.Categorical(self._cluster_weights, perfect=False)
-        return stream.stack.AnsCoder(words), family, cluster_model
+            numbers = stream.model.Categorical(self._cluster_weights, perfect=False)
+        return stream.stack.AnsCoder(words), family, numbers
 
 
 def _costs(counts: NDArray[np.uint32]) -> NDArray[np.int64]:
