@@ -226,7 +226,7 @@ class Codec:
             except ValueError as error:
                 lost.append(f"block {index} (samples {rows.start} to {rows.stop - 1})")
                 if whole:
-                    raise ValueError(f"{error}, in {lost[0]}") from error
+                    raise ValueError(f"data is corrupted in {lost[0]}") from error
         if lost:
             warnings.warn(f"zeros for damaged {', '.join(lost)}", stacklevel=level_of_the_caller())
         return images

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 for an error, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
-        with replacing(options.output) as file:  # which is refused now or never
+        with replacing(options.output) as file:  # known to be writable before the work
             codec = Codec.load(options.codec)
             codec._progress = partial(tracked, what=options.command)
             if options.command == "compress":

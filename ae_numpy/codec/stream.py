@@ -87,7 +87,7 @@ def unpack(data: Bytes, fingerprint: bytes, n_features: int, *, whole: bool) -> 
     """
     content = memoryview(data).cast("B")
     magic, version = bytes(content[:8]), int.from_bytes(content[8:10], "little")
-    if not magic or not _MAGIC.startswith(magic):
+    if not _MAGIC.startswith(magic):
         raise ValueError(f"data is foreign: found {magic!r} at the start, expected {_MAGIC!r}")
     if version > _VERSION:
         raise ValueError(f"data is of a newer version: found {version}, expected {_VERSION}")

@@ -137,7 +137,7 @@ class Tables:
         for row, cluster in zip(symbols, clusters, strict=True):
             row[:] = stack.decode(family, self._weights[cluster])
         if not stack.is_empty():  # it never runs out of words by itself
-            raise ValueError("data is corrupted: found words that no samples give")
+            raise ValueError("found words that no samples give")
         return symbols
 
     def _coder(self, words: NDArray[np.uint32] | None = None) -> tuple[Any, Any, Any]:
