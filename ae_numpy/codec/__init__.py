@@ -305,7 +305,7 @@ class Codec:
                 model = Autoencoder.load(f"{folder}/model.npz")
             codec = cls(model, levels=counts.shape[2], contexts=len(counts))
             if not (counts.all() and sizes.all() and counts.shape[1] == model.code_size_):
-                raise ValueError("found counts that do not fit, expected the model's")
+                raise ValueError(f"counts must be the model's and above 0, got {counts.shape}")
         except ValueError as error:
             raise ValueError(f"{path} is not a whole {_FORMAT} file: {error}") from error
         codec._tables = Tables(counts, sizes)
@@ -355,7 +355,7 @@ def _shapes(header: dict[str, Any]) -> Shapes:
     """Check a header, and return dtype and shape of the arrays that belong to it."""
     sizes = header.get("sizes")
     if type(sizes) is not list or [type(size) for size in sizes] != [int] * 4 or min(sizes) < 1:
-        raise ValueError(f"found sizes {sizes!r:.60}, expected four integers above 0")
+        raise ValueError(f"sizes must be four integers above 0, got {sizes!r:.60}")
     *counts, model_bytes = sizes
     u4 = np.dtype(np.uint32)
     counted = {"counts": (u4, tuple(counts)), "sizes": (u4, (counts[0],))}

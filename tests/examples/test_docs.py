@@ -40,10 +40,10 @@ PUBLIC_MODULES = (
     "ae_numpy.storage.model_file",
     "ae_numpy.storage.checkpoint",
     "ae_numpy.autoencoder",
-    "ae_numpy.codec",
     "ae_numpy.gradcheck",
     "ae_numpy.testing",
     "ae_numpy.datasets",
+    "ae_numpy.codec",
     "ae_numpy.sweep",
     "ae_numpy.plots",
 )
