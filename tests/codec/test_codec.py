@@ -125,6 +125,15 @@ def test_contexts_code_what_units_have_in_common():
     assert together == pytest.approx(2, rel=0.1)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_clusters_are_those_that_are_there(seed):
+    rng = np.random.default_rng(0)
+    symbols = rng.integers(0, 2, (100, 4)).astype(np.uint8)
+    symbols[:10] += 2  # most starts are two of the others
+    tables = Tables.fit(symbols, 4, 2, seed)
+    assert sorted(tables.sizes.tolist()) == [21, 181]
+
+
 def test_the_seed_decides_the_clusters(model, images, codec, data):
     again = Codec(model, levels=4, contexts=2, random_state=0).fit(images)
     assert again.compress(images) == data
