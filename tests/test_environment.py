@@ -59,7 +59,8 @@ def fixture_installation(tmp_path):
     copy = tmp_path / "Ordner mit Žluťoučký 手書き" / "ae_numpy"
     source = Path(ae_numpy.__file__).parent
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "__pycache__").touch()
+    for folder in (copy, copy / "kernels"):
+        (folder / "__pycache__").touch()
     return copy.parent
 
 
