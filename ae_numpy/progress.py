@@ -120,10 +120,18 @@ def tracked(steps: list[Step], what: str) -> Iterator[Step]:
 
 
 def bar_class() -> Any:
-    """Return tqdm's class, or None where it is not installed or there is no terminal."""
+    """Return a class of bars like tqdm's, or None without tqdm or without a terminal."""
     with suppress(ImportError, ValueError):  # a stream that has been closed raises the latter
         if sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
-            return tqdm
+            class Bar(tqdm):
+                # No thread: a stream that breaks leaves tqdm locked, and older versions would wait
+                # for the thread, which waits for the lock, at the end of the process.
+                monitor_interval = 0
+
+                def __del__(self) -> None:
+                    """Leave closing to the owner: half a bar, left by such a stream, cannot."""
+
+            return Bar
     return None
