@@ -79,6 +79,7 @@ const app = {
   solve() {
     const { task } = this;
     this.solved.add(task);
+    if (this.model !== task.model) return;
     if (task.reveal) this.stage = Math.max(this.stage, stageOf(this.steps, task.reveal));
     const { rate, ...values } = task.then ?? {};
     this.set(values);
@@ -159,6 +160,9 @@ function act(change) {
   app.show();
 }
 
+// Two digits, so that the number on the screen is the one that is used.
+const tenTo = (exponent) => Number((10 ** Number(exponent)).toPrecision(2));
+
 const namesOf = (step) => step.names.map((name) => (step.forward ? name : `d${name}`));
 
 function reachedAt(steps, stage) {
@@ -189,9 +193,11 @@ function listen(id, event, handle) {
   });
 }
 
-function goTo(stage) {
-  app.guessed = "";
+function goTo(stage, said = "") {
+  app.guessed = said;
   app.stage = Math.min(Math.max(stage, 0), app.steps.length);
+  showStep(app);
+  write("said", byId("step-words").textContent); // not at every drag, only at a step
 }
 
 function listenToSteps() {
@@ -203,8 +209,7 @@ function listenToSteps() {
     const input = byId("step-number");
     const guess = parsed(input.value);
     const said = Number.isNaN(guess) ? "" : judged(app, guess);
-    goTo(app.stage + 1);
-    app.guessed = said;
+    goTo(app.stage + 1, said);
     input.value = "";
   });
 }
@@ -212,10 +217,10 @@ function listenToSteps() {
 function listenToTools() {
   listen("paths-from", "change", (list) => app.select(list.value));
   listen("nudge-what", "change", (list) => app.select(list.value));
-  listen("nudge-step", "input", (slider) => { app.h = 10 ** Number(slider.value); });
+  listen("nudge-step", "input", (slider) => { app.h = tenTo(slider.value); });
   listen("train-rate", "input", (slider) => {
     app.stop();
-    app.setRate(10 ** Number(slider.value));
+    app.setRate(tenTo(slider.value));
   });
   listen("train-step", "input", (slider) => {
     app.stop();

@@ -37,6 +37,9 @@ const dot = ([x, y], kind) => (at) =>
 const name = (content) => (at, text) =>
   text((PLOT.left + PLOT.width - PLOT.right) / 2, PLOT.height - 8, "middle", content);
 
+// A flat tangent, gradient 0, meets neither edge: NaN where the loss is at one, else infinite.
+const clamp = (d, low, high) => Math.min(Math.max(d || low, low), high);
+
 function drawNudge(box, graph, selected, h, { at, down, up, gradient }) {
   const [from, to] = [at - 2, at + 2];
   const points = Array.from({ length: 81 }, (_, k) => {
@@ -46,14 +49,14 @@ function drawNudge(box, graph, selected, h, { at, down, up, gradient }) {
   const losses = points.map(([, J]) => J);
   const spread = Math.max(Math.max(...losses) - Math.min(...losses), 0.02);
   const range = [Math.min(...losses) - 0.15 * spread, Math.max(...losses) + 0.15 * spread];
-  // The tangent leaves the plot above and below at most by as much as fits.
-  const reach = Math.min(2, Math.abs(spread / gradient) || 2);
-  const tangent = [-reach, reach].map((d) => [at + d, graph.J + d * gradient]);
+  const [low, high] = [Math.max(0, range[0]), range[1]];
+  const tangent = [low, high].map((J) => clamp((J - graph.J) / gradient, -2, 2))
+    .map((d) => [at + d, graph.J + d * gradient]);
   plot(
     box,
     `The loss against ${selected}, with the tangent, whose slope is the gradient, and the line ` +
       "through the two nudged points, whose slope is measured.",
-    [from, to], [Math.max(0, range[0]), range[1]],
+    [from, to], [low, high],
     name(selected),
     curve(points, "losses"), curve(tangent, "tangent"),
     curve([[at - h, down], [at + h, up]], "secant"),

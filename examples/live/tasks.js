@@ -92,9 +92,9 @@ const TASKS = [
       "product below. What is dW0[0][0]?",
     number: ({ graph }) => graph.gradient["W0[0][0]"], label: "dW0[0][0]",
     slips: [
-      [({ graph, paths }) => product(graph.slopesAlong(paths[0])), "That is one path. J feels both."],
-      [({ graph, paths }) => product(graph.slopesAlong(paths[1])), "That is one path. J feels both."],
-      [({ graph, paths }) => product(paths.map((path) => product(graph.slopesAlong(path)))),
+      [({ graph }) => termsOf(graph, "W0[0][0]")[0], "That is one path. J feels both."],
+      [({ graph }) => termsOf(graph, "W0[0][0]")[1], "That is one path. J feels both."],
+      [({ graph }) => product(termsOf(graph, "W0[0][0]")),
         "Multiply along a path; over the paths, add up."],
     ],
     praise: "Multiply along a path, add up over the paths: the whole of backpropagation.",
@@ -105,12 +105,8 @@ const TASKS = [
     model: "network", until: "all", tool: "paths", selected: "x[0]", chosen: 1,
     text: "x[0] has four paths to J. Change one number so that the second contributes exactly 0, and " +
       "the other three still count.",
-    reach: ({ graph }) => {
-      const terms = graph.paths("x[0]").map((path) => product(graph.slopesAlong(path)));
-      return terms.every((term, k) => (k === 1 ? term === 0 : term !== 0));
-    },
-    progress: ({ graph }) =>
-      `The second path has ${signed(product(graph.slopesAlong(graph.paths("x[0]")[1])))}.`,
+    reach: ({ graph }) => termsOf(graph, "x[0]").every((term, k) => (term === 0) === (k === 1)),
+    progress: ({ graph }) => `The second path has ${signed(termsOf(graph, "x[0]")[1])}.`,
     praise: "W1[0][1] is on this path and on none of the other three. W0[0][0] is on two.",
   },
   {
@@ -162,19 +158,27 @@ function unchanged(graph, start, names) {
   return names.every((name) => graph.value[name] === start[name]);
 }
 
+// What each path from a number contributes to its gradient.
+function termsOf(graph, name) {
+  return graph.paths(name).map((path) => product(graph.slopesAlong(path)));
+}
+
 // --- The card on the screen ----------------------------------------------------------------------
+
+const ELSEWHERE = "This task is about the other model: press Set up again.";
 
 function showTask(app) {
   const { task, solved } = app;
   const number = TASKS.indexOf(task) + 1;
   byId("task-title").textContent = `${number}. ${task.title}`;
-  byId("task-text").textContent = task.text;
+  byId("task-text").textContent = task.text.replaceAll(" = ", "\u00a0=\u00a0");
   byId("task-next").hidden = !solved.has(task) || number === TASKS.length;
-  const verdict = byId("task-verdict");
-  verdict.className = solved.has(task) ? "right" : app.verdict ? "wrong" : "";
-  const said = solved.has(task) ? `✓ ${task.praise}`
-    : app.verdict ? `✗ ${app.verdict}` : task.progress?.(app) ?? "";
-  if (verdict.textContent !== said) verdict.textContent = said;
+  const done = solved.has(task);
+  byId("task-verdict").className = done ? "right" : "wrong";
+  write("task-verdict", done ? `✓ ${task.praise}` : app.verdict && `✗ ${app.verdict}`);
+  const away = app.model !== task.model;
+  const progress = away ? ELSEWHERE : done ? "" : task.progress?.(app) ?? "";
+  write("task-progress", progress);
   showTaskList(app);
 }
 
@@ -215,6 +219,7 @@ function makeAnswer(app) {
 
 // What is wrong with a number; empty if it is right.
 function fault(app, text) {
+  if (app.model !== app.task.model) return ELSEWHERE;
   const guess = parsed(text);
   const value = app.task.number(app);
   if (Number.isNaN(guess)) return "Type a number, such as −0.25.";

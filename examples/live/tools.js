@@ -35,7 +35,7 @@ function derivation([name, formula, numbers, result], forward) {
   return element(
     "p", { class: "derivation" },
     element("b", { class: kind }, name), ` = ${formula}`, element("br"),
-    `= ${numbers} = `, element("b", { class: kind }, result),
+    ...(numbers === result ? ["= "] : [`= ${numbers} = `]), element("b", { class: kind }, result),
   );
 }
 
@@ -55,13 +55,13 @@ function judged(app, guess) {
 function showPaths(app) {
   const { graph, selected, paths, chosen } = app;
   byId("paths-from").value = selected;
-  const terms = paths.map((path) => product(graph.slopesAlong(path)));
+  const terms = termsOf(graph, selected);
   byId("paths-list").replaceChildren(...paths.map((path, k) => {
     const button = element(
       "button", { type: "button", class: "path", "aria-pressed": k === chosen, "data-term": terms[k] },
-      element("span", { class: "via" }, path.join(" → ")),
-      ...factors(graph, path),
-      element("b", { class: "gradient" }, `= ${signed(terms[k])}`),
+      element("span", { class: "via" }, path.join("→")),
+      ...(k === chosen ? factors(graph, path) : []),
+      element("b", { class: "gradient" }, `${k === chosen ? "= " : ""}${signed(terms[k])}`),
     );
     button.addEventListener("click", () => app.choosePath(k));
     return element("li", {}, button);
@@ -122,19 +122,19 @@ function showNudge(app) {
   const rows = [
     [`J at ${selected} + h`, digits(measured.up), "value"],
     [`J at ${selected} − h`, digits(measured.down), "value"],
-    ["measured slope: their difference / 2h", digits(measured.slope), "measured"],
-    [`gradient d${selected}, computed`, digits(measured.gradient), "gradient"],
+    ["their difference / 2h, measured", digits(measured.slope), "measured"],
+    [`d${selected}, computed`, digits(measured.gradient), "gradient"],
   ];
   byId("nudge-numbers").replaceChildren(...rows.flatMap(([term, text, kind]) => [
     element("dt", {}, term), element("dd", { class: kind }, text),
   ]));
   byId("nudge-numbers").dataset.slope = measured.slope;
-  byId("nudge-verdict").textContent = agreement(measured.relative, h);
+  write("nudge-verdict", agreement(measured.relative, h));
   drawNudge(byId("nudge-plot"), graph, selected, h, measured);
 }
 
 function power(h) {
-  return h >= 0.01 ? short(Number(h.toPrecision(2))) : minus(h.toExponential(0));
+  return h >= 0.01 ? short(h) : minus(String(h));
 }
 
 function agreement(relative, h) {
@@ -205,8 +205,7 @@ function showTrain(app) {
   byId("train-play").textContent = app.playing ? "Stop" : "Train";
   const higher = last > first ? " J ends higher than it began: it diverged." : "";
   const text = `In 100 steps J goes from ${short(first)} to ${short(last)}. `;
-  const verdict = byId("train-verdict");
-  verdict.dataset.outcome = outcome;
-  verdict.textContent = text + OUTCOMES[outcome](rises) + higher;
+  byId("train-verdict").dataset.outcome = outcome;
+  write("train-verdict", text + OUTCOMES[outcome](rises) + higher);
   drawTraining(byId("train-plot"), app, text);
 }

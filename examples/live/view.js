@@ -20,6 +20,11 @@ function filled(node, attributes, children) {
 
 const byId = (id) => document.getElementById(id);
 
+// Writes only what is new: a screen reader speaks every change of a status.
+function write(id, text) {
+  if (byId(id).textContent !== text) byId(id).textContent = text;
+}
+
 class View {
   // `on.change(name, value)`, `on.select(name)` and `on.edge(from, to)` are called for the reader.
   constructor(graph, box, on) {
@@ -42,7 +47,7 @@ class View {
     const value = element("span", { class: "value" });
     const gradient = element("span", { class: "gradient" });
     const head = rule ? [button, element("span", { class: "rule" }, SYMBOLS[rule])] : [button];
-    const box = element("div", { class: `card ${role ?? "computed"}`, "data-name": name });
+    const box = element("div", { class: `card ${role ?? "computed"} ${rule ?? ""}`, "data-name": name });
     box.append(element("div", { class: "head" }, ...head), value);
     const slider = rule ? null : this.slider(name);
     if (slider) box.append(slider);
@@ -97,10 +102,11 @@ class View {
     line.setAttribute("d", curve(start, end));
     if (!slope) return;
     const middle = { x: middleOf(start, end, "x"), y: middleOf(start, end, "y") };
-    const outwards = Math.sign(Math.round(middle.y - this.box.clientHeight / 2));
-    const tight = wide && Math.abs(end.x - start.x) - start.half.x - end.half.x < 60;
-    slope.style.left = `${middle.x}px`;
-    slope.style.top = `${tight ? start.y + (outwards || -1) * (start.half.y + 9) : middle.y}px`;
+    const outwards = Math.sign(start.y - this.box.clientHeight / 2);
+    const tight = wide && sideways && this.box.dataset.roomy === "false";
+    // On a narrow screen the arrows into J lie close together near J, and further apart near a.
+    slope.style.left = `${wide || level ? middle.x : (start.x + middle.x) / 2}px`;
+    slope.style.top = `${tight ? start.y + outwards * (start.half.y + 10) : middle.y}px`;
   }
 
   // Shows the numbers that have been reached; `state` says which, and what is marked.

@@ -12,8 +12,8 @@ function short(value) {
 function signed(value) {
   if (value === 0) return "0";
   const tiny = Math.abs(value) < 0.00005;
-  const text = tiny ? value.toExponential(1) : value.toFixed(4);
-  return minus(value > 0 ? `+${text}` : text);
+  const text = tiny ? value.toExponential(1) : Number.isInteger(value) ? value : value.toFixed(4);
+  return minus(value > 0 ? `+${text}` : `${text}`);
 }
 
 const bracketed = (value) => (value < 0 ? `(${short(value)})` : short(value));
