@@ -35,7 +35,13 @@ const app = {
 
   beginTraining() {
     this.trained = 0;
-    this.training = trajectory(this.graph, this.rate);
+    this.foreseen = null;
+  },
+
+  // Computed when it is asked for: most of the page does without it.
+  get training() {
+    this.foreseen ??= trajectory(this.graph, this.rate);
+    return this.foreseen;
   },
 
   // Puts the weights where they are after `k` training steps.

@@ -8,7 +8,7 @@ const SLOTS = [0.125, 0.375, 0.625, 0.875]; // room for four cards across
 const given = (name, role, at) => ({ name, role, at });
 
 function neuronNodes() {
-  const places = { given: 0, product: 0.25, z: 0.48, a: 0.74, J: 1 };
+  const places = { given: 0, product: 0.26, z: 0.48, a: 0.74, J: 1 };
   return [
     given("w[0]", "parameter", [places.given, SLOTS[0]]),
     given("x[0]", "input", [places.given, SLOTS[1]]),

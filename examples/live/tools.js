@@ -58,7 +58,7 @@ function showPaths(app) {
   const terms = termsOf(graph, selected);
   byId("paths-list").replaceChildren(...paths.map((path, k) => {
     const button = element(
-      "button", { type: "button", class: "path", "aria-pressed": k === chosen, "data-term": terms[k] },
+      "button", { type: "button", class: "path", "aria-pressed": `${k === chosen}`, "data-term": terms[k] },
       element("span", { class: "via" }, path.join("→")),
       ...(k === chosen ? factors(graph, path) : []),
       element("b", { class: "gradient" }, `${k === chosen ? "= " : ""}${signed(terms[k])}`),
@@ -170,7 +170,7 @@ function outcome(graph, states) {
   const [first, last] = [states[0].J, states.at(-1).J];
   if (isSaturated(graph)) return "saturated";
   if (rises(states) > 2) return "jumping";
-  if (last > first / 2 && last > 0.001) return "slow";
+  if (last > first / 5 && last > 0.001) return "slow";
   return "learned";
 }
 

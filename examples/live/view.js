@@ -11,9 +11,7 @@ function drawn(name, attributes = {}, ...children) {
 }
 
 function filled(node, attributes, children) {
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== false && value !== undefined) node.setAttribute(key, value === true ? "" : value);
-  }
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
   return node;
 }
@@ -72,10 +70,10 @@ class View {
 
   // Places everything for the width that there is.
   place() {
-    const wide = this.box.clientWidth >= 640;
     const columns = [...new Set(this.graph.nodes.map((node) => node.at[0]))].sort((a, b) => a - b);
-    this.box.dataset.layout = wide ? "wide" : "tall";
-    this.box.dataset.roomy = wide && columns.length < 6;
+    const room = this.box.clientWidth / columns.length;
+    const wide = room >= 100 && this.box.clientWidth >= 680;
+    this.box.dataset.roomy = room >= 160;
     this.box.style.height = `${wide ? 480 : 106 * columns.length}px`;
     const size = { width: this.box.clientWidth, height: this.box.clientHeight };
     this.svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
@@ -91,10 +89,10 @@ class View {
       box.style.left = `${x - half.x}px`;
       box.style.top = `${y - half.y}px`;
     }
-    for (const edge of this.edges) this.placeEdge(edge, wide);
+    for (const edge of this.edges) this.placeEdge(edge, wide, columns.length > 5);
   }
 
-  placeEdge({ from, to, line, slope }, wide) {
+  placeEdge({ from, to, line, slope }, wide, crowded) {
     const [start, end] = [this.cards[from].frame, this.cards[to].frame];
     const sideways = Math.abs(end.x - start.x) > start.half.x + end.half.x;
     const level = Math.abs(end.y - start.y) <= start.half.y + end.half.y;
@@ -103,10 +101,10 @@ class View {
     if (!slope) return;
     const middle = { x: middleOf(start, end, "x"), y: middleOf(start, end, "y") };
     const outwards = Math.sign(start.y - this.box.clientHeight / 2);
-    const tight = wide && sideways && this.box.dataset.roomy === "false";
-    // On a narrow screen the arrows into J lie close together near J, and further apart near a.
-    slope.style.left = `${wide || level ? middle.x : (start.x + middle.x) / 2}px`;
-    slope.style.top = `${tight ? start.y + outwards * (start.half.y + 10) : middle.y}px`;
+    // On a narrow screen arrows meet at their ends and are apart near their starts.
+    const apart = crowded ? start.x : (start.x + middle.x) / 2;
+    slope.style.left = `${wide || level ? middle.x : apart}px`;
+    slope.style.top = `${wide && crowded ? start.y + outwards * (start.half.y + 10) : middle.y}px`;
   }
 
   // Shows the numbers that have been reached; `state` says which, and what is marked.
@@ -119,6 +117,7 @@ class View {
     const { name } = node;
     const { box, button, value, gradient, slider } = this.cards[name];
     const [v, d] = [this.graph.value[name], this.graph.gradient[name]];
+    const moved = box.dataset.value !== String(v);
     Object.assign(box.dataset, { value: v, gradient: d });
     value.textContent = !node.rule || reached.has(name) ? short(v) : "?";
     const shown = node.role !== "target" && reached.has(`d${name}`);
@@ -127,7 +126,7 @@ class View {
     box.classList.toggle("on-path", path.includes(name));
     box.classList.toggle("partner", partners.includes(name));
     button.setAttribute("aria-pressed", selected === name);
-    if (!slider) return;
+    if (!slider || !moved) return;
     const reach = Math.max(4, Math.ceil(Math.abs(v)));
     Object.assign(slider, { min: -reach, max: reach, value: v });
     slider.setAttribute("aria-valuetext", short(v));
