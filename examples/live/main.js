@@ -87,9 +87,10 @@ const app = {
     this.solved.add(task);
     if (this.model !== task.model) return;
     if (task.reveal) this.stage = Math.max(this.stage, stageOf(this.steps, task.reveal));
-    const { rate, ...values } = task.then ?? {};
+    const { rate, trained, ...values } = task.then ?? {};
     this.set(values);
     if (rate) this.setRate(rate);
+    if (trained) this.trainTo(trained);
   },
 
   stop() {

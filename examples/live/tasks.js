@@ -1,7 +1,8 @@
 // The tasks, in order. Each sets the page up (model, changed values, how far the steps have come, tool)
 // and has an answer that the page checks: a state to reach, a choice, or a number.
 //
-// `until` names the last number that is shown; `slips` are wrong answers that say what went wrong.
+// `until` names the last number that is shown; `slips` are wrong answers that say what went wrong. Once
+// solved, a task shows the numbers up to `reveal`, and changes what `then` says.
 
 const TASKS = [
   {
@@ -150,7 +151,7 @@ const TASKS = [
     wrong: "One step of that size: where on the sigmoid does z land? What is a (1 − a) there?",
     praise: "One step throws z far out, where the sigmoid is flat: saturated. Too high a rate does " +
       "not only jump, it kills. That was the last task: now change whatever you like.",
-    then: { rate: 100 },
+    then: { rate: 100, trained: 1 },
   },
 ];
 
