@@ -71,17 +71,18 @@ class View {
   // Places everything for the width that there is.
   place() {
     const columns = [...new Set(this.graph.nodes.map((node) => node.at[0]))].sort((a, b) => a - b);
-    const room = this.box.clientWidth / columns.length;
-    const wide = room >= 100 && this.box.clientWidth >= 680;
-    this.box.dataset.roomy = room >= 160;
-    this.box.style.height = `${wide ? 480 : 106 * columns.length}px`;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const width = this.box.clientWidth / rem;
+    const wide = width >= Math.max(42.5, 6.25 * columns.length);
+    this.box.dataset.roomy = width >= 10 * columns.length;
+    this.box.style.height = `${rem * (wide ? 30 : 6.625 * columns.length)}px`;
     const size = { width: this.box.clientWidth, height: this.box.clientHeight };
     this.svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
     for (const node of this.graph.nodes) {
       const { box } = this.cards[node.name];
       const half = { x: box.offsetWidth / 2, y: box.offsetHeight / 2 };
       const along = wide ? node.at[0] : columns.indexOf(node.at[0]) / (columns.length - 1);
-      const margin = wide ? half.x + 2 : 44;
+      const margin = wide ? half.x + 2 : 2.75 * rem;
       const main = margin + along * ((wide ? size.width : size.height) - 2 * margin);
       const across = node.at[1] * (wide ? size.height : size.width);
       const [x, y] = wide ? [main, across] : [across, main];

@@ -487,8 +487,8 @@ CUT = """() => [...document.querySelectorAll("#cards .card")].filter(
 
 def test_nothing_overlaps_or_sticks_out(live):
     page = live()
-    for width, task in itertools.product((320, 390, 768, 1024, 1280, 1300), (6, 9)):
-        page.set_viewport_size({"width": width, "height": 844})
+    for width, task in itertools.product((320, 390, 768, 1024, 1280, 1920), (6, 9)):
+        page.set_viewport_size({"width": width, "height": 900})
         go_to(page, task)
         for tool in ("step", "paths", "nudge", "train"):
             choose(page, tool)
