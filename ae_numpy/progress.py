@@ -1,13 +1,18 @@
-"""What a training tells the person who waits for it."""
+"""What long work tells the person who waits for it."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from ae_numpy.training import State
+
+_SECONDS_BETWEEN_LINES = 5.0
+Step = TypeVar("Step")
 
 
 class TrainingDisplay:
@@ -80,6 +85,38 @@ class TrainingDisplay:
         if history.get("val_mse"):
             text += f", validation mse {history['val_mse'][-1]:.5f}"
         return text
+
+
+def tracked(steps: list[Step], what: str) -> Iterator[Step]:
+    """Go through steps, and show how far they have come where they take more than a moment.
+
+    On a terminal, with tqdm, a bar; elsewhere a line now and then.
+
+    Parameters
+    ----------
+    steps : list
+    what : str
+        Is done in them.
+
+    Yields
+    ------
+    step
+
+    Examples
+    --------
+    >>> list(tracked([1, 2, 3], "counting"))
+    [1, 2, 3]
+    """
+    if new_bar := bar_class():
+        yield from new_bar(steps, desc=what, delay=1, leave=False)
+        return
+    shown = time.monotonic()
+    for done, step in enumerate(steps):
+        if time.monotonic() > shown + _SECONDS_BETWEEN_LINES:
+            shown = time.monotonic()
+            with suppress(OSError, ValueError):  # of a stream that has been closed
+                print(f"{what}: {done / len(steps):.0%}", file=sys.stderr, flush=True)
+        yield step
 
 
 def bar_class() -> Any:

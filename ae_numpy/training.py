@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_numpy.architecture import Architecture
 from ae_numpy.engine import get_engine
 from ae_numpy.network import Network
 from ae_numpy.reference import Array
 
 History = dict[str, list]
+ValidationData = Array | tuple[Array, Array]
 Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 
 # How much work a chunk is, in multiply-adds: about 20 ms on one core. A number of operations and
@@ -123,28 +125,31 @@ class State:
 
 
 def train(
-    network: Network,
+    network: Architecture,
     X: Array,
     recipe: Recipe,
     state: State,
-    validation_data: Array | None = None,
+    validation_data: ValidationData | None = None,
+    target: Array | None = None,
 ) -> Iterator[State]:
-    """Train a network to reproduce its input; yield the state after each chunk and each epoch.
+    """Train a network to reproduce its target; yield the state after each chunk and each epoch.
 
     This is stochastic gradient descent (Robbins and Monro, A stochastic approximation method,
     1951), whose step `train_batches` takes.
 
     Parameters
     ----------
-    network : Network
-        Says what is trained; its own parameters are neither used nor changed.
+    network : Architecture
     X : array, shape (n_samples, n_features)
         Of the network's dtype.
     recipe : Recipe
     state : State
         Where to start, or to go on.
     validation_data : array, shape (n_validation, n_features), optional
-        Its mean squared error is taken at the end of every epoch.
+        Its mean squared error is taken at the end of every epoch. A tuple of samples and what
+        their outputs are compared with, if that is not the samples themselves.
+    target : array, shape (n_samples, n_features), optional
+        What the outputs are compared with: X unless given.
 
     Yields
     ------
@@ -164,7 +169,7 @@ def train(
     >>> last.epoch, second_mse < first_mse
     (2, True)
     """
-    step_through = _fastest_way(network, X, recipe.batch_size)
+    step_through = _bound_steps(network, X, target, recipe.batch_size)
     chunk = chunk_size(network, recipe.batch_size)
     while state.epoch < len(recipe.learning_rates) and not stops_early(recipe, state.history):
         order = epoch_order(len(X), state.epoch, recipe)
@@ -176,17 +181,19 @@ def train(
         yield state
 
 
-def _fastest_way(network: Network, X: Array, batch_size: int) -> Steps:
-    """Return what trains parameters on some rows of X at some rate, as `train_batches` does."""
-    if network.engine == "numpy" or batch_size > _CHUNKS_IN_A_CALL * chunk_size(network, 1):
-        return lambda parameters, rows, rate: train_batches(
-            network, parameters, X, rows, batch_size, rate
-        )
-    kernels = get_engine("numba")
-    inputs = kernels.prepare(X)
-    sizes, mask, raw_error = network.layer_sizes, network.bias_mask, network.backprop == "raw_error"
-    return lambda parameters, rows, rate: kernels.train_batches(
-        parameters, sizes, mask, inputs, rows, batch_size, rate, raw_error
+def _bound_steps(network: Architecture, X: Array, target: Array | None, batch_size: int) -> Steps:
+    """Return the engine's `train_batches` for this network, these samples and their targets.
+
+    What is left to give are the parameters to start from, the rows to train on, and the rate. A
+    batch too large for one call of a kernel is trained on by the plain twin, engine or not.
+    """
+    step = train_batches
+    if network.engine == "numba" and batch_size <= _CHUNKS_IN_A_CALL * chunk_size(network, 1):
+        kernels = get_engine("numba")
+        step, X = kernels.train_batches, kernels.prepare(X)
+        target = None if target is None else kernels.prepare(target)
+    return lambda parameters, rows, rate: step(
+        network, parameters, X, rows, batch_size, rate, target
     )
 
 
@@ -211,19 +218,43 @@ def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: Stat
     )
 
 
-def _after_epoch(network: Network, X: Array, validation_data: Array | None, state: State) -> State:
+def _after_epoch(
+    network: Architecture, X: Array, validation_data: ValidationData | None, state: State
+) -> State:
     """Evaluate, and note the epoch in the history."""
     started = time.perf_counter()
     entry = {"epoch": state.epoch + 1, "train_mse": state.squared_error / X.size}
     if validation_data is not None:
-        errors = network.squared_errors(validation_data, state.parameters)
-        entry["val_mse"] = float(errors.sum() / validation_data.size)
+        samples, target = in_pair(validation_data)
+        errors = Network.of(network, state.parameters).squared_errors(samples, target=target)
+        entry["val_mse"] = float(errors.sum() / samples.size)
     entry["seconds"] = state.seconds + time.perf_counter() - started
     best = state.best_parameters
     if "val_mse" in entry and entry["val_mse"] < min(state.history.get("val_mse") or [np.inf]):
         best = state.parameters
     history = {key: [*values, entry.get(key, np.nan)] for key, values in state.history.items()}
     return State(state.parameters, history, epoch=state.epoch + 1, best_parameters=best)
+
+
+def in_pair(validation_data: ValidationData) -> tuple[Array, Array | None]:
+    """Return samples and their targets, None if these are the samples themselves.
+
+    Parameters
+    ----------
+    validation_data : array, shape (n_validation, n_features), or a tuple of two
+
+    Returns
+    -------
+    samples : array, shape (n_validation, n_features)
+    target : array, shape (n_validation, n_features), or None
+
+    Examples
+    --------
+    >>> samples, target = in_pair(np.ones((2, 3)))
+    >>> samples.shape, target is None
+    ((2, 3), True)
+    """
+    return validation_data if isinstance(validation_data, tuple) else (validation_data, None)
 
 
 def stops_early(recipe: Recipe, history: History) -> bool:
@@ -276,7 +307,13 @@ def empty_history(with_validation: bool) -> History:
 
 
 def train_batches(
-    network: Network, parameters: Array, X: Array, rows: NDArray, batch_size: int, rate: float
+    network: Architecture,
+    parameters: Array,
+    X: Array,
+    rows: NDArray,
+    batch_size: int,
+    rate: float,
+    target: Array | None = None,
 ) -> tuple[Array, Array]:
     """Take a gradient step after each batch: ``parameters -= rate * gradient``.
 
@@ -284,7 +321,7 @@ def train_batches(
 
     Parameters
     ----------
-    network : Network
+    network : Architecture
     parameters : array, shape (P,)
         Where to start; not changed.
     X : array, shape (n_samples, n_features)
@@ -294,6 +331,8 @@ def train_batches(
         How many of them make a batch; the last one may be shorter.
     rate : float
         Learning rate.
+    target : array, shape (n_samples, units of the last layer), optional
+        What the output is compared with: X unless given.
 
     Returns
     -------
@@ -308,35 +347,35 @@ def train_batches(
     >>> network.as_dict(parameters)["b1"], errors
     (array([ 0.0625, -0.0625]), array([0.5]))
     """
-    parameters = parameters.copy()
+    network = Network.of(network, parameters.copy())
+    target = X if target is None else target
     squared_errors = np.empty(len(rows), parameters.dtype)
     # A training that diverges is reported once, by whoever looks at the errors.
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(rows), batch_size):
             batch = slice(start, start + batch_size)
-            gradient, squared_errors[batch] = _batch_gradient(network, parameters, X, rows[batch])
-            parameters -= parameters.dtype.type(rate) * gradient
-    return parameters, squared_errors
+            gradient, squared_errors[batch] = _batch_gradient(network, X, target, rows[batch])
+            network.parameters -= parameters.dtype.type(rate) * gradient
+    return network.parameters, squared_errors
 
 
 def _batch_gradient(
-    network: Network, parameters: Array, X: Array, batch: NDArray
+    network: Network, X: Array, target: Array, batch: NDArray
 ) -> tuple[Array, Array]:
     """Return the gradient of a batch, and the squared error of each of its samples."""
     at_once = chunk_size(network, 1)
     if len(batch) > at_once:  # a mean over parts: the parts' means, weighted by their sizes
-        gradient = np.zeros_like(parameters)
-        errors = np.empty(len(batch), parameters.dtype)
+        gradient = np.zeros_like(network.parameters)
+        errors = np.empty(len(batch), gradient.dtype)
         for start in range(0, len(batch), at_once):
             part = slice(start, start + at_once)
-            share = parameters.dtype.type(len(batch[part]) / len(batch))
-            part_gradient, errors[part] = _batch_gradient(network, parameters, X, batch[part])
-            gradient += share * part_gradient
+            share = gradient.dtype.type(len(batch[part]) / len(batch))
+            of_part, errors[part] = _batch_gradient(network, X, target, batch[part])
+            gradient += share * of_part
         return gradient, errors
-    x = X[batch]  # (B, I)
-    activations = network.forward(x, parameters)
-    squared_errors = get_engine(network.engine).squared_errors(activations[-1], x)
-    return network.backward(activations, x, parameters), squared_errors
+    activations = network.forward(X[batch])  # each (B, units)
+    squared_errors = get_engine(network.engine).squared_errors(activations[-1], target[batch])
+    return network.backward(activations, target[batch]), squared_errors
 
 
 def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]:
@@ -368,12 +407,12 @@ def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]
     return np.random.default_rng(sequence).permutation(n_samples)
 
 
-def chunk_size(network: Network, batch_size: int) -> int:
+def chunk_size(network: Architecture, batch_size: int) -> int:
     """Return how many samples make a chunk: whole batches, at least one.
 
     Parameters
     ----------
-    network : Network
+    network : Architecture
     batch_size : int
 
     Returns
@@ -386,5 +425,5 @@ def chunk_size(network: Network, batch_size: int) -> int:
     0
     """
     sizes = network.layer_sizes
-    work = 3 * network.parameters.size + _WORK_PER_UNIT * sum(sizes[1:])
+    work = 3 * network.n_parameters + _WORK_PER_UNIT * sum(sizes[1:])
     return max(1, _CHUNK_WORK // work // batch_size) * batch_size

@@ -41,8 +41,10 @@ def test_the_checker_knows_the_reference_alone():
     assert reached(checker) <= checker | within("reference")
 
 
-def test_data_sets_know_nothing_else():
-    assert reached(within("datasets")) == within("datasets")
+def test_data_sets_know_nothing_else_but_how_arguments_are_checked():
+    allowed = within("datasets") | reached(within("validation"))
+    assert reached(within("datasets")) <= allowed
+    assert reached(within("validation")) == within("validation") | within("engine")
 
 
 def test_storage_does_not_know_the_estimator():

@@ -285,16 +285,8 @@ def one_step(case, rate, rows=(0,)):
     if network.engine == "numpy":
         return train_batches(network, network.parameters, case.X, batch, len(batch), rate)[0]
     kernels = get_engine("numba")
-    return kernels.train_batches(
-        network.parameters,
-        network.layer_sizes,
-        network.bias_mask,
-        kernels.prepare(case.X),
-        batch,
-        len(batch),
-        rate,
-        network.backprop == "raw_error",
-    )[0]
+    X = kernels.prepare(case.X)
+    return kernels.train_batches(network, network.parameters, X, batch, len(batch), rate)[0]
 
 
 def updated_too_early(case, rate):

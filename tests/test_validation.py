@@ -169,7 +169,7 @@ def test_a_refused_fit_warns_of_nothing_else():
 TYPE, VALUE = TypeError, ValueError
 BAD_PARAMETERS = {
     "hidden_layer_sizes": (
-        "positive integer|an integer of at least 1|one hidden layer or more",
+        "a positive integer or a tuple of one or more of them",
         [
             (0, VALUE),
             (-3, VALUE),
@@ -187,7 +187,7 @@ BAD_PARAMETERS = {
         ],
     ),
     "learning_rate": (
-        "",
+        "a finite number of at least 0|one rate for each",
         [
             (-0.1, VALUE),
             (np.nan, VALUE),
@@ -233,7 +233,7 @@ BAD_PARAMETERS = {
         [(0, VALUE), (2.0, TYPE), (None, TYPE), (True, TYPE)],
     ),
     "tol": (
-        "a number|finite and not negative",
+        "a finite number of at least 0",
         [(-1e-4, VALUE), (np.nan, VALUE), (np.inf, VALUE), ("small", TYPE), (None, TYPE)],
     ),
     "bias": (

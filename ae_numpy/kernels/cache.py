@@ -3,6 +3,9 @@
 Numba's own cache raises where it has no directory to write to, a full disk, or a file that is
 damaged; a person who wants to train a model cannot do anything about that while the training
 waits. Here it costs compiling anew and, where nothing can be kept, one warning.
+
+Numba compiles a function anew when its own file has changed. Kernels are made of functions in
+other files, too, so that here a change in any file of the folder counts.
 """
 
 from __future__ import annotations
@@ -11,12 +14,16 @@ import contextlib
 import hashlib
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.serialize import dumps
 
 _warned = False
+
+_SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+_STAMP = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()
 
 
 class _SummedResults(CompileResultCacheImpl):
@@ -37,6 +44,10 @@ class _LenientCache(FunctionCache):
     """Numba's cache of one function, which never raises."""
 
     _impl_class = _SummedResults
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._cache_file._source_stamp = _STAMP
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         try:

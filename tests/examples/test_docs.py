@@ -34,6 +34,7 @@ PUBLIC_MODULES = (
     "ae_numpy.reference",
     "ae_numpy.kernels",
     "ae_numpy.engine",
+    "ae_numpy.architecture",
     "ae_numpy.network",
     "ae_numpy.initialization",
     "ae_numpy.training",
@@ -43,6 +44,7 @@ PUBLIC_MODULES = (
     "ae_numpy.gradcheck",
     "ae_numpy.testing",
     "ae_numpy.datasets",
+    "ae_numpy.codec",
     "ae_numpy.sweep",
     "ae_numpy.plots",
 )
@@ -51,11 +53,13 @@ PUBLIC_MODULES = (
 INTERNAL_MODULES = (
     "ae_numpy.validation",  # checks of arguments, one line each
     "ae_numpy.progress",  # what `verbose` shows
-    "ae_numpy.kernels.cache",  # where compiled code is kept
     "ae_numpy.storage",  # no names of its own
     "ae_numpy.storage.atomic",  # files that are written as a whole or not at all
     "ae_numpy.storage.npz",  # beneath model files and checkpoints
     "ae_numpy.sklearn_protocol",  # what `Autoencoder` inherits, and is documented there
+    "ae_numpy.codec.stream",  # the bytes of `Codec`
+    "ae_numpy.codec.tables",  # its entropy coder
+    "ae_numpy.codec.__main__",  # its command, for which the page has a section
     "ae_numpy.sweep.processes",  # the processes of `run_jobs`
 )
 # These compute a formula, follow a rule or read a format: their docstring, or that of their module,

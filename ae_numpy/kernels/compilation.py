@@ -1,0 +1,39 @@
+"""How kernels are compiled: the flags, a reason for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from ae_numpy.kernels.cache import keep
+
+# What the compiler may do with floating-point numbers, a reason for each. Never "nnan" or "ninf":
+# they would let it assume that there is no NaN, and a diverging training would go unnoticed.
+_ELEMENTWISE = {
+    "contract",  # a * b + c in one instruction, rounded once: faster and more accurate
+    "nsz",  # 0 and -0 are as good as each other: lets select instructions replace branches
+}
+_SUMS = _ELEMENTWISE | {
+    "reassoc",  # add in another order: without it no sum could use vector instructions
+}
+
+
+def _compile(fastmath: set[str], **options: Any) -> Callable:
+    """Return the decorator that compiles with these floating-point flags."""
+    options |= {
+        "fastmath": fastmath,
+        "error_model": "numpy",  # a division by zero gives inf, and costs no check in the loop
+        # Kernels own no memory. Without reference counts a view is free: a step on one sample makes
+        # about fifty of them, which would take a tenth of its time at two hidden units.
+        "_nrt": False,
+    }
+    compiled = numba.njit(**options)
+    return lambda function: keep(compiled(function))
+
+
+elementwise = _compile(_ELEMENTWISE, forceinline=True)
+sums = _compile(_SUMS, forceinline=True)
+stage = _compile(_SUMS)  # called once per tile: compiled for itself, not into its caller
+view = _compile(_ELEMENTWISE, inline="always")  # may return a view, for want of reference counts

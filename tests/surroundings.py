@@ -1,0 +1,19 @@
+"""Surroundings that are not as one would wish, on purpose."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+
+@contextlib.contextmanager
+def full_disk(size: int):
+    """Make longer writes fail as on a full disk (EFBIG in place of ENOSPC)."""
+    resource = pytest.importorskip("resource", reason="needs POSIX limits")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:  # before pytest goes on, which may be writing to a file itself
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
