@@ -235,7 +235,7 @@ class Autoencoder(EstimatorMixin):
         stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
         recipe = _recipe(settings, rates, stopping if settings.early_stopping else None)
         names = feature_names(X)
-        data = checked_data(X, y, target, settings.dtype, names, validation_data)
+        data = checked_data(X, y, target, (settings.dtype, names, None), validation_data)
         if validation_data is None and settings.validation_fraction is not None:
             data = _split(data, settings)
         callbacks = callables(callbacks, "callbacks")
@@ -287,11 +287,10 @@ class Autoencoder(EstimatorMixin):
             settings.seed, names = self._seed, vars(self).get("feature_names_in_")
             network, history = self.network_, self.history_
             get_engine(network.engine)  # says now if it is not there
-            width = self.n_features_in_
-            data = checked_data(X, y, target, network.dtype, names, n_features=width)
+            data = checked_data(X, y, target, (network.dtype, names, self.n_features_in_))
         else:
             names, history = feature_names(X), empty_history(False)
-            data = checked_data(X, y, target, settings.dtype, names)
+            data = checked_data(X, y, target, (settings.dtype, names, None))
             network = _new_network(data.X.shape[1], settings)
             self._accept(settings, names)
         state = State(network.parameters, history, epoch)
@@ -619,11 +618,10 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        known = cls._names_of_parameters()
-        # Files of earlier versions do not know the newest; a constructor may set those it hides.
-        needed = [n for n in parameters_of(Autoencoder) if n in parameters_of(cls)]
-        needed = [name for name in needed if name != "validation_fraction"]
-        stored = read_model(path, needed, known)
+        # Files of earlier versions lack the newest; a constructor may set what it does not take.
+        lacking = {"validation_fraction", "initial_parameters"}
+        needed = [n for n in parameters_of(cls) if n in PARAMETERS and n not in lacking]
+        stored = read_model(path, needed, cls._names_of_parameters())
         model = cls._made_of(stored.settings).set_output(transform=stored.container)
         model.network_, model.history_ = stored.network, stored.history
         model.learning_rates_, model._seed = stored.learning_rates, stored.seed
@@ -633,11 +631,10 @@ class Autoencoder(EstimatorMixin):
 
 def _split(data: Data, settings: SimpleNamespace) -> Data:
     """Hold some samples back as validation data, with their targets."""
-    validate = held_back(len(data.X), settings.validation_fraction, settings.seed)
+    rows = held_back(len(data.X), settings.validation_fraction, settings.seed)
     X, target = data.X, data.target
-    if target is None:
-        return Data(X[~validate], X[validate])
-    return Data(X[~validate], (X[validate], target[validate]), target[~validate])
+    of_rows, of_others = (None, None) if target is None else (target[rows], target[~rows])
+    return Data(X[~rows], (X[rows], of_rows), of_others)
 
 
 def _recipe(

@@ -21,36 +21,31 @@ _ROWS_AT_ONCE = 4096
 _ROUNDING = 2.0**-12
 
 Samples = NDArray[np.floating]
+# What samples must agree with: a dtype, the names of features, and their number, if known already.
+Known = tuple[np.dtype, NDArray | None, int | None]
 
 
 class Data(NamedTuple):
     """Samples to train on, samples to evaluate on, and targets where they are not the samples."""
 
     X: Samples
-    validation_data: Any = None  # a matrix; with `target`, a tuple of samples and targets
+    validation_data: tuple[Samples, Samples | None] | None = None  # with their targets
     target: Samples | None = None
 
 
 def checked_data(
-    X: ArrayLike,
-    y: Any,
-    target: ArrayLike | None,
-    dtype: np.dtype,
-    columns: NDArray | None,
-    validation_data: Any = None,
-    n_features: int | None = None,
+    X: ArrayLike, y: Any, target: ArrayLike | None, known: Known, validation_data: Any = None
 ) -> Data:
     """Return what `fit` is given, checked; warn of a `y` that looks like targets."""
-    samples, target = _checked_pair(X, target, ("X", "target"), dtype, columns, n_features)
-    name, known = "validation_data", (dtype, columns, samples.shape[1])
-    if validation_data is not None and target is None:
-        validation_data, _ = _checked_pair(_ALONE(validation_data, name), None, (name, ""), *known)
-    elif validation_data is not None:
-        pair, names = _IN_A_PAIR(validation_data, name), (f"{name}[0]", f"{name}[1]")
-        validation_data = _checked_pair(pair[0], pair[1], names, *known)
+    samples, targets = _checked_pair(X, target, ("X", "target"), known)
+    if validation_data is not None:
+        name, known = "validation_data", (*known[:2], samples.shape[1])
+        names = (name, "") if target is None else (f"{name}[0]", f"{name}[1]")
+        pair = (_ALONE if target is None else _IN_A_PAIR)(validation_data, name)
+        validation_data = _checked_pair(pair[0], pair[1], names, known)
     if target is None:
         _warn_of_targets(y, samples)
-    return Data(samples, validation_data, target)
+    return Data(samples, validation_data, targets)
 
 
 _IN_A_PAIR = Rule(
@@ -59,18 +54,14 @@ _IN_A_PAIR = Rule(
 )
 _ALONE = Rule(
     "one matrix, as there is no target: pass the first of a tuple alone",
-    of(object, lambda samples: not isinstance(samples, tuple)),
+    of(object, lambda samples: not isinstance(samples, tuple), lambda samples: (samples, None)),
 )
 
 
 def _checked_pair(
-    X: Any,
-    target: Any,
-    names: tuple[str, str],
-    dtype: np.dtype,
-    columns: NDArray | None,
-    n_features: int | None,
+    X: Any, target: Any, names: tuple[str, str], known: Known
 ) -> tuple[Samples, Samples | None]:
+    dtype, columns, n_features = known
     check_names(X, columns, names[0])
     X = checked_samples(X, names[0], dtype, n_features, in_reach=target is None)
     if target is not None:
@@ -221,9 +212,7 @@ def feature_names(X: Any) -> NDArray | None:
     TypeError
         If some names are strings and others are not.
     """
-    columns = getattr(X, "columns", None)
-    if columns is None or len(columns) == 0:
-        return None
+    columns = getattr(X, "columns", ())
     strings = [isinstance(name, str) for name in columns]
     if any(strings) and not all(strings):
         kinds = sorted({type(name).__name__ for name in columns})
@@ -231,7 +220,7 @@ def feature_names(X: Any) -> NDArray | None:
             "Feature names are only supported if all input features have string names, but your "
             f"input has {kinds} as column names. Use X.columns = X.columns.astype(str)."
         )
-    return np.asarray(columns, dtype=object) if all(strings) else None
+    return np.asarray(columns, dtype=object) if any(strings) else None
 
 
 def check_names(X: Any, fitted: NDArray | None, name: str) -> None:
@@ -253,28 +242,28 @@ def check_names(X: Any, fitted: NDArray | None, name: str) -> None:
         If some names are strings and others are not.
     """
     given = feature_names(X)
-    if given is None and fitted is not None:
-        names = "does not have valid feature names, but Autoencoder was fitted with feature names"
-        _warn(f"{name} {names}")
-    elif given is not None and fitted is None:
-        names = "has feature names, but Autoencoder was fitted without feature names"
-        _warn(f"{name} {names}")
-    elif given is not None and fitted is not None and list(given) != list(fitted):
-        raise ValueError(_names_that_differ(list(given), list(fitted), name))
+    if given is not None and fitted is not None:
+        if list(given) != list(fitted):
+            raise ValueError(_names_that_differ(list(given), list(fitted), name))
+    elif given is not None:
+        _warn(f"{name} has feature names, but Autoencoder was fitted without feature names")
+    elif fitted is not None:
+        lacks = f"{name} does not have valid feature names"
+        _warn(f"{lacks}, but Autoencoder was fitted with feature names")
 
 
 def _names_that_differ(given: list[str], fitted: list[str], name: str) -> str:
     """Say how the names of features differ, in scikit-learn's words."""
-    message = "" if name == "X" else f"{name}: "
-    message += "The feature names should match those that were passed during fit.\n"
+    of_what = "" if name == "X" else f"{name}: "
+    lines = [f"{of_what}The feature names should match those that were passed during fit."]
     unseen, missing = sorted(set(given) - set(fitted)), sorted(set(fitted) - set(given))
     for names, what in (
-        (unseen, "Feature names unseen at fit time:\n"),
-        (missing, "Feature names seen at fit time, yet now missing:\n"),
+        (unseen, "Feature names unseen at fit time:"),
+        (missing, "Feature names seen at fit time, yet now missing:"),
     ):
         if names:
-            more = ["- ...\n"] if len(names) > 5 else []
-            message += what + "".join([*(f"- {name}\n" for name in names[:5]), *more])
+            more = ["- ..."] if len(names) > 5 else []
+            lines += [what, *(f"- {name}" for name in names[:5]), *more]
     if not unseen and not missing:
-        message += "Feature names must be in the same order as they were in fit.\n"
-    return message
+        lines.append("Feature names must be in the same order as they were in fit.")
+    return "\n".join([*lines, ""])

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.validation import containers
+from ae_numpy.validation import PARAMETERS
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -54,10 +54,9 @@ def parameters_of(constructor: Any) -> dict[str, inspect.Parameter]:
     >>> list(parameters_of(lambda code, **rest: None))
     ['code']
     """
+    rest = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     named = inspect.signature(constructor).parameters.items()
-    return {
-        name: one for name, one in named if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
-    }
+    return {name: one for name, one in named if one.kind not in rest}
 
 
 class EstimatorMixin:
@@ -92,24 +91,18 @@ class EstimatorMixin:
         >>> Autoencoder(4, epochs=7).get_params()["epochs"]
         7
         """
-        names: dict[str, Any] = {}
-        for cls in self._constructors():
-            names |= parameters_of(cls)
-            takes_no_more = len(inspect.signature(cls).parameters) == len(parameters_of(cls))
-            # A constructor that keeps all that it takes hides those of the classes below.
-            if takes_no_more and parameters_of(cls).keys() <= vars(self).keys():
-                break
-        return {name: vars(self)[name] for name in names if name in vars(self)}
-
-    @classmethod
-    def _constructors(cls) -> list[type]:
-        """The classes with a constructor of their own, this one or the one it inherits first."""
-        return [one for one in cls.__mro__ if "__init__" in vars(one)]
+        own = parameters_of(type(self))
+        takes_rest = len(inspect.signature(type(self)).parameters) > len(own)
+        # A constructor that keeps all that it takes hides those of the classes below.
+        if own.keys() <= vars(self).keys() and not takes_rest:
+            return {name: vars(self)[name] for name in own}
+        return self._kept_parameters()
 
     @classmethod
     def _names_of_parameters(cls) -> list[str]:
         """Every parameter of every constructor, of the classes below, too."""
-        return list(dict.fromkeys(n for one in cls._constructors() for n in parameters_of(one)))
+        with_constructor = [one for one in cls.__mro__ if "__init__" in vars(one)]
+        return list(dict.fromkeys(n for one in with_constructor for n in parameters_of(one)))
 
     def _kept_parameters(self) -> dict[str, Any]:
         return {n: vars(self)[n] for n in self._names_of_parameters() if n in vars(self)}
@@ -137,17 +130,12 @@ class EstimatorMixin:
         >>> Autoencoder().set_params(epochs=7, batch_size=32)
         Autoencoder(epochs=7, batch_size=32)
         """
-        valid = sorted(self.get_params())
-        for name in params:
-            if name not in valid:
-                raise ValueError(
-                    f"Invalid parameter {name!r} for estimator {self!r}. "
-                    f"Valid parameters are: {valid!r}."
-                )
+        valid = sorted(self._names_of_parameters())
+        for name in sorted(params.keys() - set(valid)):
+            invalid = f"Invalid parameter {name!r} for estimator {self!r}."
+            raise ValueError(f"{invalid} Valid parameters are: {valid!r}.")
         # What a derived class's constructor makes of its own parameters changes with them.
-        own = {
-            name: value for name, value in vars(self).items() if name in parameters_of(type(self))
-        }
+        own = {n: value for n, value in vars(self).items() if n in parameters_of(type(self))}
         before, after = (self._made_of(own | new)._kept_parameters() for new in ({}, params))
         changed = {n: value for n, value in after.items() if repr(value) != repr(before.get(n))}
         vars(self).update(changed | params)
@@ -187,10 +175,8 @@ class EstimatorMixin:
         """Say what is missing when a learned attribute is asked for before there is one."""
         learned = name.endswith("_") and not name.startswith("_")
         if learned and not self._is_fitted():
-            raise not_fitted_error(
-                f"This {type(self).__name__} instance is not fitted yet: call fit before using "
-                f"{name}."
-            )
+            this = f"This {type(self).__name__} instance"
+            raise not_fitted_error(f"{this} is not fitted yet: call fit before using {name}.")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __sklearn_tags__(self) -> Any:
@@ -275,7 +261,8 @@ class EstimatorMixin:
         """
         if transform is not None:
             # Under this name scikit-learn looks for it, too.
-            self._sklearn_output_config = {"transform": containers(transform, "transform")}
+            PARAMETERS["container"](transform, "transform")
+            self._sklearn_output_config = {"transform": transform}
         return self
 
     def transform(self, X: ArrayLike) -> Any:

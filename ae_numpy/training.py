@@ -21,7 +21,7 @@ from ae_numpy.network import Network
 from ae_numpy.reference import Array
 
 History = dict[str, list]
-ValidationData = Array | tuple[Array, Array]
+ValidationData = Array | tuple[Array, Array | None]
 Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 
 # How much work a chunk is, in multiply-adds: about 20 ms on one core. A number of operations and

@@ -10,7 +10,7 @@ import reprlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
-from types import ModuleType, NoneType
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,17 +121,16 @@ def _dtype(value: Any) -> np.dtype:
 
 def _drawn_from(value: Any) -> Any:
     """Whatever draws random numbers; NumPy's module stands for its global one, a RandomState."""
-    return of(DRAWN_FROM)(np.random.mtrand._rand if value is np.random else value)
+    return of(_DRAWN_FROM)(np.random.mtrand._rand if value is np.random else value)
 
 
 # -------------------------------------------------------------------------------------- the table
 
 _TRUTH = bool | np.bool_
-DRAWN_FROM = np.random.Generator | np.random.RandomState | None
+_DRAWN_FROM = np.random.Generator | np.random.RandomState | None
 
 flag = Rule("True or False", of(_TRUTH, to=bool))
 number = Rule("a finite number of at least 0", of(Real, lambda x: 0 <= float(x) < np.inf, float))
-containers = one_of("default", "pandas", "polars")
 callables = Rule("a sequence of callables", each(of(Callable)))
 _size = integer(1).convert
 _sizes = either(each(_size, at_least=1), lambda size: (_size(size),))
@@ -160,9 +159,13 @@ PARAMETERS: dict[str, Rule] = {
     "early_stopping": flag,
     "n_iter_no_change": integer(1),
     "tol": number,
+    "container": Rule(
+        "one of 'default', 'pandas', 'polars' or None",
+        of(str | None, (None, "default", "pandas", "polars").__contains__),
+    ),
     "validation_fraction": Rule(
         "None or a number between 0 and 1, both excluded",
-        either(of(NoneType), of(Real, lambda x: 0 < x < 1, float)),
+        of(Real | None, lambda x: x is None or 0 < x < 1),
     ),
 }
 

@@ -20,20 +20,10 @@ from numpy.typing import NDArray
 from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.network import Network
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
-from ae_numpy.validation import (
-    DRAWN_FROM,
-    PARAMETERS,
-    Rule,
-    containers,
-    each,
-    either,
-    integer,
-    number,
-    of,
-    require,
-)
+from ae_numpy.validation import PARAMETERS, Rule, each, either, integer, number, of, require
 
 _FORMAT, _VERSION = "ae_numpy model", 1
+Names = Collection[str]
 
 
 @dataclass(frozen=True)
@@ -126,7 +116,7 @@ def _as_floats(array: Any) -> NDArray[np.float64]:
 
 def _as_json(value: Any) -> Any:
     """Turn a setting into what JSON can hold; a random generator becomes None."""
-    if value is np.random or isinstance(value, DRAWN_FROM):
+    if value is np.random or isinstance(value, np.random.Generator | np.random.RandomState):
         return None
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
@@ -141,9 +131,7 @@ def _as_json(value: Any) -> Any:
     return float(value) if isinstance(value, Real) else value
 
 
-def read_model(
-    path: str | os.PathLike, needed: Collection[str], known: Collection[str]
-) -> StoredModel:
+def read_model(path: str | os.PathLike, needed: Names, known: Names) -> StoredModel:
     """Read what `write_model` has written.
 
     Parameters
@@ -175,8 +163,7 @@ def read_model(
 
     def expected(header: dict[str, Any]) -> Shapes:
         header.setdefault("container", None)  # in files of earlier versions
-        names = ([n for n in some if n != "initial_parameters"] for some in (needed, known))
-        _check_header(header, *names)
+        _check_header(header, needed, known)
         return _shapes(header)
 
     header, arrays = read_npz(path, _FORMAT, _VERSION, expected)
@@ -213,9 +200,7 @@ def _shapes(header: dict[str, Any]) -> Shapes:
 # ------------------------------------------------------------------------------------ the header
 
 
-def _check_header(
-    header: Mapping[str, Any], needed: Collection[str], known: Collection[str]
-) -> None:
+def _check_header(header: Mapping[str, Any], needed: Names, known: Names) -> None:
     """Raise ValueError unless this is a header, down to the last number."""
     try:
         _check_keys(header, _HEADER, _HEADER, "header")
@@ -231,9 +216,7 @@ def _check_header(
         raise ValueError(f"feature_names must be {n_features} names, got {len(names)}")
 
 
-def _check_keys(
-    given: Mapping[str, Any], needed: Collection[str], known: Collection[str], where: str
-) -> None:
+def _check_keys(given: Mapping[str, Any], needed: Names, known: Names, where: str) -> None:
     missing, unknown = [n for n in needed if n not in given], sorted(given.keys() - set(known))
     if missing or unknown:
         what = f"no {missing[0]!r}" if missing else f"an unknown {unknown[0]!r:.60}"
@@ -275,7 +258,7 @@ _HEADER: dict[str, Rule] = {
     "initial_parameters": Rule("shapes under W0, b0, W1, ...", of(dict, to=_named_shapes)),
     "feature_names": Rule("null or a list of strings", either(of(NoneType), each(of(str)))),
     "settings": Rule("an object", of(dict)),
-    "container": Rule(f"null or {containers.expected}", either(of(NoneType), containers.convert)),
+    "container": PARAMETERS["container"],
 }
 # Of a class derived from the estimator.
 _OTHER_SETTING = Rule("no object", of(object, lambda value: not isinstance(value, dict)))
