@@ -524,7 +524,10 @@ class Autoencoder(EstimatorMixin):
         >>> np.isclose(ae.score_samples(np.eye(6)).mean(), -ae.mse(np.eye(6)))
         np.True_
         """
-        return -self.network_.squared_errors(self._samples(X)) / self.n_features_in_
+        samples = self._samples(X)
+        # In float64, so that few samples have, but for their output, the errors they have in many.
+        errors = np.subtract(self.network_.propagate(samples), samples, dtype=np.float64)
+        return -np.einsum("ij,ij->i", errors, errors) / self.n_features_in_
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Return the negative `mse`: the higher, the better.

@@ -227,10 +227,8 @@ class EstimatorMixin:
             if fitted is not None and given != list(fitted):
                 raise ValueError("input_features is not equal to feature_names_in_")
             if len(given) != self.n_features_in_:
-                raise ValueError(
-                    "input_features should have length equal to number of features "
-                    f"({self.n_features_in_}), got {len(given)}"
-                )
+                expected = f"number of features ({self.n_features_in_}), got {len(given)}"
+                raise ValueError(f"input_features should have length equal to {expected}")
         return np.asarray(names, dtype=object)
 
     # ------------------------------------------------------------------------------ the output

@@ -436,7 +436,7 @@ def held_back(n_samples: int, fraction: float, seed: int) -> NDArray[np.bool_]:
     5
     """
     if n_samples < 2:
-        raise ValueError(f"validation_fraction needs two or more samples, got {n_samples}")
+        raise ValueError(f"validation_fraction must be None where X is 1 sample, got {fraction}")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     n_held_back = min(max(round(fraction * n_samples), 1), n_samples - 1)
     return rng.permutation(n_samples).argsort() >= n_samples - n_held_back

@@ -132,7 +132,7 @@ _DRAWN_FROM = np.random.Generator | np.random.RandomState | None
 flag = Rule("True or False", of(_TRUTH, to=bool))
 number = Rule("a finite number of at least 0", of(Real, lambda x: 0 <= float(x) < np.inf, float))
 callables = Rule("a sequence of callables", each(of(Callable)))
-_size = integer(1).convert
+_count, _size = integer(0), integer(1).convert
 _sizes = either(each(_size, at_least=1), lambda size: (_size(size),))
 _rates = either(of(Callable), either(each(number.convert), number.convert))
 
@@ -141,7 +141,7 @@ PARAMETERS: dict[str, Rule] = {
     "hidden_layer_sizes": Rule("a positive integer or a tuple of one or more of them", _sizes),
     "bias": Rule("True, False or one boolean array per layer", either(flag.convert, each(_mask))),
     "learning_rate": Rule(f"{number.expected}, one per epoch or a callable of the epoch", _rates),
-    "epochs": integer(0),
+    "epochs": _count,
     "batch_size": integer(1),
     "shuffle": flag,
     "weight_init": one_of("fan_in", "fan_out"),
@@ -149,20 +149,15 @@ PARAMETERS: dict[str, Rule] = {
     "engine": one_of(*ENGINES),
     "dtype": Rule("'float32' or 'float64'", _dtype),
     "random_state": Rule(
-        f"None, {integer(0).expected}, a numpy.random.Generator, a RandomState or numpy.random",
-        either(_drawn_from, integer(0).convert),
+        f"None, {_count.expected}, a numpy.random.Generator, a RandomState or numpy.random",
+        either(_drawn_from, _count.convert),
     ),
-    "verbose": Rule(
-        f"True, False or {integer(0).expected}", either(of(_TRUTH, to=int), integer(0).convert)
-    ),
+    "verbose": Rule(f"True, False or {_count.expected}", either(flag.convert, _count.convert)),
     "initial_parameters": Rule("a dict of arrays", of(Mapping | None, to=lambda x: x or {})),
     "early_stopping": flag,
     "n_iter_no_change": integer(1),
     "tol": number,
-    "container": Rule(
-        "one of 'default', 'pandas', 'polars' or None",
-        of(str | None, (None, "default", "pandas", "polars").__contains__),
-    ),
+    "container": one_of("default", "pandas", "polars"),
     "validation_fraction": Rule(
         "None or a number between 0 and 1, both excluded",
         of(Real | None, lambda x: x is None or 0 < x < 1),

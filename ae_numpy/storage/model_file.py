@@ -258,7 +258,7 @@ _HEADER: dict[str, Rule] = {
     "initial_parameters": Rule("shapes under W0, b0, W1, ...", of(dict, to=_named_shapes)),
     "feature_names": Rule("null or a list of strings", either(of(NoneType), each(of(str)))),
     "settings": Rule("an object", of(dict)),
-    "container": PARAMETERS["container"],
+    "container": Rule("a container or null", either(of(NoneType), PARAMETERS["container"].convert)),
 }
 # Of a class derived from the estimator.
 _OTHER_SETTING = Rule("no object", of(object, lambda value: not isinstance(value, dict)))
