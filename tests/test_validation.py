@@ -385,7 +385,10 @@ def test_numbers_of_numpy_are_as_good_as_those_of_python(settings):
         *(X.tolist(), X.astype(object), np.asfortranarray(X), X[::-1, ::-1], X.astype(">f8")),
         *(X > 0.5, np.ma.array(X), np.ma.array(X, mask=np.zeros_like(X, bool))),
     ],
-    ids="list objects Fortran reversed big-endian boolean unmasked nothing-masked".split(),
+    ids=[
+        *("list", "objects", "Fortran", "reversed", "big-endian"),
+        *("boolean", "unmasked", "nothing masked"),
+    ],
 )
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
 def test_all_that_holds_numbers_is_taken(data, engine):
@@ -406,16 +409,16 @@ def test_missing_values_of_pandas_are_named_by_row_and_column(dtype):
     frame = frame.astype(dtype)
     expected = make().fit(frame.to_numpy(float)).network_.parameters
     np.testing.assert_array_equal(make().fit(frame).network_.parameters, expected)
+    full = frame.copy()
     frame.iloc[5, 1] = pd.NA
     says = r"contains NaN \(at row 5, column 1\)"
     assert_refused(make(), lambda m: m.fit(frame), ValueError, "Input X", says)
-    full = frame.fillna(1)
     for name in ("target", "validation_data"):
         use = partial(Autoencoder.fit, X=full, **{name: frame})
         assert_refused(make(), use, ValueError, f"Input {name}", says)
 
 
-# -------------------------------------------------------------------- NumPy that raises on underflow
+# ------------------------------------------------------------------- NumPy that raises on underflow
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
@@ -434,4 +437,4 @@ def test_what_is_too_small_for_the_dtype_is_zero_and_not_an_error(engine, dtype,
         assert model.mse(tiny) == expected.mse(tiny)
         model.decode(np.maximum(model.encode(tiny), 1e-310))
         model.partial_fit(tiny).score_samples(model.reconstruct(tiny))
-    assert model.history_["val_mse"] == expected.history_["val_mse"]
+    assert model.history_["val_mse"][:1] == expected.history_["val_mse"]
