@@ -55,7 +55,7 @@ def test_repr_shows_what_differs_from_the_defaults():
     )
 
 
-# ------------------------------------------------------------------- constructors of derived classes
+# ------------------------------------------------------------------ constructors of derived classes
 
 
 class Renamed(Autoencoder):
@@ -85,9 +85,14 @@ class Rest(Autoencoder):
 
 
 class Wrapped(Rest):
-    def __init__(self, *args, note, **rest):
-        super().__init__(*args, **rest)
+    def __init__(self, code=4, *, note, **rest):
+        super().__init__(code, **rest)
         self.note = note
+
+
+class Arguments(Autoencoder):
+    def __init__(self, *args, **rest):
+        super().__init__(*args, **({"epochs": 1, "engine": "numpy"} | rest))
 
 
 class Inherited(Rest):
@@ -100,7 +105,8 @@ DERIVED = {
     "Needed(hidden_layer_sizes=2, ": Needed(2),
     "Fewer(hidden_layer_sizes=2, tag='y')": Fewer(2, tag="y"),
     "Rest(code=2, epochs=1, engine='numpy')": Rest(2, **SMALL),
-    "Wrapped(note='n', code=2, epochs=1, engine='numpy')": Wrapped(2, note="n", **SMALL),
+    "Wrapped(code=2, note='n', epochs=1, engine='numpy')": Wrapped(2, note="n", **SMALL),
+    "Arguments(hidden_layer_sizes=2, tol=0.5)": Arguments(2, tol=0.5),
     "Inherited(code=2, epochs=1, engine='numpy')": Inherited(2, **SMALL),
 }
 
@@ -126,7 +132,7 @@ def test_derived_classes_may_have_constructors_of_their_own(shown, tmp_path):
 @pytest.mark.parametrize("shown", [name for name in DERIVED if not name.startswith("Needed")])
 def test_what_a_constructor_makes_of_a_parameter_follows_it(shown):
     model = copy.deepcopy(DERIVED[shown]).set_params(learning_rate=0.25)
-    name = "hidden_layer_sizes" if shown.startswith("Fewer") else "code"
+    name = "hidden_layer_sizes" if shown.startswith(("Fewer", "Arg")) else "code"
     assert model.set_params(**{name: 1}).fit(X).code_size_ == 1
     assert (model.learning_rate, model.epochs) == (0.25, DERIVED[shown].epochs)
 
@@ -231,7 +237,7 @@ def test_codes_are_checked_by_the_names_of_codes(method):
     decoded = getattr(model, method)(codes)  # no names, no word
     for good in (names, [0, 1, 2]):
         np.testing.assert_array_equal(getattr(model, method)(Frame(codes, good)), decoded)
-    with pytest.raises(ValueError, match="(?s)^Z: The feature names .*in the same order"):
+    with pytest.raises(ValueError, match=r"(?s)^Z: The feature names .*in the same order"):
         getattr(model, method)(Frame(codes, names[::-1]))
 
 
