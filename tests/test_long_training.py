@@ -83,7 +83,7 @@ def test_with_validation_data_the_best_epoch_is_kept_when_epochs_run_out_too():
     assert model.mse(X_TEST) == min(model.history_["val_mse"]) < model.history_["val_mse"][-1]
 
 
-class Ended(Exception):
+class EndError(Exception):
     pass
 
 
@@ -96,12 +96,12 @@ def raising(error, epoch):
 
 
 def overshooting(epoch):
-    return 8.0 if epoch < 3 else np.finfo(float).max
+    return 8.0 if epoch < 4 else np.finfo(float).max
 
 
 ENDS = {
     "Ctrl-C": ({}, raising(KeyboardInterrupt, 3), KeyboardInterrupt),
-    "an error in a callback": ({}, raising(Ended, 3), Ended),
+    "an error in a callback": ({}, raising(EndError, 3), EndError),
     "a callback that says so": ({}, lambda model: model.n_iter_ == 3, None),
     "divergence": ({"learning_rate": overshooting}, lambda model: None, FloatingPointError),
 }
@@ -147,7 +147,7 @@ def test_an_interrupt_within_an_epoch_keeps_the_best_epoch(monkeypatch):
     assert model.mse(X_TEST) == min(model.history_["val_mse"]) < model.history_["val_mse"][-1]
 
 
-# ------------------------------------------------------------------------- samples that are held back
+# ----------------------------------------------------------------------- samples that are held back
 
 
 @pytest.mark.parametrize(
