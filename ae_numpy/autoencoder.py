@@ -80,8 +80,8 @@ class Autoencoder(EstimatorMixin):
         Any of ``"W0"`` (I, O), ``"b0"`` (O,), ``"W1"``, ..., in place of drawn ones.
     early_stopping : bool
         Whether `fit` ends when the error no longer falls: that of the validation data where there
-        are any, and then `fit` leaves the parameters of the epoch where it was lowest; else that
-        of the training, and `fit` leaves the last parameters.
+        are any, and then `fit`, however it ends, leaves the parameters of the epoch where it was
+        lowest; else that of the training, and `fit` leaves the last parameters.
     n_iter_no_change : int
         With `early_stopping`: so many epochs in a row without improvement end the training.
     tol : float
@@ -215,7 +215,8 @@ class Autoencoder(EstimatorMixin):
         OSError
             If the checkpoint cannot be read or written.
         FloatingPointError
-            If the training diverges; the estimator then holds the state before.
+            If the training diverges; the estimator then holds the state before, or the best
+            parameters: see `early_stopping`.
 
         Examples
         --------

@@ -76,6 +76,9 @@ class EstimatorMixin:
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters of the constructor.
 
+        Where the constructor of a derived class passes parameters on (``**``), or does not keep one
+        that it takes, those of the classes below are among them.
+
         Parameters
         ----------
         deep : ignored
@@ -109,6 +112,8 @@ class EstimatorMixin:
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the constructor; `fit` checks their values.
+
+        What the constructor of a derived class makes of a parameter follows it.
 
         Parameters
         ----------

@@ -106,7 +106,7 @@ def one_of(*choices: str) -> Rule:
 
 def _mask(value: ArrayLike) -> NDArray[np.bool_]:
     mask = np.asarray(value)  # a ValueError where rows have different lengths
-    require(mask.ndim == 1 and bool(np.isin(mask, (0, 1)).all()))
+    require(mask.ndim == 1 and not np.ma.is_masked(value) and bool(np.isin(mask, (0, 1)).all()))
     return mask.astype(bool)
 
 

@@ -1,8 +1,8 @@
 """A denoising autoencoder: trained on noisy digits, compared with the clean ones.
 
-Its codes must keep what noise leaves of a digit, so that what it decodes is nearer to the clean digit
-than the noisy one was (Vincent et al., Extracting and composing robust features with denoising
-autoencoders, 2008). Prints both errors and draws `results/denoising.png`.
+Its codes must keep what noise leaves of a digit, so that what it decodes is nearer to the clean
+digit than the noisy one was (Vincent et al., Extracting and composing robust features with
+denoising autoencoders, 2008). Prints both errors and draws `results/denoising.png`.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ before, after = (float(np.mean((x - clean_test) ** 2)) for x in (noisy_test, den
 print(f"mean squared error of the noisy digits {before:.4f}, of the denoised ones {after:.4f}")
 assert after < before / 2
 
-figure = plot_reconstructions(noisy_test[:8], {"denoised": denoised[:8], "clean": clean_test[:8]})
+ax = plot_reconstructions(clean_test[:8], {"noisy": noisy_test[:8], "denoised": denoised[:8]})
 Path("results").mkdir(exist_ok=True)
-getattr(figure, "figure", figure).savefig("results/denoising.png", dpi=100)
+ax.figure.savefig("results/denoising.png", dpi=100)
 print("results/denoising.png")

@@ -272,6 +272,7 @@ BAD_PARAMETERS = {
             ([np.ones(2), np.full(4, 0.5)], VALUE),
             ([np.ones(2), np.full(4, np.nan)], VALUE),
             ([[True, [True]], [True] * 4], (TYPE, VALUE)),
+            ([np.ma.masked_equal([1, 0], 0), np.ones(4)], VALUE),
         ],
     ),
     "initial_parameters": (
