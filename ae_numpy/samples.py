@@ -212,8 +212,8 @@ def feature_names(X: Any) -> NDArray | None:
     TypeError
         If some names are strings and others are not.
     """
-    columns = getattr(X, "columns", None)
-    strings = [] if columns is None else [isinstance(name, str) for name in columns]
+    columns: Any = getattr(X, "columns", None)
+    strings = [isinstance(name, str) for name in ([] if columns is None else columns)]
     if any(strings) and not all(strings):
         kinds = sorted({type(name).__name__ for name in columns})
         raise TypeError(
