@@ -104,7 +104,7 @@ class EstimatorMixin:
     @classmethod
     def _names_of_parameters(cls) -> list[str]:
         """Every parameter of every constructor, of the classes below, too."""
-        with_constructor = [one for one in cls.__mro__ if "__init__" in vars(one)]
+        with_constructor = [one for one in cls.__mro__[:-1] if "__init__" in vars(one)]
         return list(dict.fromkeys(n for one in with_constructor for n in parameters_of(one)))
 
     def _kept_parameters(self) -> dict[str, Any]:
