@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from ae_numpy.datasets import Digits
-from ae_numpy.storage.atomic import replacing
+from study.files import write
 from study.paper import HIDDEN_UNITS
 from study.report import details, gallery, sections, tables
 from study.report.explorer import Explorer, LoadModel, pack
@@ -56,8 +56,7 @@ def write_report(
     }
     template = Template(_file("report.html"))
     page = template.substitute({name: html(part) for name, part in parts.items()})
-    with replacing(path) as file:
-        file.write(page.encode())
+    write(path, page)
 
 
 def _explained(results: Results, explorer: Explorer) -> dict[str, str]:
