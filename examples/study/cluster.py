@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
@@ -58,6 +59,8 @@ def dask_executor(address: str) -> Iterator[Executor]:
         except SweepError as error:
             if not any(isinstance(cause, CancelledError) for _, cause in error.failures):
                 raise
+            # Its client would log a traceback while it is closed.
+            logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
             raise ConnectionError(f"the scheduler at {address} was lost") from error
         finally:
             ended.set()
@@ -67,7 +70,11 @@ def _watch(client: Any, address: str, ended: threading.Event) -> None:
     """Say so, once, whenever there have been no workers for a while."""
     seen, told = time.monotonic(), False
     while not ended.wait(1):
-        if client.status != "running" or client.nthreads():
+        try:
+            workers = client.nthreads()
+        except Exception:  # of whatever kind: that the scheduler is lost is told elsewhere
+            continue
+        if workers:
             seen, told = time.monotonic(), False
         elif not told and time.monotonic() > seen + _SECONDS_WITHOUT_WORKERS:
             told = True

@@ -26,8 +26,8 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder for this run, once no other run of any process holds it.
 
     The lock is one of the operating system's: it ends with the process, however that ends. The file
-    `LOCK` that it is on stays; it says who was the last to hold it. Where nothing can be locked,
-    in a folder that is read-only say, a line says so, and the run goes on.
+    `LOCK` that it is on stays; it says who was the last to hold it. Where the file system has no
+    locks, a line says so, and the run goes on.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def alone_in(folder: Path) -> Iterator[None]:
             file = stack.enter_context(open(folder / LOCK, "a+b", buffering=0))
             _wait_for(file, folder)
         except OSError as error:
-            tell(f"no lock keeps a second run out of {folder} ({error.strerror}): start none")
+            if os.access(folder, os.W_OK):  # else no run can ruin anything
+                tell(f"no lock keeps a second run out of {folder} ({error.strerror}): start none")
         yield
 
 
