@@ -54,7 +54,7 @@ def fixture_scheduler(start, tmp_path):
 
 @pytest.fixture(name="when_alone")
 def fixture_when_alone(monkeypatch, capsys):
-    """Do something, once it is said that there are no workers; return all that is said till then."""
+    """Do something beside a block, once it is said that there are no workers."""
     monkeypatch.setattr(cluster, "_SECONDS_WITHOUT_WORKERS", 0.5)
 
     @contextmanager
@@ -97,9 +97,9 @@ def test_a_cluster_without_workers_says_so_and_a_late_worker_is_checked(
 
 def test_a_scheduler_that_is_lost_is_named(scheduler, when_alone, tmp_path):
     process, address = scheduler
-    with when_alone(process.kill):
-        with pytest.raises(ConnectionError, match=f"the scheduler at {address} was lost"):
-            train_on(address, tmp_path)
+    message = f"the scheduler at {address} was lost"
+    with when_alone(process.kill), pytest.raises(ConnectionError, match=message):
+        train_on(address, tmp_path)
 
 
 def test_paths_for_a_cluster_do_not_depend_on_the_folder(tmp_path, monkeypatch):
