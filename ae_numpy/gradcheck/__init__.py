@@ -6,9 +6,8 @@ forward and backward; `check_network` a `Network` of this library. All three ret
 that people make, which one it is. NumPy is all that is needed; `report.plot()` needs matplotlib.
 """
 
-from ae_numpy.gradcheck.check import check_gradients
-from ae_numpy.gradcheck.diagnosis import Diagnosis, Finding
-from ae_numpy.gradcheck.network import check_network
+from ae_numpy.gradcheck.check import check_gradients, check_network
+from ae_numpy.gradcheck.evidence import Diagnosis, Finding
 from ae_numpy.gradcheck.report import GradientReport
 from ae_numpy.gradcheck.vjp import check_vjp
 

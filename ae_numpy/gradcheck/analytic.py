@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.numeric import COMPLEX_STEP, Derivative
+from ae_numpy.gradcheck.derivative import COMPLEX_STEP, Derivative
 from ae_numpy.gradcheck.packing import Array
 from ae_numpy.gradcheck.probe import Probe
 

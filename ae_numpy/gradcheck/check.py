@@ -1,15 +1,43 @@
-"""`check_gradients`: the claimed gradients of any function against numerical ones."""
+"""`check_gradients`: the claimed gradients of any function against numerical ones.
+
+The order: call the function and look at what came back; decide whether the complex step applies;
+measure every array; where the complex step finds an error, let central differences confirm it;
+explain what is wrong.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.problem import Problem
-from ae_numpy.gradcheck.report import GradientReport
-from ae_numpy.gradcheck.run import Run
+from ae_numpy.gradcheck.analytic import contradicted, culprits, why_not_analytic
+from ae_numpy.gradcheck.derivative import Derivative
+from ae_numpy.gradcheck.diagnosis import diagnose
+from ae_numpy.gradcheck.evidence import Diagnosis, Measured
+from ae_numpy.gradcheck.function import Problem
+from ae_numpy.gradcheck.measure import (
+    Settings,
+    compare_directions,
+    compare_entries,
+    derivative_along,
+    derivative_at,
+)
+from ae_numpy.gradcheck.packing import Array, Packing, largest, named_arrays
+from ae_numpy.gradcheck.probe import Probe
+from ae_numpy.gradcheck.report import GradientReport, notes_on
+from ae_numpy.gradcheck.verdict import (
+    CANNOT_TELL,
+    CENTRAL_TOLERANCE,
+    COMPLEX_TOLERANCE,
+    WRONG,
+    ArrayCheck,
+)
+
+ENTRYWISE = {"complex_step", "central"}
+METHODS = {*ENTRYWISE, "directional"}
 
 
 def check_gradients(
@@ -41,13 +69,12 @@ def check_gradients(
     batch : tuple, optional
         Further arguments, such as `(X,)` or `(X, y)`, whose rows are samples. With it the diagnosis
         can tell errors that concern the batch.
-    method : {"complex_step", "central", "taylor", "directional"}
+    method : {"complex_step", "central", "directional"}
         `"complex_step"`: every entry, exact to rounding. Where the loss is not analytic (abs, a
         comparison, a cast to float) the report says so, and central differences are used.
         `"central"`: every entry by Richardson-extrapolated central differences, each with its
-        own step and estimated error. `"taylor"`: central differences along random directions,
-        and the slope of the Taylor remainder. `"directional"`: random directions only, for models
-        too large for entries; the report states the probability of missing a wrong entry.
+        own step and estimated error. `"directional"`: random directions only, for models too
+        large for entries; the report states the probability of missing a wrong entry.
     masks : like `parameters`, optional
         Boolean arrays, False where a parameter is held constant: its gradient must be exactly 0
         although the loss depends on it. A dict may name some of the parameters only.
@@ -89,9 +116,296 @@ def check_gradients(
     >>> report.ok, report.worst
     (False, Worst(name='parameters', index=(1,), given=2.0, expected=4.0))
     """
-    run = Run(
+    return Run(
         Problem(loss_and_gradients, parameters, batch), method=method, masks=masks,
         tolerance=tolerance, max_entries=max_entries, directions=directions,
         random_state=random_state,
-    )  # fmt: skip
-    return run.report()
+    ).report()  # fmt: skip
+
+
+def check_network(
+    network: Any,
+    X: Array,
+    target: Array | None = None,
+    *,
+    loss_and_gradients: Callable[..., Any] | None = None,
+    **options: Any,
+) -> GradientReport:
+    """Check the gradient of a `Network` on a batch, knowing its layers, masks and rule.
+
+    Parameters
+    ----------
+    network : Network
+        Its `loss_and_gradients` is checked at its own parameters. A network with
+        `backprop="raw_error"` fails below its last layer, and the diagnosis says so.
+    X : array, shape (B, I)
+    target : array, shape (B, O), optional
+        X if not given.
+    loss_and_gradients : callable, optional
+        Somebody's own `loss_and_gradients(parameters, X, target)` for the same network, to be
+        checked in place of the network's.
+    **options
+        As for `check_gradients`: method, tolerance, max_entries, directions, random_state.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, as `check_gradients`.
+
+    Examples
+    --------
+    >>> from ae_numpy.network import Network
+    >>> network = Network((4, 2, 4), backprop="raw_error")
+    >>> network.parameters[:] = np.random.default_rng(0).normal(size=network.parameters.shape)
+    >>> report = check_network(network, np.random.default_rng(1).random((3, 4)))
+    >>> {array.name: array.verdict for array in report.arrays}
+    {'W0': 'wrong', 'b0': 'wrong', 'W1': 'right', 'b1': 'right'}
+    >>> report.diagnosis.findings[0].causes
+    ('the rule "raw_error"',)
+    """
+    function = network.loss_and_gradients if loss_and_gradients is None else loss_and_gradients
+    X = np.asarray(X)
+    batch = (X, X if target is None else np.asarray(target))
+    masks = {f"b{i}": layer.bias_mask for i, layer in enumerate(network.layers)}
+    return check_gradients(function, network.as_dict(), batch=batch, masks=masks, **options)
+
+
+class Run:
+    """State of one run: the problem, what it claims, and the options of `check_gradients`."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        method: str = "complex_step",
+        masks: Any = None,
+        tolerance: float | None = None,
+        max_entries: int = 1000,
+        directions: int = 8,
+        random_state: int | np.random.Generator = 0,
+    ) -> None:
+        require_options(method, tolerance, max_entries, directions)
+        self.problem, self.method, self.tolerance = problem, method, tolerance
+        self.max_entries, self.directions = max_entries, directions
+        self.masks = checked_masks(masks, problem.packing)
+        self.loss, self.given = problem.examine()
+        self.summed = {name: problem.summed(name, g) for name, g in self.given.items()}
+        self.probe = Probe(problem, self.loss, self.summed, np.random.default_rng(random_state))
+
+    def report(self) -> GradientReport:
+        """Measure, confirm, explain."""
+        arrays, settings, notes = self._measured()
+        notes += notes_on(
+            arrays, self.problem.packing.widened, settings.directions, settings.tolerance
+        )
+        diagnosis = Diagnosis()
+        if any(array.verdict == WRONG for array in arrays):
+            diagnosis = diagnose(self.measured(arrays, settings))
+        return GradientReport(
+            arrays, self._words(settings), settings.tolerance, diagnosis, tuple(notes)
+        )
+
+    def arrays(self) -> tuple[ArrayCheck, ...]:
+        """What was measured, without words."""
+        return self._measured()[0]
+
+    def _measured(self) -> tuple[tuple[ArrayCheck, ...], Settings, list[str]]:
+        """Checks of all arrays, how they were made, and if not as wanted, a note that says why."""
+        reason = None
+        if self.method != "central":
+            reason = why_not_analytic(self.probe, self.loss)
+            if reason is None:
+                settings = self._settings(True)
+                try:
+                    arrays = self._measure(settings)
+                    reason = self._contradiction(arrays)
+                except Exception as error:  # the user's code, at some other complex point
+                    reason = f"complex parameters made the function raise {type(error).__name__}"
+                if reason is None:
+                    return arrays, settings, []
+        settings = self._settings(False)
+        notes = [] if reason is None else [self._not_analytic(reason)]
+        return self._measure(settings), settings, notes
+
+    def measured(self, arrays: tuple[ArrayCheck, ...], settings: Settings) -> Measured:
+        """What the diagnosis may look at."""
+
+        def problem_at(parameters: Any, batch: Any) -> Problem:
+            return self.problem.elsewhere(parameters, batch)
+
+        def claimed(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
+            problem = problem_at(parameters, batch)
+            try:
+                return problem.gradients(problem.point)
+            except Exception:  # not every function takes a batch of one row
+                return {a.name: np.full(a.shape, np.nan) for a in arrays}
+
+        def numerical(
+            parameters: Any = None, batch: Any = None, names: Any = None
+        ) -> dict[str, Array]:
+            probe = self.probe.moved(problem_at(parameters, batch))
+            wanted = [a for a in arrays if names is None or a.name in names]
+            return {array.name: self._derivatives(probe, array, settings) for array in wanted}
+
+        def loss(parameters: Any = None, batch: Any = None) -> float:
+            problem = problem_at(parameters, batch)
+            return float(problem.loss(problem.point).real)
+
+        def slopes(batch: Any) -> dict[str, tuple[float, float]]:
+            probe, result = self.probe.moved(problem_at(None, batch)), {}
+            for name, given in self.summed.items():
+                direction = self.probe.direction(name, self.masks[name])
+                along = np.ravel(given) @ direction[self.problem.packing.section(name)]
+                slope = _or_nan(derivative_along, probe, name, direction, settings)
+                result[name] = float(along), slope
+            return result
+
+        return Measured(
+            parameters=self.problem.packing.by_name(self.problem.point),
+            given={a.name: _claimed(a) for a in arrays},
+            expected={a.name: _expanded(a, "expected") for a in arrays},
+            unmasked={a.name: _expanded(a, "unmasked") for a in arrays},
+            uncertainty={a.name: _expanded(a, "uncertainty") for a in arrays},
+            masks=self.masks,
+            verdicts={a.name: a.verdict for a in arrays},
+            unsummed=tuple(a.name for a in arrays if a.unsummed),
+            tolerance=settings.tolerance,
+            entrywise=self.method in ENTRYWISE,
+            complete=all(array.complete and not array.open_entries for array in arrays),
+            batch=self.problem.batch,
+            batch_size=self.problem.batch_size,
+            claimed=claimed, numerical=numerical, loss=loss, slopes=slopes,
+        )  # fmt: skip
+
+    def _derivatives(self, probe: Probe, array: ArrayCheck, settings: Settings) -> Array:
+        """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""
+        values = np.full(array.size, np.nan)
+        if array.entries is not None:
+            enough = 0.01 * settings.tolerance * largest(array.gradient)
+            values[array.entries] = [
+                _or_nan(derivative_at, probe, array.name, int(i), settings, enough)
+                for i in array.entries
+            ]
+        return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)
+
+    def _settings(self, use_complex: bool) -> Settings:
+        default = COMPLEX_TOLERANCE if use_complex else CENTRAL_TOLERANCE
+        tolerance = default if self.tolerance is None else self.tolerance
+        return Settings(tolerance, use_complex, self.max_entries, self.directions)
+
+    def _measure(self, settings: Settings) -> tuple[ArrayCheck, ...]:
+        return tuple(self._measure_array(name, settings) for name in self.given)
+
+    def _measure_array(self, name: str, settings: Settings) -> ArrayCheck:
+        given, mask = self.summed[name], self.masks[name]
+        entries = entrywise = derivatives = directions = None
+        if self.method in ENTRYWISE:
+            found = compare_entries(self.probe, name, given, mask, settings)
+            entries, entrywise, derivatives = found
+        if entries is None or len(entries) < given.size:
+            directions = compare_directions(self.probe, name, given, mask, settings)
+        return ArrayCheck(
+            name, given.shape, self.given[name], entries, entrywise, directions, derivatives,
+            unsummed=self.given[name].ndim > given.ndim,
+        )  # fmt: skip
+
+    def _contradiction(self, arrays: tuple[ArrayCheck, ...]) -> str | None:
+        """Do central differences side with the claim where the complex step calls it wrong?"""
+        for array in arrays:
+            part = array.entrywise
+            if part is None or part.verdict != WRONG or array.entries is None:
+                continue
+            k = part.worst
+            entry = int(array.entries[k])
+            measured = float(array.derivatives[k]) if array.derivatives is not None else 0.0
+            if contradicted(self.probe, array.name, entry, measured):
+                index = tuple(int(i) for i in np.unravel_index(entry, array.shape))
+                return f"central differences contradict the complex step at {array.name}{index}"
+        return None
+
+    def _not_analytic(self, reason: str) -> str:
+        seen = list(culprits(self.probe))
+        if self.problem.casts_allowed:
+            seen.append("a cast to float")
+        suspects = f" The loss applies {', '.join(seen)} to the parameters." if seen else ""
+        return (
+            f"the loss is not analytic, so the complex step does not apply: {reason}.{suspects} "
+            f"Central differences were used instead"
+        )
+
+    def _words(self, settings: Settings) -> str:
+        base = "complex step" if settings.use_complex else "central differences"
+        if self.method in ENTRYWISE:
+            return base
+        return f"{base} along {self.directions} random directions per array"
+
+
+def _or_nan(derivative: Callable[..., Derivative], *arguments: Any) -> float:
+    """A derivative where the function may raise: not every loss takes a batch of one row."""
+    try:
+        return derivative(*arguments).value
+    except Exception:
+        return float("nan")
+
+
+def _claimed(array: ArrayCheck) -> Array:
+    """The claimed gradient, or its slopes if only directions were measured."""
+    if array.entries is None and array.directions is not None and not array.unsummed:
+        return array.directions.given
+    return array.gradient
+
+
+def _expanded(array: ArrayCheck, kind: str) -> Array:
+    """Expected, unmasked or uncertainty in the parameter's shape, NaN where nothing is known."""
+    part = array.directions if array.entrywise is None else array.entrywise
+    if part is None:
+        return np.full(array.shape, np.nan)
+    values = part.uncertainty if kind == "uncertainty" else part.expected
+    if kind == "unmasked" and array.derivatives is not None:
+        values = array.derivatives
+    known = np.where(part.verdicts == CANNOT_TELL, np.nan, values)
+    if array.entries is None:
+        return known
+    result = np.full(array.size, np.nan)
+    result[array.entries] = known
+    return result.reshape(array.shape)
+
+
+def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
+    """One boolean array per parameter, True where it is trained; missing ones are all True."""
+    result: dict[str, Array] = {
+        name: np.ones(packing.shapes[name], dtype=bool) for name in packing.names
+    }
+    if masks is None:
+        return result
+    for name, value in named_arrays(masks)[1].items():
+        mask = np.asarray(value)
+        if name not in result:
+            raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")
+        if mask.shape != packing.shapes[name] or not np.all((mask == 0) | (mask == 1)):
+            raise ValueError(
+                f"mask {name!r} must hold booleans in shape {packing.shapes[name]}; got dtype "
+                f"{mask.dtype} and shape {mask.shape}"
+            )
+        result[name] = mask.astype(bool)
+    return result
+
+
+def require_options(
+    method: str, tolerance: float | None, max_entries: int, directions: int
+) -> None:
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"method={method!r}: expected one of {sorted(METHODS)}")
+    if tolerance is not None and not (isinstance(tolerance, Real) and 0 < tolerance < 1):
+        raise ValueError(f"tolerance={tolerance!r}: a relative error between 0 and 1 was expected")
+    require_count("max_entries", max_entries)
+    require_count("directions", directions)
+
+
+def require_count(name: str, value: int) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}={value!r}: a whole number of at least 1 was expected")

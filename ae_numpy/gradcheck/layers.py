@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
-from ae_numpy.gradcheck.evidence import Cause, Evidence, Prediction
-from ae_numpy.gradcheck.packing import Array
+from ae_numpy.gradcheck.evidence import Measured
+from ae_numpy.gradcheck.mistakes import Cause, Prediction
+from ae_numpy.gradcheck.packing import Array, root_mean_square
 from ae_numpy.reference import (
     dense_backward,
     dense_forward,
@@ -129,48 +131,54 @@ class SigmoidLayers:
         """The mistakes of this module, bound to these layers."""
         return self._raw_error, self._derivatives, self._untransposed, self._updated
 
-    def _raw_error(self, evidence: Evidence) -> Iterator[Prediction]:
+    def _raw_error(self, measured: Measured) -> Iterator[Prediction]:
         """The published rule."""
         arrays = self.gradients(carry=lambda delta, e, W, dW: e @ W.T)
-        yield Prediction('the rule "raw_error"', RAW_ERROR, arrays)
+        yield Prediction("raw_error", 'the rule "raw_error"', RAW_ERROR, arrays)
 
-    def _derivatives(self, evidence: Evidence) -> Iterator[Prediction]:
+    def _derivatives(self, measured: Measured) -> Iterator[Prediction]:
         """A wrong derivative of the activation: in one layer, in all hidden ones, in all."""
         last = len(self.names) - 1
         for label, sentence, derive in WRONG_DERIVATIVES:
             for layer in range(last + 1):
                 where = f" in layer {layer}" + (" (the output layer)" if layer == last else "")
                 arrays = self.gradients(derive={layer: derive})
-                yield Prediction(label + where, sentence, arrays)
+                yield Prediction("activation_derivative", label + where, sentence, arrays)
             if last > 0:
-                yield Prediction(label + " in every layer", sentence, self.gradients(derive))
+                arrays = self.gradients(derive)
+                yield Prediction(
+                    "activation_derivative", f"{label} in every layer", sentence, arrays
+                )
             if last > 1:
                 hidden = dict.fromkeys(range(last), derive)
                 arrays = self.gradients(derive=hidden)
-                yield Prediction(label + " in every hidden layer", sentence, arrays)
+                where = " in every hidden layer"
+                yield Prediction("activation_derivative", label + where, sentence, arrays)
 
-    def _untransposed(self, evidence: Evidence) -> Iterator[Prediction]:
+    def _untransposed(self, measured: Measured) -> Iterator[Prediction]:
         """W where W.T belongs, which only square layers let pass."""
         shapes = [self.parameters[W].shape for W, _ in self.names[1:]]
         if any(rows == columns for rows, columns in shapes):
             yield Prediction(
+                "untransposed_weights",
                 "W carried the error down without being transposed",
                 "Forward goes x @ W, so back goes delta @ W.T; a square W hides the mistake.",
                 self.gradients(carry=_carry_untransposed),
             )
 
-    def _updated(self, evidence: Evidence) -> Iterator[Prediction]:
+    def _updated(self, measured: Measured) -> Iterator[Prediction]:
         """The layer above was updated before its weights carried the error down."""
-        if len(self.names) < 2 or evidence.unsummed:
+        if len(self.names) < 2 or measured.unsummed:
             return
         name = self.names[-2][0]  # there, the gradient is linear in the learning rate
         exact = self.gradients()[name]
         slope = self.gradients(carry=_carry_updated(1.0))[name] - exact
-        seen = np.isfinite(evidence.expected[name])
-        error = np.where(seen, evidence.given[name] - exact, 0.0)
+        seen = np.isfinite(measured.expected[name])
+        error = np.where(seen, measured.given[name] - exact, 0.0)
         squared = float(np.sum(slope[seen] ** 2))
         rate = float(np.sum(error * slope)) / squared if squared > 0 else 0.0
         yield Prediction(
+            "updated_weights",
             "the weights were already updated",
             f"The error came down through weights after their update with learning rate "
             f"{rate:.6g}: compute all gradients first, then update.",
@@ -185,3 +193,51 @@ def _carry_untransposed(delta: Array, e: Array, W: Array, dW: Array) -> Array:
 
 def _carry_updated(rate: float) -> Carry:
     return lambda delta, e, W, dW: delta @ (W - rate * dW).T
+
+
+def recognised(measured: Measured) -> SigmoidLayers | None:
+    """The dense sigmoid layers behind the loss, or None if it is something else.
+
+    The arrays must chain, and the loss must be a constant times half the squared error here and
+    at two points nearby.
+    """
+    names, arrays = _chained(measured.parameters), measured.batch or ()
+    if names is None or not 1 <= len(arrays) <= 2:
+        return None
+    X, target = np.asarray(arrays[0]), np.asarray(arrays[-1])
+    sizes = (measured.parameters[names[0][0]].shape[0], measured.parameters[names[-1][0]].shape[1])
+    if (X.ndim, target.ndim) != (2, 2) or (X.shape[1], target.shape[1]) != sizes:
+        return None
+    layers = SigmoidLayers(names, measured.parameters, measured.masks, X, target)
+    points = [_nearby(measured.parameters, seed) for seed in range(3)]
+    factors = [np.divide(measured.loss(point), layers.loss(point)) for point in points]
+    if not np.all(np.isfinite(factors)) or not np.allclose(
+        factors, factors[0], rtol=1e-9, atol=0.0
+    ):
+        return None
+    return replace(layers, factor=float(factors[0]))
+
+
+def _nearby(parameters: dict[str, Array], seed: int) -> dict[str, Array]:
+    """The point itself for seed 0, another one near it for every other seed."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: p + 0.1 * bool(seed) * (root_mean_square(p) or 1.0) * rng.standard_normal(p.shape)
+        for name, p in parameters.items()
+    }
+
+
+def _chained(parameters: dict[str, Array]) -> list[tuple[str, str | None]] | None:
+    """Matrices whose shapes chain, each with its bias if there are biases; None if not so."""
+    matrices = [name for name, array in parameters.items() if array.ndim == 2]
+    vectors = [name for name, array in parameters.items() if array.ndim == 1]
+    if not matrices or len(matrices) + len(vectors) != len(parameters):
+        return None
+    shapes = [parameters[name].shape for name in matrices]
+    if any(above[0] != below[1] for below, above in pairwise(shapes)):
+        return None
+    if not vectors:
+        return [(name, None) for name in matrices]
+    if [parameters[name].shape for name in vectors] != [(shape[1],) for shape in shapes]:
+        return None
+    return list(zip(matrices, vectors, strict=True))

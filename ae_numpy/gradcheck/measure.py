@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import WRONG, Comparison, largest, root_mean_square
-from ae_numpy.gradcheck.numeric import Derivative
-from ae_numpy.gradcheck.packing import Array
+from ae_numpy.gradcheck.derivative import Derivative
+from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
 from ae_numpy.gradcheck.probe import NOISE_MARGIN, Probe
+from ae_numpy.gradcheck.verdict import WRONG, Comparison
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ def compare_directions(
     claimed, derivatives = [], []
     section = probe.problem.packing.section(name)
     for _ in range(settings.directions):
-        direction = probe.direction(name)
-        direction[section] *= np.ravel(mask)
+        direction = probe.direction(name, mask)
         derivatives.append(derivative_along(probe, name, direction, settings))
         # A held entry is expected to be given as 0: whatever is claimed there is in the way.
         held = np.where(np.ravel(mask), 0.0, probe.rng.standard_normal(given.size))

@@ -169,3 +169,17 @@ def require_finite(what: str, array: Array) -> None:
         raise ValueError(
             f"{what} contains {array[index]} at index {index}: no derivative can be compared there"
         )
+
+
+def largest(values: Array) -> float:
+    """Largest absolute value, 0 of an empty array."""
+    return float(np.max(np.abs(values), initial=0.0))
+
+
+def root_mean_square(values: Array) -> float:
+    """Root of the mean square, 0 of an empty array."""
+    peak = largest(values)
+    if peak == 0.0:
+        return 0.0
+    # Scaled first: the square of 1e-200 would be zero.
+    return peak * float(np.sqrt(np.mean((values / peak) ** 2)))

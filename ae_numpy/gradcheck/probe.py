@@ -10,10 +10,9 @@ import copy
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import largest, root_mean_square
-from ae_numpy.gradcheck.numeric import Derivative, Line, central, complex_step, roughness
-from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.problem import Problem
+from ae_numpy.gradcheck.derivative import Derivative, Line, central, complex_step, roughness
+from ae_numpy.gradcheck.function import Problem
+from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -51,21 +50,21 @@ class Probe:
         self.gradient_noise = gradient_noise(problem, given, rng)
         self.terms = max(self.size(name) * largest(given[name]) for name in self.names)
 
-    def moved(self, problem: Problem, point: Array | None) -> Probe:
+    def moved(self, problem: Problem) -> Probe:
         """A probe of another batch or another point, with the same idea of rounding."""
         probe = copy.copy(self)
-        probe.problem = problem if point is None else problem.at(point)
+        probe.problem = problem
         return probe
 
     def size(self, name: str) -> float:
         """Typical magnitude of the entries of an array, 1 for an array of zeros."""
         return root_mean_square(self.problem.point[self.problem.packing.section(name)]) or 1.0
 
-    def direction(self, name: str) -> Array:
-        """A normal random direction inside one array, zero in all others; (size,) flat."""
+    def direction(self, name: str, mask: Array | float = 1.0) -> Array:
+        """A normal random direction in the trained entries of one array; (size,) flat."""
         direction = np.zeros(self.problem.packing.size)
         section = self.problem.packing.section(name)
-        direction[section] = self.rng.standard_normal(section.stop - section.start)
+        direction[section] = self.rng.standard_normal(section.stop - section.start) * np.ravel(mask)
         return direction
 
     def everywhere(self) -> Array:

@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import WRONG, Comparison, largest
-from ae_numpy.gradcheck.diagnosis import Diagnosis
-from ae_numpy.gradcheck.options import ENTRYWISE, require_count
-from ae_numpy.gradcheck.packing import Array, Packing, as_array
-from ae_numpy.gradcheck.problem import Problem
-from ae_numpy.gradcheck.report import ArrayCheck, GradientReport
-from ae_numpy.gradcheck.returned import NARROW
-from ae_numpy.gradcheck.run import Run
+from ae_numpy.gradcheck.check import ENTRYWISE, Run, require_count
+from ae_numpy.gradcheck.evidence import Diagnosis
+from ae_numpy.gradcheck.function import NARROW, Problem
+from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest
+from ae_numpy.gradcheck.report import GradientReport
+from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Comparison
 
 
 def check_vjp(

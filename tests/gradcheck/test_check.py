@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ae_numpy.gradcheck import check_gradients
-from ae_numpy.gradcheck.notes import probability_of_missing
+from ae_numpy.gradcheck.report import probability_of_missing
 
-METHODS = ("complex_step", "central", "taylor", "directional")
+METHODS = ("complex_step", "central", "directional")
 
 
 def sigmoid(z):
@@ -311,7 +311,7 @@ def test_a_saturated_layer_raises_no_false_alarm(depth):
     assert not check_gradients(lambda W: layer(W, 1.01), W).ok
 
 
-@pytest.mark.parametrize("method", ["complex_step", "central", "directional", "taylor"])
+@pytest.mark.parametrize("method", ["complex_step", "central", "directional"])
 @pytest.mark.parametrize("claim", ["formula", "zero"])
 def test_a_bias_in_front_of_a_normalisation(method, claim):
     rng = np.random.default_rng(0)

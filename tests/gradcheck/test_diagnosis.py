@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from told import causes, kinds
 
 from ae_numpy.gradcheck import check_gradients, check_network
 from ae_numpy.network import Network
@@ -80,22 +81,22 @@ def test_without_the_batch_its_size_is_only_possible(data):
 def test_a_sample_is_never_certain(data):
     w = np.random.default_rng(0).normal(size=200)
     report = check_gradients(lambda w: (np.sum(w**3), 6 * w**2), w, max_entries=20)
-    assert "a factor 2" in report.diagnosis
+    assert "a factor 2" in causes(report)
     assert not any(finding.certain for finding in report.diagnosis.findings)
 
 
 def test_directions_are_never_certain():
     w = np.random.default_rng(0).normal(size=200)
-    for method in ("directional", "taylor"):
+    for method in ("directional",):
         report = check_gradients(lambda w: (np.sum(w**3), -3 * w**2), w, method=method)
-        assert "wrong sign" in report.diagnosis
+        assert "the wrong sign" in causes(report)
         assert not any(finding.certain for finding in report.diagnosis.findings)
 
 
 def test_a_loss_that_does_not_use_its_argument_is_named():
     outside = np.array([1.0, 2.0])
     report = check_gradients(lambda w: (np.sum(outside**2), 2 * outside), outside.copy())
-    assert "the loss does not depend on it" in report.diagnosis
+    assert "the loss does not depend on it" in causes(report)
     assert "handed" in str(report)
 
 
@@ -159,7 +160,7 @@ def test_the_published_rule_is_named():
     (finding,) = report.diagnosis.findings
     assert finding.causes == ('the rule "raw_error"',)
     assert finding.certain
-    assert "raw_error" in report.diagnosis
+    assert "raw_error" in kinds(report)
 
 
 def test_the_published_rule_is_right_where_there_is_no_hidden_layer():

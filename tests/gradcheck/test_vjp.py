@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from told import causes
 
 from ae_numpy import reference
 from ae_numpy.gradcheck import check_vjp
@@ -29,7 +30,7 @@ class Sigmoid:
         return reference.sigmoid_backward(dout, self.out)
 
 
-@pytest.mark.parametrize("method", ["complex_step", "central", "directional", "taylor"])
+@pytest.mark.parametrize("method", ["complex_step", "central", "directional"])
 def test_the_layers_of_the_reference_are_right(method):
     check_vjp(dense, dense_backward, (x, W, b), method=method).raise_if_failed()
     layer = Sigmoid()
@@ -71,7 +72,7 @@ def test_a_bias_gradient_not_summed_is_named():
         return *dense_backward(dout, cache)[:2], dout
 
     report = check_vjp(dense, backward, (x, W, b))
-    assert "not summed over the batch" in report.diagnosis
+    assert "not summed over the batch" in causes(report)
 
 
 def test_abs_falls_back_to_central_differences():
