@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ae_numpy.gradcheck.derivative import COMPLEX_STEP, Derivative
+from ae_numpy.gradcheck.measure import MARGIN, Slope
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.probe import Probe
+from ae_numpy.gradcheck.probe import SPACINGS, Probe
 
 # Central differences are trusted to this many digits when they speak against the complex step:
 # fewer would let a small term that is not analytic, an L1 penalty, pass unseen.
@@ -27,11 +26,15 @@ SLACK = 1e-9
 
 # Operations that are not differentiable in the complex sense. Those that only compare are harmless
 # away from the point where the comparison turns (relu, max), so they explain and do not convict.
-NOT_ANALYTIC = {
-    "absolute", "fabs", "conjugate", "sign", "maximum", "minimum", "fmax", "fmin", "greater",
-    "greater_equal", "less", "less_equal", "floor", "ceil", "rint", "trunc", "isfinite", "real",
-    "imag", "angle", "max", "min", "amax", "amin", "argmax", "argmin", "sort", "argsort", "clip",
-    "median", "round", "norm", "linalg.norm", "vdot", "where", "linalg.svd",
+COMPARING = {
+    "maximum", "minimum", "fmax", "fmin", "greater", "greater_equal", "less", "less_equal", "max",
+    "min", "amax", "amin", "argmax", "argmin", "sort", "argsort", "clip", "median", "where",
+    "isfinite",
+}  # fmt: skip
+# These may hide a part of the loss from the complex step.
+HIDING = {
+    "absolute", "fabs", "conjugate", "conj", "sign", "floor", "ceil", "rint", "trunc", "real",
+    "imag", "angle", "round", "norm", "linalg.norm", "vdot", "linalg.svd", "hypot",
 }  # fmt: skip
 
 
@@ -46,9 +49,19 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
         return "the loss of complex parameters came back real (abs, .real or a cast on the way)"
     if not abs(stepped.real - loss) <= 1e-9 * abs(loss) + 1e3 * probe.noise:
         return f"complex parameters changed the loss from {loss:.6g} to {stepped.real:.6g}"
+    hiding = probe.problem.casts_allowed or HIDING & culprits(probe)
     for name in probe.names:
-        if disagreement := _disagreement(probe, name):
-            return disagreement
+        slope = Slope(name, np.zeros(0), probe.direction(name), probe.size(name))
+        refuting, open_part = _refuting(probe, slope, slope.measured(probe).value)
+        if refuting is None:
+            probe.hidden[name] = 10 * open_part if hiding else 0.0
+        elif refuting.jump:
+            return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
+        else:
+            return (
+                f"along a random direction of {name!r} the complex step says "
+                f"{slope.measured(probe).value:.6g}, central differences say {refuting.value:.6g}"
+            )
     return None
 
 
@@ -62,55 +75,38 @@ def _stepped(probe: Probe, direction: Array) -> complex:
         return line(complex(0.0, COMPLEX_STEP))
 
 
-def _disagreement(probe: Probe, name: str) -> str | None:
-    """Complex step against central differences along a random direction of one array."""
-    direction = probe.direction(name)
-    by_step = probe.complex_along(direction)
-    # A cast somewhere is no proof, but a reason to look closely.
-    slack = 0.0 if probe.problem.casts_allowed else SLACK
-    refuting = _refuting(by_step, slack, partial(probe.central_along, name, direction))
-    if refuting is None:
-        return None
-    if refuting.jump:
-        return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
-    return (
-        f"along a random direction of {name!r} the complex step says {by_step:.6g}, central "
-        f"differences say {refuting.value:.6g}"
-    )
+def contradicted(probe: Probe, slope: Slope, by_step: float) -> bool:
+    """True if central differences refute the complex step's value."""
+    return _refuting(probe, slope, by_step)[0] is not None
 
 
-def contradicted(probe: Probe, name: str, entry: int, expected: float) -> bool:
-    """True if central differences at one entry refute the complex step's value."""
-    return _refuting(expected, SLACK, partial(probe.central_at, name, entry)) is not None
+def _refuting(probe: Probe, slope: Slope, by_step: float) -> tuple[Derivative | None, float]:
+    """The central difference that speaks against the complex step's value, or None; its error.
 
-
-def _refuting(
-    by_step: float, slack: float, central: Callable[[float], Derivative]
-) -> Derivative | None:
-    """The central difference that speaks against the complex step's value; None if one agrees.
-
-    A second, much finer start: only where both ladders contradict the complex step is it refuted,
-    but for a kink, which is proof by itself.
+    A second, much finer start: only where both ladders contradict the complex step, and not because
+    that is rough itself, is it refuted; but a kink is proof by itself.
     """
+    found = Derivative(0.0, np.inf)
+    slack = 0.0 if probe.problem.casts_allowed else SLACK  # a cast is a reason to look closely
     for shrink in (1.0, 2.0**-10):
-        derivative = central(shrink)
-        allowed = 10 * derivative.error + slack * abs(derivative.value)
-        if derivative.jump:
-            return derivative
-        if not abs(by_step - derivative.value) > allowed:
-            return None
-    return derivative
+        found = probe.central(slope.direction, slope.reach, shrink)
+        if found.jump:
+            return found, np.inf
+        if not abs(by_step - found.value) > 10 * found.error + slack * abs(found.value):
+            return None, found.error
+    rough = max(slope.roughness(probe, spacing, claimed=False) for spacing in SPACINGS)
+    return (found if abs(by_step - found.value) > MARGIN * rough else None), np.inf
 
 
-def culprits(probe: Probe) -> tuple[str, ...]:
-    """Names of the non-analytic operations that the loss applies to its parameters, sorted."""
+def culprits(probe: Probe) -> set[str]:
+    """Names of the non-analytic operations that the loss applies to its parameters."""
     problem, seen = probe.problem, set[str]()
     watched = problem.packing.unpack(problem.point + 0j, lambda array: _watch(array.copy(), seen))
     with np.errstate(all="ignore"), warnings.catch_warnings(), contextlib.suppress(Exception):
         # Whatever is raised on the way: the point of the exercise is what was seen until then.
         warnings.simplefilter("ignore")
         problem.function(watched, *(problem.batch or ()))
-    return tuple(sorted(seen))
+    return seen
 
 
 class _Watched(np.ndarray):
@@ -137,12 +133,22 @@ class _Watched(np.ndarray):
             self._note(f"astype({np.dtype(dtype)})", always=True)
         return super().astype(dtype, *args, **kwargs)
 
+    @property
+    def real(self) -> Any:  # type: ignore[override]
+        self._note("real")
+        return _watch(self.view(np.ndarray).real, self.seen)
+
+    @property
+    def imag(self) -> Any:  # type: ignore[override]
+        self._note("imag")
+        return _watch(self.view(np.ndarray).imag, self.seen)
+
     def __float__(self) -> float:
         self._note("float", always=True)
         return float(self.view(np.ndarray).real)
 
     def _note(self, name: str, always: bool = False) -> None:
-        if self.seen is not None and (always or name in NOT_ANALYTIC):
+        if self.seen is not None and (always or name in COMPARING | HIDING):
             self.seen.add(name)
 
 

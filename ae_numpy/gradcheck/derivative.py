@@ -26,8 +26,8 @@ import numpy as np
 # underflow, and it is small against any parameter a float64 program has reason to hold.
 COMPLEX_STEP = 2.0**-332
 
-# Halvings of the step. 0.1 / 2**15 = 3e-6 of the parameter: below that, rounding has the word.
-LEVELS = 16
+# Halvings of the step at most. 0.1 / 2**23 = 1e-8 of the parameter: below that, rounding dominates.
+LEVELS = 24
 
 Line = Callable[[complex], complex]
 
@@ -114,8 +114,8 @@ def central(phi: Line, step: float, noise: float, enough: float = 0.0) -> Deriva
         best = min(best, _best_of(new, row, noise / h), key=lambda d: d.error)
         row = new
         jump, smooth = _jump(seconds, noise / h)
-        if (jump or smooth) and best.error <= max(enough, 1e-12 * abs(best.value)):
-            break
+        if (jump or smooth) and best.error <= max(enough, 1e-12 * abs(best.value), 2 * noise / h):
+            break  # it is known well enough, or no smaller step can know it better
     error = max(best.error, _unconverged(firsts, best.value, noise / h))
     return Derivative(best.value, error if smooth and not jump else np.inf, jump)
 

@@ -1,19 +1,31 @@
 """Expected values: which entries or directions are looked at, and what they should be.
 
-Each method of `check_gradients` ends in one or two `Comparison`s per array. A measurement knows
-nothing of diagnosis or reports.
+Each array ends in one or two `Comparison`s. Before an entry is called wrong, it has to stand out
+from rounding: given minus expected is evaluated at nearby points, and where the difference is no
+larger than its own roughness, nothing is said.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.derivative import Derivative
+from ae_numpy.gradcheck.derivative import Derivative, roughness
+from ae_numpy.gradcheck.function import Problem
 from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
-from ae_numpy.gradcheck.probe import NOISE_MARGIN, Probe
-from ae_numpy.gradcheck.verdict import WRONG, Comparison
+from ae_numpy.gradcheck.probe import EPSILON, SPACINGS, Probe
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, WRONG, Comparison
+
+# A difference stands out if it is this many times as large as its own roughness; it is rounding
+# if it is not even CALM times as large. In between nothing is known.
+MARGIN, CALM = 20.0, 4.0
+# What is saturated changes in single digits only, over distances that are no longer near.
+FAR = 1e-2
+# An entry that is small beside the others of its array is wrong from this error on, relative to
+# its own size; of those that look so, this many are examined.
+OWN_TOLERANCE, EXAMINED = 1e-6, 8
 
 
 @dataclass(frozen=True)
@@ -21,9 +33,60 @@ class Settings:
     """The options of `check_gradients` that a measurement needs."""
 
     tolerance: float
-    use_complex: bool
+    resolution: float
     max_entries: int
     directions: int
+
+
+class Slope(NamedTuple):
+    """A number that is claimed and measured: the slope along a direction inside one array.
+
+    Attributes
+    ----------
+    name : str
+    claim : array
+        Weights of the array's claimed entries, flat.
+    direction : array
+        Weights of all parameters in the measured derivative, flat; zero where held.
+    reach : float
+        The distance on which the loss may be expected to bend.
+    """
+
+    name: str
+    claim: Array
+    direction: Array
+    reach: float
+
+    def claimed(self, problem: Problem) -> float:
+        """What the user's function says at the problem's point."""
+        return float(np.ravel(problem.gradients(problem.point)[self.name]) @ self.claim)
+
+    def measured(self, probe: Probe, shrink: float = 1.0, enough: float = 0.0) -> Derivative:
+        """What the loss says at the probe's point."""
+        return probe.slope(self.direction, self.reach, shrink, enough)
+
+    def gap(self, probe: Probe, point: Array, claimed: bool = True) -> float:
+        """Claimed minus measured slope at another point, or the measured one; NaN outside."""
+        problem = probe.problem.at(point)
+        try:
+            slope = self.measured(probe.moved(problem)).value
+            return self.claimed(problem) - slope if claimed else slope
+        except Exception:  # outside the function's domain
+            return float("nan")
+
+    def roughness(self, probe: Probe, spacing: float, claimed: bool = True) -> float:
+        """How rough the gap is along the slope's own direction."""
+        point, step = probe.problem.point, self.reach * self.direction
+        return roughness(lambda t: self.gap(probe, point + t * step, claimed), spacing)
+
+
+def entry_slope(probe: Probe, name: str, entry: int, trained: bool = True) -> Slope:
+    """One entry of one array."""
+    section = probe.problem.packing.section(name)
+    claim = np.zeros(section.stop - section.start)
+    claim[entry] = 1.0
+    direction = trained * probe.unit(name, entry)
+    return Slope(name, claim, direction, probe.reach(name, entry))
 
 
 def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
@@ -42,36 +105,24 @@ def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
 
 def compare_entries(
     probe: Probe, name: str, given: Array, mask: Array, settings: Settings
-) -> tuple[Array, Comparison, Array]:
-    """Checked entries, their comparison, and the derivatives there before masking."""
+) -> tuple[Array, Comparison, Array, bool]:
+    """Checked entries, their comparison, the derivatives before masking; is it a subgradient?"""
     entries = chosen_entries(given, settings.max_entries, probe.rng)
     # A hundredth of what the verdict needs, if the claim has the right size; if it has not, the
     # verdict does not need it.
     enough = 0.01 * settings.tolerance * largest(given)
-    derivatives = [derivative_at(probe, name, int(i), settings, enough) for i in entries]
-    raw = np.array([d.value for d in derivatives])
-    error = np.array([d.error for d in derivatives])
+    found = [entry_slope(probe, name, int(i)).measured(probe, enough=enough) for i in entries]
+    raw = np.array([d.value for d in found])
     trained = np.ravel(mask)[entries]
-    expected, error = np.where(trained, raw, 0.0), np.where(trained, error, 0.0)
-    claimed = np.ravel(given)[entries]
-    comparison = _comparison(probe, name, claimed, expected, error, settings)
-    if not settings.use_complex and comparison.verdict == WRONG:
-        error = np.maximum(error, _doubt(probe, name, entries, comparison) * trained)
-        comparison = _comparison(probe, name, claimed, expected, error, settings)
-    return entries, comparison, raw
-
-
-def _doubt(probe: Probe, name: str, entries: Array, comparison: Comparison) -> Array:
-    """How much central differences from much finer steps disagree, for entries found wrong.
-
-    A loss that oscillates inside the first step can fool one table; it does not fool two.
-    """
-    doubt = np.zeros(len(entries))
-    for k in np.flatnonzero(comparison.verdicts == WRONG):
-        finer = probe.central_at(name, int(entries[k]), 2.0**-10)
-        apart = abs(finer.value - comparison.expected[k])
-        doubt[k] = apart if apart > 3 * (finer.error + comparison.uncertainty[k]) else 0.0
-    return doubt
+    claimed, expected = np.ravel(given)[entries], np.where(trained, raw, 0.0)
+    uncertainty = np.array([3 * d.error for d in found]) + probe.hidden.get(name, 0.0)
+    uncertainty = np.where(trained, uncertainty, 0.0)
+    comparison = Comparison(
+        claimed, expected, uncertainty, np.full(len(entries), largest(expected)),
+        settings.tolerance, settings.resolution,
+    )  # fmt: skip
+    slopes = [entry_slope(probe, name, int(i), bool(trained[k])) for k, i in enumerate(entries)]
+    return entries, convicted(probe, comparison, slopes, given), raw, False
 
 
 def compare_directions(
@@ -81,65 +132,100 @@ def compare_directions(
 
     The scale is the root mean square of the measured slopes, an estimate of the gradient's norm.
     """
-    claimed, derivatives = [], []
-    section = probe.problem.packing.section(name)
+    slopes, section = [], probe.problem.packing.section(name)
     for _ in range(settings.directions):
         direction = probe.direction(name, mask)
-        derivatives.append(derivative_along(probe, name, direction, settings))
         # A held entry is expected to be given as 0: whatever is claimed there is in the way.
         held = np.where(np.ravel(mask), 0.0, probe.rng.standard_normal(given.size))
-        claimed.append(float(np.ravel(given) @ (direction[section] + held)))
-    expected = np.array([d.value for d in derivatives])
-    error = np.array([d.error for d in derivatives])
-    rounding = 4 * np.finfo(float).eps * np.linalg.norm(given) * np.sqrt(given.size)
-    return _comparison(
-        probe, name, np.array(claimed), expected, error + rounding, settings,
-        scale=root_mean_square(expected), spread=np.sqrt(given.size),
+        slopes.append(Slope(name, direction[section] + held, direction, probe.size(name)))
+    found = [slope.measured(probe) for slope in slopes]
+    expected = np.array([d.value for d in found])
+    rounding = 4 * EPSILON * np.linalg.norm(given) * np.sqrt(given.size)
+    uncertainty = np.array([3 * d.error for d in found]) + probe.hidden.get(name, 0.0) + rounding
+    comparison = Comparison(
+        np.array([float(np.ravel(given) @ slope.claim) for slope in slopes]), expected,
+        uncertainty, np.full(len(slopes), root_mean_square(expected)),
+        settings.tolerance, settings.resolution,
     )  # fmt: skip
+    return convicted(probe, comparison, slopes, given)
 
 
-def derivative_at(
-    probe: Probe, name: str, entry: int, settings: Settings, enough: float = 0.0
-) -> Derivative:
-    """The derivative with respect to one entry, by the method of the settings."""
-    if settings.use_complex:
-        return Derivative(probe.complex_along(probe.unit(name, entry)), 0.0)
-    return probe.central_at(name, entry, enough=enough)
-
-
-def derivative_along(probe: Probe, name: str, direction: Array, settings: Settings) -> Derivative:
-    """The derivative along a direction inside one array, by the method of the settings."""
-    if settings.use_complex:
-        return Derivative(probe.complex_along(direction), 0.0)
-    return probe.central_along(name, direction)
-
-
-def _comparison(
-    probe: Probe,
-    name: str,
-    given: Array,
-    expected: Array,
-    error: Array,
-    settings: Settings,
-    scale: float | None = None,
-    spread: float = 1.0,
+def convicted(
+    probe: Probe, comparison: Comparison, slopes: list[Slope], given: Array
 ) -> Comparison:
-    """A comparison whose uncertainty includes rounding, and which knows a zero when it sees one."""
-    noise = NOISE_MARGIN * probe.gradient_noise[name] * spread
-    scale = largest(expected) if scale is None else scale
-    uncertainty = error + noise
-    slack = 0.0
-    tiny = scale <= max(largest(uncertainty), probe.residue(name) * spread)
-    if tiny and largest(given) <= noise and probe.ignores(name):
-        # The loss ignores this array. What was measured is rounding, and so is what was given
-        # where terms cancel, as for a bias in front of a normalisation; where nothing cancels
-        # there is no noise, and then only an exact zero will do.
-        expected, uncertainty = np.zeros_like(expected), np.zeros_like(expected)
-        scale, slack = 0.0, noise
-    elif settings.use_complex and not np.any(expected):
-        uncertainty = np.zeros_like(expected)  # the complex step of a zero derivative is exact
-    found = Comparison(given, expected, uncertainty, scale, settings.tolerance, slack)
-    if scale > 0 and found.verdict == WRONG:
-        floor = np.where(found.verdicts == WRONG, probe.indistinct(name) * spread, 0.0)
-        found = replace(found, uncertainty=np.maximum(uncertainty, floor))
-    return found
+    """The comparison once what looks wrong had to stand out from its own roughness."""
+    cast = is_float32(given)
+    while comparison.verdict == WRONG:
+        k, difference = comparison.worst, comparison.difference
+        rough = doubt(probe, slopes[k], not cast)
+        if difference[k] > MARGIN * rough:
+            return comparison
+        # Errors of this size are rounding, wherever in the array they are.
+        rounding = np.where(difference <= CALM * rough, CALM * rough, np.inf)
+        excused = np.where(difference <= difference[k], rounding, 0.0)
+        comparison = replace(comparison, uncertainty=np.maximum(comparison.uncertainty, excused))
+    if comparison.verdict == CANNOT_TELL and _is_zero(probe, comparison, slopes):
+        zero = np.zeros_like(comparison.given)
+        return replace(comparison, given=zero, expected=zero, uncertainty=zero, scale=zero)
+    return _small_entries(probe, comparison, slopes) if probe.use_complex else comparison
+
+
+def _is_zero(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> bool:
+    """Does the loss ignore this array, and is what was given and measured of it rounding?
+
+    So it is for a bias in front of a normalisation, where terms cancel. Where nothing cancels there
+    is no rounding, and then only an exact zero will do.
+    """
+    sizes = np.maximum(np.abs(comparison.given), np.abs(comparison.expected))
+    slope = slopes[int(np.argmax(sizes))]
+    limit = max(MARGIN * doubt(probe, slope), float(np.min(comparison.uncertainty)))
+    return largest(sizes) <= limit and probe.ignores(slope.name)
+
+
+def doubt(probe: Probe, slope: Slope, claimed: bool = True) -> float:
+    """Size of the rounding in the gap between a claimed and a measured slope.
+
+    A rounding cast is no excuse for the claim: then `claimed` is False, and only the measured slope
+    is looked at. Where the gap vanishes at half the parameters, it may come from saturation: there
+    the last digits change only over longer distances, or with no effect on the loss at all.
+    """
+    point = probe.problem.point
+    rough = max(slope.roughness(probe, spacing, claimed) for spacing in SPACINGS)
+    here, there = _relative_gap(probe, slope, point), _relative_gap(probe, slope, point / 2)
+    if there < 1e-3 * here:
+        rough = max(rough, slope.roughness(probe, FAR, claimed), 32 * probe.noise / slope.reach)
+    return rough
+
+
+def _relative_gap(probe: Probe, slope: Slope, point: Array) -> float:
+    """The gap at a point, relative to the larger of both slopes there."""
+    gap, measured = slope.gap(probe, point), slope.gap(probe, point, claimed=False)
+    return abs(gap) / (max(abs(measured), abs(gap + measured)) or 1.0)
+
+
+def _small_entries(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> Comparison:
+    """The comparison with entries that are wrong beside their own size, if there are any.
+
+    The complex step knows each entry to rounding; one of the wrong sign is wrong although another
+    is 1e12 times larger.
+    """
+    difference = comparison.difference
+    own = np.maximum(np.abs(comparison.given), np.abs(comparison.expected))
+    tolerance = max(OWN_TOLERANCE, comparison.tolerance)
+    suspects = np.flatnonzero(difference > tolerance * own)
+    by_size = suspects[np.argsort(difference[suspects])]
+    places = np.linspace(0, len(by_size) - 1, min(EXAMINED, len(by_size))).astype(int)
+    for k in reversed(by_size[places]):
+        rough = doubt(probe, slopes[k])
+        if difference[k] > max(MARGIN * rough, comparison.uncertainty[k]):
+            wrong = (difference > tolerance * own) & (difference > MARGIN * rough)
+            return replace(comparison, scale=np.where(wrong, own, comparison.scale))
+    return comparison
+
+
+def is_float32(given: Array) -> bool:
+    """Does an array hold numbers of single precision, with more digits than constants have?"""
+    with np.errstate(over="ignore"):
+        single = given.astype(np.float32)
+    few = given.astype(np.float16)
+    return bool(np.array_equal(single, given) and not np.array_equal(few, given))
