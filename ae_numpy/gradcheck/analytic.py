@@ -49,12 +49,12 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
         return "the loss of complex parameters came back real (abs, .real or a cast on the way)"
     if not abs(stepped.real - loss) <= 1e-9 * abs(loss) + 1e3 * probe.noise:
         return f"complex parameters changed the loss from {loss:.6g} to {stepped.real:.6g}"
-    hiding = probe.problem.casts_allowed or HIDING & culprits(probe)
+    probe.hiding = probe.problem.casts_allowed or bool(HIDING & culprits(probe))
     for name in probe.names:
         slope = Slope(name, np.zeros(0), probe.direction(name), probe.size(name))
-        refuting, open_part = _refuting(probe, slope, slope.measured(probe).value)
+        refuting, unseen = refutation(probe, slope)
         if refuting is None:
-            probe.hidden[name] = 10 * open_part if hiding else 0.0
+            probe.hidden[name] = 10 * unseen if probe.hiding else 0.0
         elif refuting.jump:
             return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
         else:
@@ -75,18 +75,14 @@ def _stepped(probe: Probe, direction: Array) -> complex:
         return line(complex(0.0, COMPLEX_STEP))
 
 
-def contradicted(probe: Probe, slope: Slope, by_step: float) -> bool:
-    """True if central differences refute the complex step's value."""
-    return _refuting(probe, slope, by_step)[0] is not None
+def refutation(probe: Probe, slope: Slope) -> tuple[Derivative | None, float]:
+    """The central difference that speaks against the complex step, or None; what it left unseen.
 
-
-def _refuting(probe: Probe, slope: Slope, by_step: float) -> tuple[Derivative | None, float]:
-    """The central difference that speaks against the complex step's value, or None; its error.
-
-    A second, much finer start: only where both ladders contradict the complex step, and not because
-    that is rough itself, is it refuted; but a kink is proof by itself.
+    A second, much finer start: only where both ladders contradict the complex step is it refuted,
+    but a kink is proof by itself. A step that is rough itself, or a contradiction that vanishes at
+    half the parameters where nothing in the loss could hide from the step, is saturation.
     """
-    found = Derivative(0.0, np.inf)
+    by_step = slope.measured(probe).value
     slack = 0.0 if probe.problem.casts_allowed else SLACK  # a cast is a reason to look closely
     for shrink in (1.0, 2.0**-10):
         found = probe.central(slope.direction, slope.reach, shrink)
@@ -95,7 +91,15 @@ def _refuting(probe: Probe, slope: Slope, by_step: float) -> tuple[Derivative | 
         if not abs(by_step - found.value) > 10 * found.error + slack * abs(found.value):
             return None, found.error
     rough = max(slope.roughness(probe, spacing, claimed=False) for spacing in SPACINGS)
-    return (found if abs(by_step - found.value) > MARGIN * rough else None), np.inf
+    if not abs(by_step - found.value) > MARGIN * rough:
+        return None, np.inf
+    half = probe.moved(probe.problem.at(probe.problem.point / 2))
+    if not probe.hiding:
+        there = half.central(slope.direction, slope.reach / 2)
+        apart = abs(slope.measured(half).value - there.value)
+        if apart <= 10 * there.error + 1e-3 * abs(there.value):
+            return None, np.inf
+    return found, np.inf
 
 
 def culprits(probe: Probe) -> set[str]:

@@ -65,19 +65,34 @@ class Slope(NamedTuple):
         """What the loss says at the probe's point."""
         return probe.slope(self.direction, self.reach, shrink, enough)
 
-    def gap(self, probe: Probe, point: Array, claimed: bool = True) -> float:
-        """Claimed minus measured slope at another point, or the measured one; NaN outside."""
+    def gap(self, probe: Probe, point: Array, claimed: bool = True, stretch: float = 1.0) -> float:
+        """Claimed minus measured slope at another point, or the measured one; NaN outside.
+
+        The direction is stretched for the measurement, which moves the rounding of its own weights.
+        """
         problem = probe.problem.at(point)
         try:
-            slope = self.measured(probe.moved(problem)).value
+            slope = (
+                self._replace(direction=stretch * self.direction)
+                .measured(probe.moved(problem))
+                .value
+                / stretch
+            )
             return self.claimed(problem) - slope if claimed else slope
         except Exception:  # outside the function's domain
             return float("nan")
 
-    def roughness(self, probe: Probe, spacing: float, claimed: bool = True) -> float:
-        """How rough the gap is along the slope's own direction."""
-        point, step = probe.problem.point, self.reach * self.direction
-        return roughness(lambda t: self.gap(probe, point + t * step, claimed), spacing)
+    def roughness(
+        self, probe: Probe, spacing: float, claimed: bool = True, along: Array | None = None
+    ) -> float:
+        """How rough the gap is along a direction, the slope's own if none is given."""
+        point = probe.problem.point
+        step = self.reach * self.direction if along is None else along
+
+        def gap(t: complex) -> complex:
+            return self.gap(probe, point + t.real * step, claimed, 1 + t.real)
+
+        return roughness(gap, spacing, kinks=spacing < FAR)
 
 
 def entry_slope(probe: Probe, name: str, entry: int, trained: bool = True) -> Slope:
@@ -176,10 +191,10 @@ def _is_zero(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> bool:
     So it is for a bias in front of a normalisation, where terms cancel. Where nothing cancels there
     is no rounding, and then only an exact zero will do.
     """
-    sizes = np.maximum(np.abs(comparison.given), np.abs(comparison.expected))
-    slope = slopes[int(np.argmax(sizes))]
-    limit = max(MARGIN * doubt(probe, slope), float(np.min(comparison.uncertainty)))
-    return largest(sizes) <= limit and probe.ignores(slope.name)
+    slope = slopes[int(np.argmax(np.abs(comparison.given)))]
+    rounding = MARGIN * doubt(probe, slope)
+    tiny = largest(comparison.expected) <= max(rounding, largest(comparison.uncertainty))
+    return tiny and largest(comparison.given) <= rounding and probe.ignores(slope.name)
 
 
 def doubt(probe: Probe, slope: Slope, claimed: bool = True) -> float:
@@ -191,10 +206,15 @@ def doubt(probe: Probe, slope: Slope, claimed: bool = True) -> float:
     """
     point = probe.problem.point
     rough = max(slope.roughness(probe, spacing, claimed) for spacing in SPACINGS)
+    # Where the slope's own direction happens to change no digit, another one does.
+    rough = max(rough, slope.roughness(probe, SPACINGS[0], claimed, probe.everywhere()))
     here, there = _relative_gap(probe, slope, point), _relative_gap(probe, slope, point / 2)
-    if there < 1e-3 * here:
-        rough = max(rough, slope.roughness(probe, FAR, claimed), 32 * probe.noise / slope.reach)
-    return rough
+    if there >= 1e-3 * here or MARGIN * rough >= abs(slope.gap(probe, point)):
+        return rough
+    coarse = probe.central(slope.direction, slope.reach, levels=5)
+    if abs(slope.claimed(probe.problem) - coarse.value) <= 3 * coarse.error < np.inf:
+        return np.inf
+    return max(rough, slope.roughness(probe, FAR, claimed), 32 * probe.noise / slope.reach)
 
 
 def _relative_gap(probe: Probe, slope: Slope, point: Array) -> float:
@@ -225,7 +245,5 @@ def _small_entries(probe: Probe, comparison: Comparison, slopes: list[Slope]) ->
 
 def is_float32(given: Array) -> bool:
     """Does an array hold numbers of single precision, with more digits than constants have?"""
-    with np.errstate(over="ignore"):
-        single = given.astype(np.float32)
-    few = given.astype(np.float16)
-    return bool(np.array_equal(single, given) and not np.array_equal(few, given))
+    digits = np.frexp(given)[0] * 2.0**24  # whole numbers in single precision
+    return bool(np.all(digits % 1 == 0) and np.any(digits % 2**12 != 0))

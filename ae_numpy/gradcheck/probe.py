@@ -12,7 +12,14 @@ import copy
 
 import numpy as np
 
-from ae_numpy.gradcheck.derivative import Derivative, Line, central, complex_step, roughness
+from ae_numpy.gradcheck.derivative import (
+    LEVELS,
+    Derivative,
+    Line,
+    central,
+    complex_step,
+    roughness,
+)
 from ae_numpy.gradcheck.function import Problem
 from ae_numpy.gradcheck.packing import Array, root_mean_square
 
@@ -41,9 +48,12 @@ class Probe:
         self.problem, self.rng, self.use_complex = problem, rng, True
         # By array, an absolute error of the complex step that would not have been noticed.
         self.hidden: dict[str, float] = {}
+        self.hiding = False  # does the loss apply operations that could hide a part of it?
         self.names = problem.packing.names
-        rounding = roughness(self.line(self.everywhere()), SPACINGS[0])
-        self.noise = max(EPSILON * abs(loss), rounding)
+        line = self.line(self.everywhere())
+        self.noise = max(EPSILON * abs(loss), *(roughness(line, spacing) for spacing in SPACINGS))
+        if self.noise > 1e-3 * max(abs(loss), abs(line(SPACINGS[0])), abs(line(-SPACINGS[0]))):
+            self.noise = np.inf  # the loss oscillates: no difference quotient is its slope
 
     def moved(self, problem: Problem) -> Probe:
         """A probe of another batch or another point, with the same idea of rounding."""
@@ -90,9 +100,11 @@ class Probe:
             return Derivative(complex_step(self.line(direction)), 0.0)
         return central(self.line(direction), 0.1 * shrink * reach, self.noise, enough)
 
-    def central(self, direction: Array, reach: float, shrink: float = 1.0) -> Derivative:
+    def central(
+        self, direction: Array, reach: float, shrink: float = 1.0, levels: int = LEVELS
+    ) -> Derivative:
         """The same by central differences."""
-        return central(self.line(direction), 0.1 * shrink * reach, self.noise)
+        return central(self.line(direction), 0.1 * shrink * reach, self.noise, levels=levels)
 
     def ignores(self, name: str) -> bool:
         """True if the loss does not move by more than rounding when array `name` does, and far.
@@ -102,7 +114,7 @@ class Probe:
         line = self.line(self.size(name) * self.direction(name))
         here = line(0.0).real
         for distance in (-1.0, 0.01, 1.0, 100.0, 1e4):
-            rounding = self.noise + EPSILON * distance**2 * abs(here)
+            rounding = self.noise + roughness(lambda t, d=distance: line(d + d * t), SPACINGS[0])
             if not abs(line(distance).real - here) <= 32 * rounding:
                 return False
         return True

@@ -221,7 +221,7 @@ class ArrayCheck:
     def digits(self) -> int:
         """Decimal digits to which the claimed and the measured gradient are known to agree."""
         resolved = max((part.resolved for part in self._parts), default=0.0)
-        return int(-np.log10(max(resolved, 1e-15)))
+        return max(0, int(-np.log10(min(max(resolved, 1e-15), 1.0))))
 
     @property
     def worst(self) -> Worst:
