@@ -34,7 +34,7 @@ COMPARING = {
 # These may hide a part of the loss from the complex step.
 HIDING = {
     "absolute", "fabs", "conjugate", "conj", "sign", "floor", "ceil", "rint", "trunc", "real",
-    "imag", "angle", "round", "norm", "linalg.norm", "vdot", "linalg.svd", "hypot",
+    "angle", "round", "norm", "linalg.norm", "vdot", "linalg.svd", "hypot",
 }  # fmt: skip
 
 
@@ -49,12 +49,13 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
         return "the loss of complex parameters came back real (abs, .real or a cast on the way)"
     if not abs(stepped.real - loss) <= 1e-9 * abs(loss) + 1e3 * probe.noise:
         return f"complex parameters changed the loss from {loss:.6g} to {stepped.real:.6g}"
-    probe.hiding = probe.problem.casts_allowed or bool(HIDING & culprits(probe))
+    seen, whole = watched(probe)
+    probe.hiding = probe.problem.casts_allowed or bool(HIDING & seen)
     for name in probe.names:
         slope = Slope(name, np.zeros(0), probe.direction(name), probe.size(name))
         refuting, unseen = refutation(probe, slope)
         if refuting is None:
-            probe.hidden[name] = 10 * unseen if probe.hiding else 0.0
+            probe.hidden[name] = unseen if probe.hiding or not whole else 0.0
         elif refuting.jump:
             return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
         else:
@@ -84,45 +85,49 @@ def refutation(probe: Probe, slope: Slope) -> tuple[Derivative | None, float]:
     """
     by_step = slope.measured(probe).value
     slack = 0.0 if probe.problem.casts_allowed else SLACK  # a cast is a reason to look closely
-    for shrink in (1.0, 2.0**-10):
+    unseen = np.inf
+    for shrink in (8.0, 1.0, 2.0**-10):
         found = probe.central(slope.direction, slope.reach, shrink)
         if found.jump:
             return found, np.inf
         if not abs(by_step - found.value) > 10 * found.error + slack * abs(found.value):
-            return None, found.error
+            unseen = min(unseen, found.error)
+    apart = abs(by_step - found.value)
     rough = max(slope.roughness(probe, spacing, claimed=False) for spacing in SPACINGS)
-    if not abs(by_step - found.value) > MARGIN * rough:
-        return None, np.inf
+    if np.isfinite(unseen) or found.error == np.inf or not apart > MARGIN * rough:
+        return None, unseen
     half = probe.moved(probe.problem.at(probe.problem.point / 2))
-    if not probe.hiding:
-        there = half.central(slope.direction, slope.reach / 2)
-        apart = abs(slope.measured(half).value - there.value)
-        if apart <= 10 * there.error + 1e-3 * abs(there.value):
-            return None, np.inf
-    return found, np.inf
+    there = half.central(slope.direction, slope.reach / 2)
+    gone = abs(slope.measured(half).value - there.value) <= 10 * there.error + 1e-3 * apart
+    return (None if gone and not probe.hiding else found), unseen
 
 
-def culprits(probe: Probe) -> set[str]:
-    """Names of the non-analytic operations that the loss applies to its parameters."""
-    problem, seen = probe.problem, set[str]()
-    watched = problem.packing.unpack(problem.point + 0j, lambda array: _watch(array.copy(), seen))
+def watched(probe: Probe) -> tuple[set[str], bool]:
+    """Non-analytic operations that the loss applies to its parameters; could all be watched?"""
+    problem, seen, loss = probe.problem, set[str](), None
+    point = problem.packing.unpack(problem.point + 0j, lambda array: _watch(array.copy(), seen))
     with np.errstate(all="ignore"), warnings.catch_warnings(), contextlib.suppress(Exception):
         # Whatever is raised on the way: the point of the exercise is what was seen until then.
         warnings.simplefilter("ignore")
-        problem.function(watched, *(problem.batch or ()))
-    return seen
+        loss = problem.function(point, *(problem.batch or ()))[0]
+    return seen, isinstance(loss, _Watched)
 
 
 class _Watched(np.ndarray):
     """An array that notes in a set which non-analytic operations it went through."""
 
     seen: set[str] | None
+    cut = False  # is it a real part? That may be compared, but not computed with.
 
     def __array_finalize__(self, parent: Any) -> None:
         self.seen = getattr(parent, "seen", None)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         self._note(ufunc.__name__)
+        if ufunc.__name__ not in COMPARING:
+            for array in inputs:
+                if isinstance(array, _Watched) and array.cut:
+                    array._note("real")
         if "out" in options:
             options["out"] = tuple(_plain(array) for array in options["out"])
         result = getattr(ufunc, method)(*(_plain(array) for array in inputs), **options)
@@ -132,20 +137,17 @@ class _Watched(np.ndarray):
         self._note(function.__name__)
         return super().__array_function__(function, types, args, kwargs)
 
+    def __getattribute__(self, name: str) -> Any:
+        if name not in ("real", "imag"):
+            return super().__getattribute__(name)
+        part = _watch(getattr(self.view(np.ndarray), name), self.seen)
+        part.cut = True
+        return part
+
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
         if np.dtype(dtype).kind != "c":
             self._note(f"astype({np.dtype(dtype)})", always=True)
         return super().astype(dtype, *args, **kwargs)
-
-    @property
-    def real(self) -> Any:  # type: ignore[override]
-        self._note("real")
-        return _watch(self.view(np.ndarray).real, self.seen)
-
-    @property
-    def imag(self) -> Any:  # type: ignore[override]
-        self._note("imag")
-        return _watch(self.view(np.ndarray).imag, self.seen)
 
     def __float__(self) -> float:
         self._note("float", always=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.analytic import culprits, refutation, why_not_analytic
+from ae_numpy.gradcheck.analytic import refutation, watched, why_not_analytic
 from ae_numpy.gradcheck.diagnosis import diagnose
 from ae_numpy.gradcheck.evidence import Diagnosis, Measured
 from ae_numpy.gradcheck.function import Problem
@@ -324,7 +324,7 @@ class Run:
         return None
 
     def _not_analytic(self, reason: str) -> str:
-        seen = sorted(culprits(self.probe))
+        seen = sorted(watched(self.probe)[0])
         if self.problem.casts_allowed:
             seen.append("a cast to float")
         suspects = f" The loss applies {', '.join(seen)} to the parameters." if seen else ""

@@ -7,6 +7,7 @@ larger than its own roughness, nothing is said.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,9 +15,10 @@ import numpy as np
 
 from ae_numpy.gradcheck.derivative import Derivative, roughness
 from ae_numpy.gradcheck.function import Problem
+from ae_numpy.gradcheck.kinks import nearest_slopes
 from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
 from ae_numpy.gradcheck.probe import EPSILON, SPACINGS, Probe
-from ae_numpy.gradcheck.verdict import CANNOT_TELL, WRONG, Comparison
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, Comparison
 
 # A difference stands out if it is this many times as large as its own roughness; it is rounding
 # if it is not even CALM times as large. In between nothing is known.
@@ -126,18 +128,42 @@ def compare_entries(
     # A hundredth of what the verdict needs, if the claim has the right size; if it has not, the
     # verdict does not need it.
     enough = 0.01 * settings.tolerance * largest(given)
+    trained = np.ravel(mask)[entries]
+    slopes = [
+        entry_slope(probe, name, int(i), bool(t)) for i, t in zip(entries, trained, strict=True)
+    ]
     found = [entry_slope(probe, name, int(i)).measured(probe, enough=enough) for i in entries]
     raw = np.array([d.value for d in found])
-    trained = np.ravel(mask)[entries]
     claimed, expected = np.ravel(given)[entries], np.where(trained, raw, 0.0)
-    uncertainty = np.array([3 * d.error for d in found]) + probe.hidden.get(name, 0.0)
-    uncertainty = np.where(trained, uncertainty, 0.0)
+    uncertainty = np.where(trained, [3 * d.error for d in found], 0.0)
+    kinks = _settle_kinks(probe, slopes, entries, claimed, expected, uncertainty)
     comparison = Comparison(
         claimed, expected, uncertainty, np.full(len(entries), largest(expected)),
         settings.tolerance, settings.resolution,
     )  # fmt: skip
-    slopes = [entry_slope(probe, name, int(i), bool(trained[k])) for k, i in enumerate(entries)]
-    return entries, convicted(probe, comparison, slopes, given), raw, False
+    comparison = convicted(probe, comparison, slopes, given, kinks)
+    return entries, comparison, raw, bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
+
+
+def _settle_kinks(
+    probe: Probe, slopes: list[Slope], entries: Array, claimed: Array, expected: Array,
+    uncertainty: Array,
+) -> list[int]:  # fmt: skip
+    """Fill in what fine steps say where coarse ones say nothing; which entries are at a kink?"""
+    kinks = []
+    for k in np.flatnonzero(np.isinf(uncertainty)):
+        finer = slopes[k].measured(probe, 2.0**-10)
+        if finer.jump:
+            kinks.append(int(k))
+        elif np.isfinite(finer.error):
+            expected[k], uncertainty[k] = finer.value, 3 * finer.error
+    if not kinks:
+        return []
+    nearest = nearest_slopes(probe, slopes[0].name, entries[kinks], claimed[kinks])
+    if nearest is None:
+        return []
+    expected[kinks], uncertainty[kinks] = nearest, 0.0
+    return kinks
 
 
 def compare_directions(
@@ -156,7 +182,7 @@ def compare_directions(
     found = [slope.measured(probe) for slope in slopes]
     expected = np.array([d.value for d in found])
     rounding = 4 * EPSILON * np.linalg.norm(given) * np.sqrt(given.size)
-    uncertainty = np.array([3 * d.error for d in found]) + probe.hidden.get(name, 0.0) + rounding
+    uncertainty = np.array([3 * d.error for d in found]) + rounding
     comparison = Comparison(
         np.array([float(np.ravel(given) @ slope.claim) for slope in slopes]), expected,
         uncertainty, np.full(len(slopes), root_mean_square(expected)),
@@ -166,12 +192,18 @@ def compare_directions(
 
 
 def convicted(
-    probe: Probe, comparison: Comparison, slopes: list[Slope], given: Array
+    probe: Probe,
+    comparison: Comparison,
+    slopes: list[Slope],
+    given: Array,
+    kinks: Sequence[int] = (),
 ) -> Comparison:
     """The comparison once what looks wrong had to stand out from its own roughness."""
     cast = is_float32(given)
     while comparison.verdict == WRONG:
         k, difference = comparison.worst, comparison.difference
+        if k in kinks:
+            return comparison  # the pieces that meet there were compared already
         rough = doubt(probe, slopes[k], not cast)
         if difference[k] > MARGIN * rough:
             return comparison
@@ -182,7 +214,22 @@ def convicted(
     if comparison.verdict == CANNOT_TELL and _is_zero(probe, comparison, slopes):
         zero = np.zeros_like(comparison.given)
         return replace(comparison, given=zero, expected=zero, uncertainty=zero, scale=zero)
-    return _small_entries(probe, comparison, slopes) if probe.use_complex else comparison
+    if probe.use_complex:
+        comparison = _small_entries(probe, comparison, slopes)
+        if comparison.verdict == RIGHT:
+            return _with_hidden(comparison, probe.hidden.get(slopes[0].name, 0.0), probe.hiding)
+    return comparison
+
+
+def _with_hidden(comparison: Comparison, hidden: float, hiding: bool) -> Comparison:
+    """No more digits than were resolved where a part of the loss may hide from the complex step.
+
+    Where no operation was seen that hides, but not all could be seen, five digits stay.
+    """
+    if not hiding:
+        hidden = min(hidden, comparison.resolution * float(np.min(comparison.scale)))
+    uncertainty = np.maximum(comparison.uncertainty, hidden * (comparison.scale > 0))
+    return replace(comparison, uncertainty=uncertainty)
 
 
 def _is_zero(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> bool:
@@ -192,7 +239,7 @@ def _is_zero(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> bool:
     is no rounding, and then only an exact zero will do.
     """
     slope = slopes[int(np.argmax(np.abs(comparison.given)))]
-    rounding = MARGIN * doubt(probe, slope)
+    rounding = MARGIN * min(doubt(probe, slope), probe.noise / slope.reach)
     tiny = largest(comparison.expected) <= max(rounding, largest(comparison.uncertainty))
     return tiny and largest(comparison.given) <= rounding and probe.ignores(slope.name)
 
@@ -201,15 +248,17 @@ def doubt(probe: Probe, slope: Slope, claimed: bool = True) -> float:
     """Size of the rounding in the gap between a claimed and a measured slope.
 
     A rounding cast is no excuse for the claim: then `claimed` is False, and only the measured slope
-    is looked at. Where the gap vanishes at half the parameters, it may come from saturation: there
-    the last digits change only over longer distances, or with no effect on the loss at all.
+    is looked at. Where the gap vanishes at a part of the parameters, it may come from saturation:
+    there the last digits change only over longer distances, or have no effect on the loss at all.
     """
     point = probe.problem.point
     rough = max(slope.roughness(probe, spacing, claimed) for spacing in SPACINGS)
     # Where the slope's own direction happens to change no digit, another one does.
     rough = max(rough, slope.roughness(probe, SPACINGS[0], claimed, probe.everywhere()))
-    here, there = _relative_gap(probe, slope, point), _relative_gap(probe, slope, point / 2)
-    if there >= 1e-3 * here or MARGIN * rough >= abs(slope.gap(probe, point)):
+    here = _relative_gap(probe, slope, point)
+    if MARGIN * rough >= abs(slope.gap(probe, point)) or not any(
+        _relative_gap(probe, slope, point * part) < 1e-3 * here for part in (1 / 2, 1 / 8)
+    ):
         return rough
     coarse = probe.central(slope.direction, slope.reach, levels=5)
     if abs(slope.claimed(probe.problem) - coarse.value) <= 3 * coarse.error < np.inf:

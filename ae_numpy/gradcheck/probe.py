@@ -46,12 +46,13 @@ class Probe:
 
     def __init__(self, problem: Problem, loss: float, rng: np.random.Generator) -> None:
         self.problem, self.rng, self.use_complex = problem, rng, True
-        # By array, an absolute error of the complex step that would not have been noticed.
+        # Does the loss apply operations that could hide a part of it from the complex step? And, by
+        # array, how large a slope would be that nobody has noticed.
+        self.hiding = False
         self.hidden: dict[str, float] = {}
-        self.hiding = False  # does the loss apply operations that could hide a part of it?
         self.names = problem.packing.names
         line = self.line(self.everywhere())
-        self.noise = max(EPSILON * abs(loss), *(roughness(line, spacing) for spacing in SPACINGS))
+        self.noise = max(EPSILON * abs(loss), roughness(line, SPACINGS[0]))
         if self.noise > 1e-3 * max(abs(loss), abs(line(SPACINGS[0])), abs(line(-SPACINGS[0]))):
             self.noise = np.inf  # the loss oscillates: no difference quotient is its slope
 
@@ -111,10 +112,17 @@ class Probe:
 
         A gradient that is zero at a minimum fails this; one that is zero everywhere passes.
         """
+        if not np.isfinite(self.noise):
+            return False
         line = self.line(self.size(name) * self.direction(name))
         here = line(0.0).real
         for distance in (-1.0, 0.01, 1.0, 100.0, 1e4):
-            rounding = self.noise + roughness(lambda t, d=distance: line(d + d * t), SPACINGS[0])
+            rounding = self.noise + roughness(_from(line, distance), SPACINGS[0])
             if not abs(line(distance).real - here) <= 32 * rounding:
                 return False
         return True
+
+
+def _from(line: Line, distance: float) -> Line:
+    """The line seen from a point far along it, in units of the distance."""
+    return lambda t: line(distance + distance * t)

@@ -217,6 +217,12 @@ def notes_on(
         )
     if any(array.entries is None for array in arrays):
         notes += _on_directions(arrays, directions, tolerance)
+    kinks = [array.name for array in arrays if array.subgradient and array.verdict == RIGHT]
+    if kinks:
+        notes.append(
+            f"{', '.join(kinks)}: at a kink, where the claim is right as a subgradient: it lies "
+            f"between the slopes on both sides"
+        )
     if any(array.verdict == CANNOT_TELL for array in arrays):
         notes.append(CANNOT_TELL_ADVICE)
     return notes

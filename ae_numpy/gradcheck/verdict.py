@@ -9,7 +9,8 @@ An entry that is found wrong although it is small beside the others of its array
 its own size.
 
 A verdict is never stronger than its evidence. `uncertainty` is how far apart a claim and an
-expected value may lie because of rounding or of what the numerical derivative left open; an entry is
+expected value may lie because of rounding or of what the numerical derivative left open. An entry
+is
 
 * wrong, if its error exceeds the tolerance and the uncertainty,
 * right, if it does not, and the uncertainty leaves the digits that were asked for,
