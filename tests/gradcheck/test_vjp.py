@@ -63,7 +63,7 @@ def test_wrong_backward_passes_fail(name):
 
     report = check_vjp(dense, backward, (x, W, b))
     wrong = {array.name for array in report.arrays if array.verdict == "wrong"}
-    assert wrong == {"x[0]", "Jacobian of x[0]"}
+    assert wrong == {"x", "Jacobian of x"}
     assert report.diagnosis
 
 
@@ -94,7 +94,7 @@ def test_bad_input_is_named():
         check_vjp(dense, lambda dout, cache: (x, W, b, b), (x, W, b))
     with pytest.raises(TypeError, match="a tuple of 2; x is one array"):
         check_vjp(np.sin, lambda dout: (dout, dout), x)
-    with pytest.raises(TypeError, match="x is a dict"):
+    with pytest.raises(TypeError, match="the inputs are a dict"):
         check_vjp(lambda x: np.sin(x), lambda dout: dout, {"x": x})
     with pytest.raises(TypeError, match=r"forward\(x\) is float32"):
         check_vjp(lambda x: np.sin(x).astype(np.float32), lambda dout: dout * np.cos(x), x)
