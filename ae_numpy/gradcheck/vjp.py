@@ -244,7 +244,7 @@ class _Layer:
 
     def _keep(self, inputs: dict[str, Array], out: Array) -> None:
         """Keep a column of the Jacobian if one entry was stepped, from the point itself."""
-        vector = np.concatenate([np.ravel(array) for array in inputs.values()])
+        vector = np.concatenate([np.ravel(np.asarray(array)) for array in inputs.values()])
         moved = np.flatnonzero(vector.imag)
         if len(moved) == 1 and np.array_equal(vector.real, self._point):
             self.columns[int(moved[0])] = out.imag[self._chosen] / vector.imag[moved[0]]
