@@ -1,20 +1,20 @@
-"""The table of mistakes that can happen in any backward pass.
+"""Mistakes that one array shows by itself: a factor, a penalty, right numbers in wrong places.
 
-A cause is a function from what was measured to predictions. To add one: write what the mistake
-would return, give it a label, a sentence and a kind, and append the function to `CAUSES`. Those in
-`FACTORS` can be told along random directions too, where no single entry is known.
+`fits` says which formulas turn the right gradient into the claimed one. A formula is believed when
+it does so wherever the function was looked at, with the same constants. `CAUSES` has the words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import permutations, product
 from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.evidence import Measured
 from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
 KINDS = (
     "sign", "factor", "batch_factor", "transposed", "permuted", "repeated_rows", "not_summed",
@@ -23,361 +23,387 @@ KINDS = (
     "missing_term", "clipped", "unused", "rounding", "raw_error",
 )  # fmt: skip
 
-# An update is searched for by re-measuring the gradient a few times: too slow for large models.
-LARGEST_SEARCH = 300
 
-
-class Prediction(NamedTuple):
-    """What a mistake would have returned.
-
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`.
-    label : str
-        The mistake in a few words, with its numbers.
-    sentence : str
-        The mistake explained to a student.
-    arrays : dict of arrays
-        The gradients it leads to; all of them must agree with the claim.
-    fitted : int
-        How many constants were fitted to the claim: as many entries explain nothing.
-    possible : bool
-        True if something is assumed that was not given, such as the number of rows.
-    """
+class Cause(NamedTuple):
+    """A mistake: its kind, a label in a few words, and a sentence for a student."""
 
     kind: str
     label: str
     sentence: str
-    arrays: dict[str, Array]
-    fitted: int = 0
-    possible: bool = False
+    certain: bool = True
 
 
-Cause = Callable[[Measured], Iterator[Prediction]]
+class Fit(NamedTuple):
+    """A formula that gives the claimed gradient, a detail of it, and its constants."""
+
+    formula: str
+    detail: str = ""
+    constants: tuple[float, ...] = ()
 
 
-def zero(measured: Measured) -> Iterator[Prediction]:
-    """A gradient that was never filled in."""
-    for name in measured.wrong:
-        yield Prediction(
-            "zero",
-            "a gradient of zero",
-            "Nothing arrives: the array was never assigned, or the way back to it is cut.",
-            {name: np.zeros_like(measured.expected[name])},
-        )
+def fits(view: View, name: str, unsummed: bool = False) -> Iterator[Fit]:
+    """Every formula that turns the right gradient of an array into the claimed one."""
+    g, e, p = view.given[name], view.expected[name], view.parameters[name]
+    seen = np.isfinite(e)
+    if unsummed:
+        yield Fit("not_summed")
+    elif not np.any(g):
+        yield Fit("zero")
+    elif not np.any(e[seen]):
+        yield Fit("unused")
+    else:
+        entrywise = g.shape == p.shape
+        yield from _values(g[seen], e[seen], p[seen] if entrywise else None, view.tolerance)
+        if entrywise and seen.all():
+            yield from _places(g, e, view.tolerance)
+            yield from _lines(g, e, p, view.tolerance)
+            for other, there in view.expected.items():
+                if other != name and there.size == g.size > 1:
+                    if near(g, there.reshape(g.shape), view.tolerance):
+                        yield Fit("swapped", other)
 
 
-def not_used(measured: Measured) -> Iterator[Prediction]:
-    """A loss that does not look at the parameters it is called with."""
-    for name in measured.wrong:
-        if not np.any(measured.expected[name]) and not np.any(measured.unmasked[name]):
-            yield Prediction(
-                "unused",
-                "the loss does not depend on it",
-                "Moving it changes nothing: does forward use the arrays that it is handed, or "
-                "others of the same name?",
-                {name: measured.given[name]},
-            )
+def _values(g: Array, e: Array, p: Array | None, tolerance: float) -> Iterator[Fit]:
+    """Formulas that look at each entry alone."""
+    (factor,), multiple = least_squares([e], g)
+    if near(g, multiple, tolerance):
+        yield Fit("factor", "", (float(factor),))
+    if p is not None:
+        limit = largest(g)
+        # Two entries at the limit are a limit; one alone is just the largest entry.
+        if np.sum(np.abs(g) == limit) > 1 and near(g, np.clip(e, -limit, limit), tolerance):
+            yield Fit("clipped", "", (limit,))
+        zero = np.abs(e) <= 1e-12 * largest(e)
+        if largest(g[zero]) > tolerance * largest(e) and near(g[~zero], e[~zero], tolerance):
+            yield Fit("mask")
+        yield from _penalties(g, e, p, tolerance)
+    if np.array_equal(g, g.astype(np.float32)) and near(g, e, 2.0**-21):
+        yield Fit("rounding")
 
 
-def named_factors(measured: Measured) -> Iterator[Prediction]:
-    """Factors with a meaning: sign, 2, the batch size, the number of outputs, their inverses."""
-    for kind, label, factor, sentence in _factors(measured):
-        for name in measured.wrong:
-            yield Prediction(kind, label, sentence, {name: factor * measured.expected[name]})
+def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
+    """Multiples of the parameter, of its sign and of 1, added to a multiple of the right one."""
+    terms = {"p": p, "sign": np.sign(p), "1": np.ones_like(p)}
+    for words in ("p",), ("sign",), ("p", "sign"), ("sign", "1"):
+        if p.size > len(words) or words == ("p",):
+            x, extra = least_squares([terms[word] for word in words], g - e)
+            # The extra term must be seen itself, not only vanish beside the gradient.
+            if near(g, e + extra, tolerance) and near(g - e, extra, 1e-2):
+                formula = "l1" if "sign" in words else "weight_decay"
+                yield Fit(formula, " ".join(words), tuple(map(float, x)))
+                return
+    if p.size > 2:
+        x, total = least_squares([e, p], g)
+        if near(g, total, tolerance):
+            yield Fit("data_factor", "", tuple(map(float, x)))
 
 
-def _factors(measured: Measured) -> Iterator[tuple[str, str, float, str]]:
-    """Kind, label, value and explanation of every factor that has a meaning here."""
-    yield (
-        "sign",
-        "the wrong sign",
-        -1.0,
-        "Every entry is negated: output - target, or target - output?",
-    )
-    two = "Every entry is {} as large as it should be: the 2 from the derivative of a square."
-    yield "factor", "a factor 2", 2.0, two.format("twice")
-    yield "factor", "a factor 1/2", 0.5, two.format("half")
-    B, n = measured.batch_size, measured.outputs
-    if B and B > 1:
-        many = f"The loss averages over the {B} samples, the gradient adds them up: divide by {B}."
-        yield "batch_factor", f"a factor {B} (the batch size)", float(B), many
-        yield "batch_factor", "a sum over the batch where a mean belongs", float(B), many
-        few = f"The loss adds up the {B} samples, the gradient averages them: do not divide by {B}."
-        yield "batch_factor", f"a factor 1/{B} (one over the batch size)", 1 / B, few
-        yield "batch_factor", "a mean over the batch where a sum belongs", 1 / B, few
-    if n:
-        outputs = f"Loss and gradient disagree on whether to average over the {n} outputs."
-        yield "factor", f"a factor {n} (the number of outputs)", float(n), outputs
-        yield "factor", f"a factor 1/{n} (one over the number of outputs)", 1 / n, outputs
-    if B and B > 1 and n:
-        both = f"Loss and gradient disagree on a mean over all {B} x {n} entries of the output."
-        yield "batch_factor", f"a factor {B * n} (all entries of the output)", float(B * n), both
-        yield (
-            "batch_factor",
-            f"a factor 1/{B * n} (one over all entries of the output)",
-            1 / (B * n),
-            both,
-        )
+def _places(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
+    """Right numbers in wrong places."""
+    for axes in permutations(range(e.ndim)):
+        if list(axes) != sorted(axes) and near(g, e.transpose(axes).reshape(g.shape), tolerance):
+            yield Fit("transposed", ", ".join(map(str, axes)))
+            return
+    if g.size > 2 and not near(g, e, tolerance):
+        if near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance):
+            yield Fit("permuted", _arrangement(g, e, tolerance))
 
 
-def other_factor(measured: Measured) -> Iterator[Prediction]:
-    """A constant factor without a name."""
-    named = [factor for _, _, factor, _ in _factors(measured)]
-    for name, factor in _fitted_factors(measured):
-        if not any(abs(factor / known - 1) < 1e-8 for known in named):
-            text = number(factor)
-            yield Prediction(
-                "factor",
-                f"a constant factor {text}",
-                f"Every entry is {text} times what it should be.",
-                {name: factor * measured.expected[name]},
-                fitted=1,
-            )
+def _arrangement(g: Array, e: Array, tolerance: float) -> str:
+    """What was done to the places of the numbers."""
+    for flipped in product((False, True), repeat=e.ndim):
+        axes = tuple(k for k in range(e.ndim) if flipped[k])
+        if axes and near(g, np.flip(e, axes), tolerance):
+            return f"reversed along axis {' and '.join(map(str, axes))}"
+    for k, n in enumerate(e.shape):
+        for shift in range(1, n):
+            if near(g, np.roll(e, shift, k), tolerance):
+                return f"shifted by {shift if 2 * shift <= n else shift - n} along axis {k}"
+    return "in other places"
 
 
-def unknown_batch(measured: Measured) -> Iterator[Prediction]:
-    """A whole factor (or one over it) may be the size of a batch that was not given."""
-    if measured.batch_size is not None:
-        return
-    for name, factor in _fitted_factors(measured):
-        rows = max(factor, 1 / factor)
-        if rows > 1.5 and abs(rows - round(rows)) < 1e-6 * rows:
-            yield Prediction(
-                "batch_factor",
-                f"a sum over the batch where a mean belongs or the reverse, if it has "
-                f"{round(rows)} rows",
-                "Pass batch=(X, ...) to let the check find out.",
-                {name: factor * measured.expected[name]},
-                possible=True,
-            )
+def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
+    """Along each axis: a factor for each line, or a term that joins the entries of a line."""
+    for k in range(e.ndim):
+        others = tuple(j for j in range(e.ndim) if j != k)
+        if e.size > e.shape[k] > 1 and not near(g, least_squares([e], g)[1], tolerance):
+            squares = np.sum(e * e, axis=others, keepdims=True)
+            factors = np.sum(g * e, axis=others, keepdims=True) / np.where(squares, squares, 1.0)
+            if near(g, factors * e, tolerance):
+                yield Fit("lines", str(k))
+        if e.shape[k] > 2 and (why := _joined(g, e, p, k)):
+            yield Fit("cross_terms", f"{why} along axis {k}")
 
 
-def _fitted_factors(measured: Measured) -> Iterator[tuple[str, float]]:
-    """Name of a wrong array, and the factor between claim and expectation, if it is not 0."""
-    for name in measured.wrong:
-        given, expected = measured.given[name], measured.expected[name]
-        if name not in measured.unsummed and (factor := ratio(given, expected)) != 0.0:
-            yield name, factor
+def _joined(g: Array, e: Array, p: Array, k: int) -> str:
+    """The balance along axis k that the right gradient keeps and the claimed one does not.
+
+    Where moving all entries of a line together changes nothing (softmax, a mean taken off), the
+    right gradient sums to 0; where scaling them changes nothing, it is orthogonal to them.
+    """
+    for why, weight in ("sums to 0", np.ones_like(p)), ("is orthogonal to the array", p):
+        size = largest(e * weight)
+        if size > 0 and largest(np.sum(e * weight, axis=k)) <= 1e-7 * size:
+            if largest(np.sum(g * weight, axis=k)) > 1e-6 * size:
+                return why
+            if why == "sums to 0" and e.shape[k] > 3 and _linear(g - e, p, k):
+                return why
+    return ""
 
 
-def ratio(given: Array, expected: Array) -> float:
-    """The factor between two arrays at the largest expected entry, 0 if there is none."""
-    known = np.nan_to_num(np.ravel(expected))
-    k = int(np.argmax(np.abs(known))) if known.size else 0
-    if not known.size or known[k] == 0:
-        return 0.0
-    ratio = float(np.ravel(given)[k] / known[k])
-    return ratio if np.isfinite(ratio) else 0.0
+def _linear(d: Array, p: Array, k: int) -> bool:
+    """Is each line of d along axis k a constant plus a multiple of the parameter's line?"""
+    lines = (np.moveaxis(a, k, -1).reshape(-1, a.shape[k]) for a in (d, p))
+    return all(near(x, least_squares([np.ones_like(y), y], x)[1], 1e-6) for x, y in zip(*lines))
 
 
 def number(value: float) -> str:
     """A number as people write it: a fraction of small whole numbers where it is one."""
     fraction = Fraction(value).limit_denominator(200)
-    if value and abs(float(fraction) / value - 1) < 1e-8:
+    if value and abs(float(fraction) / value - 1) < 1e-6:
         return str(fraction)
-    return f"{value:.10g}"
+    return f"{value:.6g}"
 
 
-def unsummed(measured: Measured) -> Iterator[Prediction]:
-    """The batch axis is still there."""
-    for name in measured.unsummed:
-        given, expected = measured.given[name], measured.expected[name]
-        explained = any(
-            measured.close(name, total, expected)
-            for total in (given.sum(axis=0), given.mean(axis=0))
-        )
-        yield Prediction(
-            "not_summed",
-            "not summed over the batch",
-            f"There is one row per sample, {len(given)} of them. The parameter serves all samples, "
-            f"so its gradient is their sum: db = delta.sum(axis=0).",
-            {name: given},
-            possible=measured.batch_size is None or not explained,
-        )
+def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
+    """Formulas that hold wherever the array is wrong, and whether with the same constants."""
+    unsummed = name in views.measured.unsummed
+    points = [view for view in views.points if view is views.here or not view.right(name)]
+    found = [{fit[:2]: fit for fit in fits(view, name, unsummed)} for view in points]
+    result = []
+    for key, fit in found[0].items():
+        if all(key in fitted for fitted in found):
+            constants = [np.array(fitted[key].constants) for fitted in found]
+            constant = all(near(c, constants[0], 1e-4) or not len(c) for c in constants)
+            # What was fitted must be fewer numbers than what was seen of it.
+            entries = len(points) * int(np.isfinite(views.here.expected[name]).sum())
+            named = fit.formula == "factor" and _is(fit.constants[0], (-1.0, 2.0, 0.5))
+            if named or len(fit.constants) < entries:
+                # The plainest point has the most digits of the constants.
+                result.append((found[min(1, len(found) - 1)][key], constant))
+    simple = [pair for pair in result if pair[1] and pair[0].formula in SIMPLE]
+    return simple or result
 
 
-FACTORS: tuple[Cause, ...] = (
-    named_factors, other_factor, unknown_batch, zero, not_used, unsummed,
-)  # fmt: skip
+SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
 
 
-def transposed(measured: Measured) -> Iterator[Prediction]:
-    """Rows and columns exchanged, possibly hidden by a reshape."""
-    for name in measured.wrong:
-        expected = measured.expected[name]
-        if expected.ndim == 2:
-            yield Prediction(
-                "transposed",
-                "transposed",
-                "Rows and columns are exchanged: dW = x.T @ delta, not delta.T @ x.",
-                {name: expected.T.reshape(expected.shape)},
-            )
+def causes(views: Views, name: str) -> Iterator[Cause]:
+    """What the numbers of one array say, in words."""
+    for fit, constant in agreed(views, name):
+        if fit.formula == "factor":
+            yield from _factors(views, name, fit.constants[0], constant)
+        elif fit.formula == "data_factor":
+            yield from _data_factor(views, fit, constant)
+        elif fit.formula in ("weight_decay", "l1"):
+            yield _penalty(views, fit, constant)
+        elif fit.formula == "clipped" and constant:
+            yield Cause(
+                "clipped", f"clipped to [-{fit.constants[0]:.6g}, {fit.constants[0]:.6g}]",
+                "Clipping belongs in the training step: the gradient itself is not clipped.",
+            )  # fmt: skip
+        elif fit.formula in WORDS:
+            kind, label, sentence, certain = WORDS[fit.formula]
+            yield Cause(kind, label.format(fit.detail), sentence.format(fit.detail), certain)
 
 
-def another_parameter(measured: Measured) -> Iterator[Prediction]:
-    """The gradient of a different parameter with as many entries."""
-    for name in measured.wrong:
-        shape = measured.given[name].shape
-        for other, expected in measured.expected.items():
-            if other != name and expected.size == measured.given[name].size:
-                yield Prediction(
-                    "swapped",
-                    f"the gradient of {other}",
-                    f"Two results were mixed up: this is what belongs under {other!r}.",
-                    {name: expected.reshape(shape)},
-                )
+WORDS = {
+    "zero": (
+        "zero", "a gradient of zero",
+        "Nothing arrives: the array was never assigned, or the way back to it is cut.", True,
+    ),
+    "unused": (
+        "unused", "the loss does not depend on it",
+        "Moving it changes nothing: does forward use the arrays that it is handed, or others of "
+        "the same name?", True,
+    ),
+    "not_summed": (
+        "not_summed", "not summed over the batch",
+        "There is one row per sample. The parameter serves all samples, so its gradient is their "
+        "sum: db = delta.sum(axis=0).", True,
+    ),
+    "transposed": (
+        "transposed", "transposed",
+        "Its axes are exchanged (right.transpose({})): dW = x.T @ delta, not delta.T @ x.", True,
+    ),
+    "permuted": (
+        "permuted", "the right numbers in the wrong places, {}",
+        "Every number is right, but it is {}: look at flips, rolls, reshapes and the order of "
+        "indices.", True,
+    ),
+    "swapped": (
+        "swapped", "the gradient of {}",
+        "Two results were mixed up: this is what belongs under {!r}.", True,
+    ),
+    "rounding": (
+        "rounding", "rounded to float32",
+        "Every entry is a float32 number: a cast, or an array allocated as float32.", True,
+    ),
+    "mask": (
+        "mask", "the mask is ignored",
+        "Entries that have no influence, or are held, must have a gradient of exactly 0, and all "
+        "others are right: multiply by the mask.", True,
+    ),
+    "lines": (
+        "factor", "a factor of its own for each index of axis {}",
+        "Everything with the same index on axis {} is wrong by the same factor: look at what is "
+        "multiplied or divided along that axis.", False,
+    ),
+    "cross_terms": (
+        "cross_terms", "the entries are treated as if they were independent",
+        "The right gradient {}, the claimed one does not: softmax, a mean or a variance joins "
+        "these entries, and the terms for that are missing or wrong.", True,
+    ),
+}  # fmt: skip
 
 
-def ignored_mask(measured: Measured) -> Iterator[Prediction]:
-    """Entries that are held have a gradient all the same."""
-    for name in measured.wrong:
-        if not np.array_equal(measured.unmasked[name], measured.expected[name], equal_nan=True):
-            yield Prediction(
-                "mask",
-                "the mask is ignored",
-                "Masked entries are held constant, so their gradient is exactly 0: multiply by "
-                "the mask.",
-                {name: measured.unmasked[name]},
-            )
+def _penalty(views: Views, fit: Fit, constant: bool) -> Cause:
+    """A term along the parameters or their signs."""
+    numbers = dict(zip(fit.detail.split(), map(number, fit.constants), strict=True))
+    if not constant:
+        return Cause(
+            "missing_term", "a term along the parameter is missing or wrong",
+            "What is missing points along the parameter, but is not a fixed multiple of it: the "
+            "gradient of a norm, for instance, is w / norm(w).", False,
+        )  # fmt: skip
+    if fit.formula == "weight_decay":
+        return Cause(
+            "weight_decay", f"{numbers['p']} times the parameter is added",
+            "The penalty on the squared weights differs between loss and gradient: it is missing "
+            "in one of them, or has another factor there. (rate / 2) * sum(w**2) gives rate * w.",
+        )  # fmt: skip
+    names = {"p": "the parameter", "sign": "its sign", "1": "1"}
+    terms = " and ".join(f"{value} times {names[word]}" for word, value in numbers.items())
+    return Cause(
+        "l1", f"{terms} is added" if len(numbers) == 1 else f"{terms} are added",
+        "The penalty on the absolute weights differs between loss and gradient: "
+        "rate * sum(abs(w)) gives rate * sign(w).",
+    )  # fmt: skip
 
 
-def rounded(measured: Measured) -> Iterator[Prediction]:
-    """A detour through single precision."""
-    for name in measured.wrong:
-        given = measured.given[name]
-        if name in measured.unsummed:
-            continue
-        single = given.astype(np.float32).astype(np.float64)
-        difference = largest(np.nan_to_num(given - measured.expected[name]))
-        if np.array_equal(given, single) and difference <= 2.0**-22 * largest(given):
-            yield Prediction(
-                "rounding",
-                "rounded to float32",
-                "Every entry is a float32 number: a cast, or an array allocated as float32.",
-                {name: given},
-            )
+def _data_factor(views: Views, fit: Fit, constant: bool) -> Iterator[Cause]:
+    """A factor on everything but the penalty."""
+    factor, rate = fit.constants
+    B = views.rows
+    if constant and B > 1 and _is(factor, (B, 1 / B)):
+        yield Cause(
+            "batch_factor", f"a factor {number(factor)} (the batch size) on the data, not on the "
+            f"penalty", "The penalty is right, but the samples are "
+            + ("added up: divide their part by the batch size." if factor > 1 else
+               "averaged once too often: do not divide their part by the batch size again."),
+        )  # fmt: skip
+    elif constant and _is(factor, (-1.0, 2.0, 0.5)):
+        kind = "sign" if factor < 0 else "factor"
+        yield Cause(
+            kind, f"a factor {number(factor)} on the data, not on the penalty",
+            "The penalty is right; everything else in the gradient has the wrong factor.",
+        )  # fmt: skip
 
 
-def one_sample(measured: Measured) -> Iterator[Prediction]:
-    """Only one row of the batch contributes: a loop that overwrites where it should add."""
-    B = measured.batch_size
-    if not B or B == 1:
+def _is(value: float, values: tuple[float, ...]) -> bool:
+    return any(abs(value / known - 1) < 1e-6 for known in values)
+
+
+def _factors(views: Views, name: str, factor: float, constant: bool) -> Iterator[Cause]:
+    """Every meaning that a factor between claim and truth can have."""
+    if abs(factor - 1) < 1e-9:
         return
-    shares = {"": 1.0, ", divided by the batch size": 1 / B, ", times the batch size": float(B)}
-    for which, rows in (("last", slice(B - 1, B)), ("first", slice(0, 1))):
-        slopes = measured.slopes(measured.rows(rows))
-        for share, factor in shares.items():
-            if not any(_near(slopes[name], factor) for name in measured.wrong):
+    if not constant:
+        yield from _clipped_norm(views)
+        return
+    if factor < 0:
+        yield Cause(
+            "sign", "the wrong sign",
+            "Every entry is negated: output - target, or target - output?",
+        )  # fmt: skip
+        factor = -factor
+        if _is(factor, (1.0,)):
+            return
+    known = list(_batch_factors(views, name, factor))
+    yield from known
+    if any(cause.certain for cause in known):
+        return
+    text = number(factor)
+    if _is(factor, (2.0, 0.5)):
+        much = "twice" if factor > 1 else "half"
+        yield Cause(
+            "factor", f"a factor {text}",
+            f"Every entry is {much} as large as it should be: the 2 from the derivative of a "
+            f"square?",
+        )  # fmt: skip
+    elif "." not in text or views.here.parameters[name].size > 1:
+        shapes = {n: p.shape for n, p in views.here.parameters.items()}
+        axes = [n for n, shape in shapes.items() if any(_is(factor, (d, 1 / d)) for d in shape if d)]
+        hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""
+        yield Cause(
+            "factor", f"a constant factor {text}",
+            f"Every entry is {text} times what it should be.{hint}",
+        )  # fmt: skip
+
+
+def _batch_factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
+    """Is the factor made of the batch size? Half the batch shows how it grows."""
+    B = views.rows
+    if B < 2:
+        if not views.rows and _is(max(factor, 1 / factor), (float(round(max(factor, 1 / factor))),)):
+            yield Cause(
+                "batch_factor", f"the number of samples, if there are {number(max(factor, 1 / factor))}",
+                "Then one of loss and gradient averages over the samples and the other adds them up.",
+                False,
+            )  # fmt: skip
+        return
+    half = views.part(lambda a: a[: (B + 1) // 2]) if views.searchable else None
+    for power in (1, -1, 2, -2):
+        rest = factor / float(B) ** power
+        if half is None:
+            if not _is(rest, (1.0,)):
                 continue
-            alone = measured.numerical(batch=measured.rows(rows))
-            for name in measured.wrong:
-                yield Prediction(
-                    "one_sample",
-                    f"only the {which} sample is used{share}",
-                    "The other samples are lost: a loop assigns (dW = ...) where it should add "
-                    "(dW += ...).",
-                    {name: factor * alone[name]},
-                )
-
-
-def _near(slopes: tuple[float, float], factor: float) -> bool:
-    """Might the claimed slope be `factor` times the measured one? A look before the long way."""
-    claimed, measured = slopes
-    return abs(claimed - factor * measured) <= 1e-5 * max(abs(claimed), abs(factor * measured))
-
-
-def added_decay(measured: Measured) -> Iterator[Prediction]:
-    """A multiple of the parameters is added: weight decay on one side only."""
-    for name in measured.wrong:
-        parameter = measured.parameters[name]
-        if name in measured.unsummed:
-            continue
-        seen = np.isfinite(measured.expected[name]) & (parameter != 0)
-        extra = measured.given[name] - measured.expected[name]
-        rate = ratio(np.where(seen, extra, 0.0), np.where(seen, parameter, 0.0))
-        yield Prediction(
-            "weight_decay",
-            f"{number(rate)} times the parameter is added",
-            "Weight decay is in the gradient but not in the loss, or the reverse.",
-            {name: measured.expected[name] + rate * parameter},
-            fitted=1,
-        )
-
-
-def clipped(measured: Measured) -> Iterator[Prediction]:
-    """Large entries were cut off."""
-    for name in measured.wrong:
-        limit = largest(measured.given[name])
-        if limit == 0.0 or name in measured.unsummed:
-            continue
-        # Two entries at the limit are a limit; one alone is just the largest entry.
-        cut = int(np.sum(np.abs(measured.given[name]) == limit))
-        yield Prediction(
-            "clipped",
-            f"clipped to [-{limit:.6g}, {limit:.6g}]",
-            "Clipping belongs into the training step: the gradient itself is not clipped.",
-            {name: np.clip(measured.expected[name], -limit, limit)},
-            fitted=1 if cut > 1 else measured.expected[name].size,
-        )
-
-
-def updated_parameters(measured: Measured) -> Iterator[Prediction]:
-    """The gradient one training step later: everything at p - rate * g, with g at p."""
-    size = sum(array.size for array in measured.expected.values())
-    if not measured.complete or size > LARGEST_SEARCH or measured.unsummed:
+        else:
+            there = least_squares([half.expected[name]], half.given[name])[0][0]
+            if not _is(abs(there), (rest * float((B + 1) // 2) ** power,)):
+                continue
+        if _is(rest, (1.0, 2.0, 0.5)):
+            label, sentence = _meaning(views, power)
+            yield Cause("batch_factor", label, sentence)
+            if not _is(rest, (1.0,)):
+                yield Cause("factor", f"a factor {number(rest)}", "Beside the batch size.")
+        else:
+            other = number(1 / rest) if power > 0 else number(rest)
+            way = ("divided", "instead of the batch size") if power > 0 else ("multiplied", "and divided by the batch size")
+            sentence = f"It is {way[0]} by {other} {way[1]} ({B})."
+            yield Cause("factor", f"a factor {number(factor)}, {other} confused with the batch size {B}", sentence)
+            yield Cause("batch_factor", f"the batch size {B} is missing or once too often", sentence)
         return
-    rate = _rate_of_update(measured)
-    if rate is not None:
-        yield Prediction(
-            "updated_weights",
-            "the weights were already updated",
-            f"This is the gradient after a step of learning rate {rate:.6g}: compute all gradients "
-            f"first, then update.",
-            measured.numerical(_updated(measured, rate)),
-            fitted=1,
-        )
 
 
-def _updated(measured: Measured, rate: float) -> dict[str, Array]:
-    """The parameters after a step along the measured gradient."""
-    return {name: p - rate * measured.expected[name] for name, p in measured.parameters.items()}
+def _meaning(views: Views, power: int) -> tuple[str, str]:
+    """What a power of the batch size means, which depends on whether the loss is a mean."""
+    B = views.rows
+    if power == 1 and views.averages is not False:
+        return "a sum over the batch where a mean belongs", (
+            f"The loss averages over the {B} samples, the gradient adds them up: divide by {B}."
+        )  # fmt: skip
+    if power == -1 and views.averages is False:
+        return "a mean over the batch where a sum belongs", (
+            f"The loss adds up the {B} samples, the gradient averages them: do not divide by {B}."
+        )  # fmt: skip
+    what = "divided" if power < 0 else "multiplied"
+    often = "once too often" if abs(power) == 1 else "twice too often"
+    return f"{what} by the batch size {often}", (
+        f"The gradient is {what} by the {B} samples {often}: once in delta and once more below?"
+    )  # fmt: skip
 
 
-def _rate_of_update(measured: Measured) -> float | None:
-    """The rate that moves the gradient from the expected one to the given one, by secant steps."""
-    point = _flat(measured.parameters)
-    expected, given = _flat(measured.expected), _flat(measured.given)
-
-    # A first step small enough for the change to be linear, large enough to be seen.
-    rate = 1e-4 * largest(point) / (largest(expected) or 1.0)
-    for _ in range(12):
-        change = _flat(measured.numerical(_updated(measured, rate))) - expected
-        squared = float(change @ change)
-        if not np.isfinite(squared) or squared == 0.0:
-            return None
-        factor = float(change @ (given - expected)) / squared
-        if not factor * np.sqrt(squared) > 0.5 * np.linalg.norm(given - expected):
-            return None  # the error does not point where an update would have taken the gradient
-        rate *= factor
-        if abs(factor - 1) < 1e-13:
-            break
-    return rate
-
-
-def _flat(arrays: dict[str, Array]) -> Array:
-    return np.concatenate([np.ravel(array) for array in arrays.values()])
-
-
-CAUSES: tuple[Cause, ...] = (
-    *FACTORS,
-    transposed,
-    another_parameter,
-    ignored_mask,
-    rounded,
-    one_sample,
-    added_decay,
-    clipped,
-    updated_parameters,
-)
+def _clipped_norm(views: Views) -> Iterator[Cause]:
+    """Gradients that are right in direction, and of one and the same norm at every point."""
+    norms = [
+        np.sqrt(sum(np.sum(g**2) for g in view.given.values()))
+        for view in views.points
+        if not all(view.right(name) for name in views.measured.wrong)
+    ]
+    if len(norms) > 1 and np.ptp(norms) < 1e-9 * norms[0]:
+        yield Cause(
+            "clipped", f"scaled to the norm {number(norms[0])}",
+            "The direction is right, the length is always the same: clipping by norm, or "
+            "normalising, belongs in the training step.",
+        )  # fmt: skip

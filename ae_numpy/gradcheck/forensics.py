@@ -1,0 +1,3 @@
+from __future__ import annotations
+def layer_mistakes(views):
+    return iter(())

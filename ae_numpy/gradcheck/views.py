@@ -1,0 +1,151 @@
+"""The same function looked at again: at other points, on fewer rows, on one sample alone.
+
+A bug is in the code, not at a point. What is said about it must hold wherever the function is
+looked at: formulas that agree by chance at one point, or because the parameters are small, differ
+at another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ae_numpy.gradcheck.evidence import Measured
+from ae_numpy.gradcheck.packing import Array, largest
+
+# Numerical derivatives at other points have 9 digits or more; formulas differ in fewer.
+NEAR = 1e-7
+# With more parameters than this, another look at all derivatives takes too long.
+LARGEST = 2000
+# Samples that are looked at alone.
+SAMPLES = 8
+
+
+def near(a: Array, b: Array, tolerance: float = NEAR) -> bool:
+    """Are two arrays equal, relative to their largest entry, as far as both are known?"""
+    if a.shape != b.shape:
+        return False
+    known = np.isfinite(a) & np.isfinite(b)
+    scale = max(largest(a[known]), largest(b[known]))
+    return bool(known.any() and np.all(np.abs(a - b)[known] <= tolerance * scale))
+
+
+def least_squares(columns: Sequence[Array], target: Array) -> tuple[Array, Array]:
+    """The coefficients of some arrays, and what they add up to, nearest to a target."""
+    A = np.stack([np.ravel(column) for column in columns], axis=1)
+    size = np.max(np.abs(A), axis=0, initial=0.0)
+    size[size == 0] = 1.0
+    x = np.linalg.lstsq(A / size, np.ravel(target), rcond=None)[0] / size
+    return x, (A @ x).reshape(target.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Parameters, claimed and right gradients at one point and on one batch.
+
+    Attributes
+    ----------
+    parameters, given, expected : dict of arrays
+    batch : tuple or None
+    tolerance : float
+        Relative error up to which numbers count as equal.
+    """
+
+    parameters: dict[str, Array]
+    given: dict[str, Array]
+    expected: dict[str, Array]
+    batch: tuple[Any, ...] | None
+    tolerance: float = NEAR
+
+    def right(self, name: str) -> bool:
+        """Is the claimed gradient right here?"""
+        return near(self.given[name], self.expected[name], self.tolerance)
+
+
+class Views:
+    """Views of one function, made when they are asked for."""
+
+    def __init__(self, measured: Measured) -> None:
+        self.measured, self.batch, self.rows = measured, measured.batch, measured.batch_size or 0
+        known = [np.nan_to_num(u) for u in measured.uncertainty.values()]
+        scale = max((largest(np.nan_to_num(e)) for e in measured.expected.values()), default=0.0)
+        doubt = max((largest(u) for u in known), default=0.0) / scale if scale else 0.0
+        tolerance = max(NEAR, measured.tolerance, min(3 * doubt, 1e-4))
+        self.here = View(
+            measured.parameters, measured.given, measured.expected, self.batch, tolerance
+        )
+        size = sum(p.size for p in measured.parameters.values())
+        self.searchable = measured.entrywise and measured.complete and size <= LARGEST
+
+    def look(
+        self, parameters: dict[str, Array] | None = None, batch: tuple[Any, ...] | None = None
+    ) -> View | None:
+        """A view of other parameters or another batch; None where the function does not go."""
+        parameters = self.here.parameters if parameters is None else parameters
+        batch = self.batch if batch is None else batch
+        given = self.measured.claimed(parameters, batch)
+        if not all(np.all(np.isfinite(array)) for array in given.values()):
+            return None
+        expected = self.measured.numerical(parameters, batch)
+        if not all(np.all(np.isfinite(array)) for array in expected.values()):
+            return None
+        return View(parameters, given, expected, batch)
+
+    def part(self, cut: Callable[[Array], Array]) -> View | None:
+        """A view of a part of the batch, at the plain point."""
+        batch = tuple(
+            cut(a) if isinstance(a, np.ndarray) and a.ndim else a for a in self.batch or ()
+        )
+        return self.look(self.full.parameters, batch)
+
+    @cached_property
+    def points(self) -> list[View]:
+        """The whole batch at the user's point, at one of size 1, and near the user's."""
+        found = [self.here]
+        if self.searchable:
+            rng = np.random.default_rng(0)
+            found += [view for size in (1.0, None) if (view := self.look(self._moved(size, rng)))]
+        return found
+
+    def _moved(self, size: float | None, rng: np.random.Generator) -> dict[str, Array]:
+        """Every entry moved by up to 30 %, signs kept; arrays brought to a size, if one is given."""
+        result = {}
+        for name, p in self.here.parameters.items():
+            root = float(np.sqrt(np.mean(p**2))) if p.size else 0.0
+            scale = 1.0 if size is None or not root else size / root
+            moved = p * scale * rng.uniform(0.7, 1.3, p.shape)
+            fresh = 0.3 * rng.standard_normal(p.shape)
+            result[name] = np.where(self.measured.masks[name], moved if root else fresh, p)
+        return result
+
+    @property
+    def full(self) -> View:
+        """The whole batch at the plainest point: of size 1, if the function goes there."""
+        return self.points[min(1, len(self.points) - 1)]
+
+    @cached_property
+    def singles(self) -> list[View]:
+        """One row of the batch each; without a batch, the whole function."""
+        if not self.searchable:
+            return []
+        if not self.rows:
+            return [view for view in self.points[1:]] or [self.here]
+        views = (self.part(lambda a, i=i: a[i : i + 1]) for i in range(min(self.rows, SAMPLES)))
+        return [view for view in views if view]
+
+    @cached_property
+    def averages(self) -> bool | None:
+        """Is the loss a mean over the rows of the batch (True), or a sum (False)?"""
+        twice = tuple(
+            np.concatenate([a, a]) if isinstance(a, np.ndarray) and a.ndim else a
+            for a in self.batch or ()
+        )
+        here, doubled = (self.measured.loss(self.full.parameters, b) for b in (self.batch, twice))
+        for ratio, answer in ((1.0, True), (2.0, False)):
+            if abs(doubled - ratio * here) <= 1e-9 * abs(here):
+                return answer
+        return None
