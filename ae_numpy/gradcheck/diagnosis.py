@@ -10,11 +10,23 @@ from ae_numpy.gradcheck.evidence import Diagnosis, Finding, Measured
 from ae_numpy.gradcheck.forensics import layer_mistakes
 from ae_numpy.gradcheck.location import located
 from ae_numpy.gradcheck.mistakes import Cause, causes
-from ae_numpy.gradcheck.samples import broadcast, in_time, joined, one_sample, repeated_rows
+from ae_numpy.gradcheck.samples import (
+    broadcast,
+    in_time,
+    joined,
+    one_sample,
+    own_term,
+    repeated_rows,
+    second_use,
+    turned_square,
+)
 from ae_numpy.gradcheck.views import Views
 
 # From what says most to what says least; what explains an array ends the search for it.
-STAGES = (broadcast, one_sample, repeated_rows, layer_mistakes, in_time, joined)
+STAGES = (
+    broadcast, one_sample, repeated_rows, layer_mistakes, turned_square, in_time, joined,
+    second_use, own_term,
+)  # fmt: skip
 
 
 def diagnose(measured: Measured) -> Diagnosis:

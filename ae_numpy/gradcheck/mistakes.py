@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ae_numpy.gradcheck.packing import Array, largest
-from ae_numpy.gradcheck.views import View, Views, least_squares, near
+from ae_numpy.gradcheck.views import NEAR, View, Views, least_squares, near
 
 KINDS = (
     "sign", "factor", "batch_factor", "transposed", "permuted", "repeated_rows", "not_summed",
@@ -131,11 +131,12 @@ def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
             factors = np.sum(g * e, axis=others, keepdims=True) / np.where(squares, squares, 1.0)
             if near(g, factors * e, tolerance):
                 yield Fit("lines", str(k))
-        if e.shape[k] > 2 and (why := _joined(g, e, p, k)):
-            yield Fit("cross_terms", f"{why} along axis {k}")
+        if e.shape[k] > 2 and (why := _balance(g, e, p, k)):
+            sure = e.shape[k] > 3 and e.size > e.shape[k] and _linear(g - e, p, k)
+            yield Fit("cross_terms" if sure else "unbalanced", f"{why} along axis {k}")
 
 
-def _joined(g: Array, e: Array, p: Array, k: int) -> str:
+def _balance(g: Array, e: Array, p: Array, k: int) -> str:
     """The balance along axis k that the right gradient keeps and the claimed one does not.
 
     Where moving all entries of a line together changes nothing (softmax, a mean taken off), the
@@ -168,7 +169,11 @@ def number(value: float) -> str:
 def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
     """Formulas that hold wherever the array is wrong, and whether with the same constants."""
     unsummed = name in views.measured.unsummed
-    points = [view for view in views.points if view is views.here or not view.right(name)]
+    here = views.here
+    points = [view for view in views.points[1:] if not view.right(name)]
+    # Where the user's point is as clear as the others it has its say, too.
+    if not points or (here.tolerance <= NEAR and np.all(np.isfinite(here.expected[name]))):
+        points.append(here)
     found = [{fit[:2]: fit for fit in fits(view, name, unsummed)} for view in points]
     result = []
     for key, fit in found[0].items():
@@ -179,8 +184,7 @@ def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
             entries = len(points) * int(np.isfinite(views.here.expected[name]).sum())
             named = fit.formula == "factor" and _is(fit.constants[0], (-1.0, 2.0, 0.5))
             if named or len(fit.constants) < entries:
-                # The plainest point has the most digits of the constants.
-                result.append((found[min(1, len(found) - 1)][key], constant))
+                result.append((fit, constant))  # of the plainest point: it has the most digits
     simple = [pair for pair in result if pair[1] and pair[0].formula in SIMPLE]
     return simple or result
 
@@ -254,6 +258,11 @@ WORDS = {
         "The right gradient {}, the claimed one does not: softmax, a mean or a variance joins "
         "these entries, and the terms for that are missing or wrong.", True,
     ),
+    "unbalanced": (
+        "cross_terms", "a term that joins its entries is missing or wrong",
+        "The right gradient {}, the claimed one does not: softmax, a mean or a norm joins these "
+        "entries, and not all of its derivative arrives.", False,
+    ),
 }  # fmt: skip
 
 
@@ -321,7 +330,7 @@ def _factors(views: Views, name: str, factor: float, constant: bool) -> Iterator
             return
     known = list(_batch_factors(views, name, factor))
     yield from known
-    if any(cause.certain for cause in known):
+    if known and views.rows:
         return
     text = number(factor)
     if _is(factor, (2.0, 0.5)):
@@ -349,7 +358,6 @@ def _batch_factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
             yield Cause(
                 "batch_factor", f"the number of samples, if there are {number(max(factor, 1 / factor))}",
                 "Then one of loss and gradient averages over the samples and the other adds them up.",
-                False,
             )  # fmt: skip
         return
     half = views.part(lambda a: a[: (B + 1) // 2]) if views.searchable else None

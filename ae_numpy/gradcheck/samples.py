@@ -105,8 +105,6 @@ def joined(views: Views) -> Found:
             "Each sample alone is right, several together are not: a mean, a variance or a sum "
             "over the batch joins them, and its derivative is part of the gradient.", False,
         )  # fmt: skip
-    else:
-        yield from _in_time(views, names, axis=0)
 
 
 def _adds_up(full: View, parts: list[View], name: str) -> bool:
@@ -154,19 +152,220 @@ def _uneven(views: Views, names: tuple[str, ...]) -> Found:
 
 
 def in_time(views: Views) -> Found:
-    """Right for the first time step alone, wrong for more of them; steps along axis 1."""
-    arrays = [a for a in views.batch or () if isinstance(a, np.ndarray)]
-    steps = {a.shape[1] for a in arrays if a.ndim > 2 or (a.ndim == 2 and a.dtype.kind in "iu")}
-    if len(steps) == 1 and views.searchable:
-        (T,) = steps
-        first = views.part(lambda a: a[:, :1] if a.ndim > 1 and a.shape[1] == T else a)
-        if T > 1 and first and (names := _right_alone(views, [first])):
-            yield from _in_time(views, names, axis=1)
+    """Right for the first time step alone, wrong for more of them."""
+    for axis, T in enumerate((views.rows, views.steps)):
+        if T < 2 or not views.searchable:
+            continue
+        order = (slice(None),) * axis + (slice(None, None, -1),)
+        turned = _cut_all(views, T, axis, order)
+        first = views.part(_cutter(T, axis, (slice(None),) * axis + (slice(1),)))
+        if turned is None or first is None or _same_loss(views, turned):
+            continue
+        if names := _wrong_in_time(views, first):
+            yield from _in_time(views, names, axis)
+            return
+
+
+def _cutter(T: int, axis: int, index: tuple[slice, ...]):
+    """Cuts every array of the batch that has the time steps along an axis."""
+    return lambda a: a[index] if a.ndim > axis and a.shape[axis] == T else a
+
+
+def _cut_all(views: Views, T: int, axis: int, index: tuple[slice, ...]) -> tuple:
+    cut = _cutter(T, axis, index)
+    return tuple(cut(a) if isinstance(a, np.ndarray) else a for a in views.batch)
+
+
+def _wrong_in_time(views: Views, first: View) -> tuple[str, ...]:
+    """Wrong arrays, if with one step every array is right that the loss depends on."""
+    active = [name for name, e in first.expected.items() if np.any(e)]
+    if active and all(first.right(name) for name in active):
+        return views.measured.wrong
+    return ()
 
 
 def _in_time(views: Views, names: tuple[str, ...], axis: int) -> Found:
-    yield names, Cause(
+    """What is carried from step to step; two steps of a few samples say how."""
+    found = [_two_steps(views, axis, i) for i in range(3)]
+    cause = found[0] if found[0] and all(other == found[0] for other in found) else None
+    yield names, cause or Cause(
         "time_steps", "what one step hands to the next is missing or wrong",
         "One step alone is right, several are not: add what every step contributes (+=), and add "
         "the gradient that comes back from the next step to that of this one.", False,
     )  # fmt: skip
+    if cause is None and _first_uses(views, axis):
+        return
+    if cause is None:
+        yield names, Cause(
+            "activation_derivative", "the derivative of the activation between two steps",
+            "What comes back from the next step must pass that step's activation, and the "
+            "transposed recurrent weights, before it is added.", False,
+        )  # fmt: skip
+
+
+def _first_uses(views: Views, axis: int) -> bool:
+    """Does an array get a gradient from a single step, although it has no influence there?"""
+    T = (views.rows, views.steps)[axis]
+    first = views.part(_cutter(T, axis, (slice(None),) * axis + (slice(1),)))
+    return first is not None and any(
+        np.any(first.given[n]) and not np.any(first.expected[n]) for n in views.measured.wrong
+    )
+
+
+def _two_steps(views: Views, axis: int, i: int) -> Cause | None:
+    """Solve outer(x1, delta1) + outer(x2, delta2) for both deltas, right and claimed."""
+    T = (views.rows, views.steps)[axis]
+
+    def sample(steps: int) -> View | None:
+        sides = [slice(steps), slice(i, i + 1)]
+        index = tuple(sides if axis == 0 else sides[::-1])
+        return views.part(lambda a: a[index] if a.ndim > 1 and a.shape[axis] == T else a)
+
+    one, two = sample(1), sample(2)
+    if one is None or two is None or not two.batch:
+        return None
+    x = next((a.reshape(2, -1) for a in two.batch if isinstance(a, np.ndarray) and a.ndim == 3 and a.dtype.kind == "f"), None)
+    if x is None:
+        return None
+    for name in views.measured.wrong:
+        right, claimed = (_deltas(x, arrays[name]) for arrays in (two.expected, two.given))
+        alone = _deltas(x[:1], one.expected[name])
+        if right is not None and claimed is not None and alone is not None:
+            if cause := _carried(two, right, claimed, alone[0]):
+                return cause
+    return None
+
+
+def _deltas(x: Array, dW: Array) -> Array | None:
+    """The deltas (T, O) of T steps whose outer products with x (T, I) add up to dW."""
+    if dW.ndim != 2 or len(dW) < x.shape[1]:
+        return None
+    deltas = np.linalg.lstsq(x.T, dW[: x.shape[1]], rcond=None)[0]
+    return deltas if near(x.T @ deltas, dW[: x.shape[1]], 1e-6) else None
+
+
+def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | None:
+    """Right and claimed deltas (2, O) of two steps, and the first one without a second step."""
+    size = largest(right)
+    if largest(claimed[0]) < 1e-6 * size:
+        return Cause(
+            "time_steps", "only the last time step contributes",
+            "The contributions of the earlier steps are lost: add them up over time (+=).",
+        )  # fmt: skip
+    if largest(claimed[1]) < 1e-6 * size:
+        return Cause(
+            "time_steps", "only the first time step contributes",
+            "The loop back over time assigns (dW = ...) where it should add (dW += ...), so only "
+            "what it computes last is left.",
+        )  # fmt: skip
+    if not near(claimed[1], right[1], 1e-6):
+        return None
+    if near(claimed[0], alone, 1e-6):
+        return Cause(
+            "time_steps", "no gradient comes back from the next time step",
+            "dh of a step is what its output sends plus what the next step sends back.",
+        )  # fmt: skip
+    for name, W in view.parameters.items():
+        if W.ndim == 2 and W.shape == (right.shape[1],) * 2:
+            passed = (right[0] - alone) / (right[1] @ W.T)
+            if near(claimed[0] - alone, passed * (right[1] @ W), 1e-5):
+                return Cause(
+                    "untransposed_weights", f"{name} carried the gradient back in time untransposed",
+                    f"Forward goes h @ {name}, so back goes delta @ {name}.T; a square matrix "
+                    f"hides the mistake.",
+                )  # fmt: skip
+    return None
+
+
+def second_use(views: Views) -> Found:
+    """A matrix that is used twice, with the gradient of one use: ranks of a single sample."""
+    for name in views.measured.wrong:
+        if views.here.parameters[name].ndim != 2:
+            continue
+        ranks = [
+            [np.linalg.matrix_rank(m, tol=1e-6 * largest(view.expected[name]))
+             for m in (view.expected[name], view.given[name], view.given[name] - view.expected[name])]
+            for view in views.atoms
+        ]  # fmt: skip
+        small = min(views.here.parameters[name].shape)
+        if ranks and all(small > e == g + d and g > 0 and d > 0 for e, g, d in ranks):
+            yield (name,), Cause(
+                "missing_term", f"one of the uses of {name} is missing",
+                f"For one sample the gradient of {name} is a sum of outer products, one for each "
+                f"place where {name} is used, and only some of them are there: add them all.", False,
+            )  # fmt: skip
+
+
+def own_term(views: Views) -> Found:
+    """A term of its own: some argument moves the gradient, but not the error of it, or reverse."""
+    full = views.full
+    if not views.searchable or len(full.parameters) > 12:
+        return
+    rng = np.random.default_rng(2)
+    moved: list[tuple[str, View]] = []
+    for other, p in full.parameters.items():
+        if view := views.look(full.parameters | {other: p * rng.uniform(0.7, 1.3, p.shape)}):
+            moved.append((other, view))
+    for k, a in enumerate(views.batch or ()):
+        if isinstance(a, np.ndarray) and a.dtype.kind == "f":
+            changed = a * rng.uniform(0.7, 1.3, a.shape)
+            batch = tuple(changed if j == k else b for j, b in enumerate(views.batch))
+            if view := views.look(full.parameters, batch):
+                moved.append((f"batch[{k}]", view))
+    for name in views.measured.wrong:
+        wrong = wrong_entries(full, name)
+        for other, view in moved:
+            if other == name or not wrong.any():
+                continue
+            g, e = (side[name][wrong] for side in (full.given, full.expected))
+            g2, e2 = (side[name][wrong] for side in (view.given, view.expected))
+            if near(e, e2, 1e-4):
+                continue
+            if near(g, g2, 1e-9) and np.any(g):
+                yield (name,), Cause(
+                    "missing_term", f"the path through {other} is missing",
+                    f"The right gradient of {name} changes with {other}, the claimed one does "
+                    f"not: a term, or a whole path back, is missing.", False,
+                )  # fmt: skip
+                break
+            if near(g - e, g2 - e2, 1e-5) and not near(g, g2, 1e-4):
+                yield (name,), Cause(
+                    "missing_term", f"a term without {other} is missing or wrong",
+                    f"What is wrong with {name} does not change with {other}: it is a term of its "
+                    f"own, one in which {other} has no part, that is missing, counted twice or "
+                    f"has the wrong sign or factor.", False,
+                )  # fmt: skip
+                break
+
+
+def turned_square(views: Views) -> Found:
+    """A square matrix used where its transpose belongs: M @ given = M.T @ expected."""
+    full = views.full
+    for matrix, M in full.parameters.items():
+        if M.ndim != 2 or M.shape[0] != M.shape[1] or len(M) < 2:
+            continue
+        for name in views.measured.wrong:
+            for view in views.points[1:]:
+                M = view.parameters[matrix]
+                if not _turned(view.given[name], view.expected[name], M):
+                    break
+            else:
+                if len(views.points) > 1:
+                    yield (name,), Cause(
+                        "untransposed_weights", f"{matrix} is used where its transpose belongs",
+                        f"Back goes through {matrix}.T, or solves with {matrix}.T; a square matrix "
+                        f"hides the mistake.",
+                    )  # fmt: skip
+
+
+def _turned(g: Array, e: Array, M: Array) -> bool:
+    for k in range(e.ndim):
+        if e.shape[k] == len(M):
+            g_, e_ = (np.moveaxis(a, k, 0).reshape(len(M), -1) for a in (g, e))
+            if near(M @ g_, M.T @ e_, 1e-6) or near(M.T @ g_, M @ e_, 1e-6):
+                return True
+            if near(np.linalg.pinv(M) @ g_, np.linalg.pinv(M.T) @ e_, 1e-6):
+                return True
+            if near(np.linalg.pinv(M.T) @ g_, np.linalg.pinv(M) @ e_, 1e-6):
+                return True
+    return False

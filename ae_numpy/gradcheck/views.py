@@ -79,7 +79,7 @@ class Views:
             measured.parameters, measured.given, measured.expected, self.batch, tolerance
         )
         size = sum(p.size for p in measured.parameters.values())
-        self.searchable = measured.entrywise and measured.complete and size <= LARGEST
+        self.searchable = measured.entrywise and size <= LARGEST
 
     def look(
         self, parameters: dict[str, Array] | None = None, batch: tuple[Any, ...] | None = None
@@ -104,11 +104,13 @@ class Views:
 
     @cached_property
     def points(self) -> list[View]:
-        """The whole batch at the user's point, at one of size 1, and near the user's."""
+        """The whole batch at the user's point, and at two others, of size 1 if it goes there."""
         found = [self.here]
         if self.searchable:
             rng = np.random.default_rng(0)
-            found += [view for size in (1.0, None) if (view := self.look(self._moved(size, rng)))]
+            for size in (1.0, 1.0, None, None):
+                if len(found) < 3 and (view := self.look(self._moved(size, rng))):
+                    found.append(view)
         return found
 
     def _moved(self, size: float | None, rng: np.random.Generator) -> dict[str, Array]:
@@ -149,3 +151,24 @@ class Views:
             if abs(doubled - ratio * here) <= 1e-9 * abs(here):
                 return answer
         return None
+
+    @property
+    def steps(self) -> int:
+        """Length of axis 1, if it is the same in all arrays that may have time steps there."""
+        arrays = [a for a in self.batch or () if isinstance(a, np.ndarray)]
+        lengths = {a.shape[1] for a in arrays if a.ndim > 2 or (a.ndim == 2 and a.dtype.kind in "iu")}
+        return lengths.pop() if len(lengths) == 1 else 0
+
+    @cached_property
+    def atoms(self) -> list[View]:
+        """One row of the batch and one time step of it each, where there are such."""
+        T = self.steps
+        if not self.rows or not T or not self.searchable:
+            return self.singles
+
+        def one(a: Array, i: int) -> Array:
+            row = a[i % self.rows : i % self.rows + 1]
+            return row[:, i % T : i % T + 1] if a.ndim > 1 and a.shape[1] == T else row
+
+        views = (self.part(lambda a, i=i: one(a, i)) for i in range(SAMPLES))
+        return [view for view in views if view] or self.singles
