@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ae_numpy.gradcheck.mistakes import Cause, number
+from ae_numpy.gradcheck.mistakes import Cause, linear, number
 from ae_numpy.gradcheck.packing import Array
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
@@ -103,6 +103,8 @@ class Layer:
         The layers that take a = g(z) as their input.
     g : str
         The name of the activation, if it is known.
+    mask : (S, O) array
+        What a is multiplied by on its way up (dropout).
     """
 
     names: tuple[str, ...]
@@ -115,10 +117,13 @@ class Layer:
     z: Array
     above: list[Layer] = field(default_factory=list)
     g: str = ""
+    mask: Array | float = 1.0
 
     @property
     def a(self) -> Array | None:
-        """The output, as the layer above sees it."""
+        """The output, before any mask."""
+        if self.g:
+            return ACTIVATIONS[self.g][0](self.z)
         return self.above[0].x if self.above else None
 
     @property
@@ -127,7 +132,8 @@ class Layer:
 
     def carried(self, claimed: bool) -> Array:
         """The gradient that arrives at a from above, (S, O)."""
-        return np.sum([_back(u.delta_ if claimed else u.delta, u.W) for u in self.above], axis=0)
+        deltas = (u.delta_ if claimed else u.delta for u in self.above)
+        return np.sum([_back(d, u.W) for d, u in zip(deltas, self.above, strict=True)], axis=0)
 
 
 def _outer(x: Array, delta: Array) -> Array:
@@ -148,6 +154,7 @@ def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
             yield _inheriting(layer, layers), cause
         if not layer.input_right and (cause := _wrong_input(layer, layers)):
             yield layer.names[:1], cause
+    yield from scale_mistakes(views, layers)
 
 
 def _inheriting(layer: Layer, layers: list[Layer]) -> tuple[str, ...]:
@@ -165,7 +172,7 @@ def read_layers(views: Views) -> list[Layer]:
     if not samples:
         return []
     layers: list[Layer] = []
-    waiting = [n for n, p in samples[0].parameters.items() if p.ndim == 2 and p.size > 1]
+    waiting = [n for n, p in samples[0].parameters.items() if p.ndim in (1, 2) and p.size > 1]
     for _ in range(3):  # what is read gives the inputs of what could not be read before
         for name in list(waiting):
             if layer := _read(name, samples, layers):
@@ -179,75 +186,119 @@ def read_layers(views: Views) -> list[Layer]:
 def _read(name: str, samples: list[View], layers: list[Layer]) -> Layer | None:
     """A matrix as a layer, (I, O) or (O, I), with a bias or with an input that is known."""
     for turned in (False, True):
-        axes = (0, 2, 1) if turned else (0, 1, 2)
-        W, dW, dW_ = (
-            np.stack([part[name] for part in parts]).transpose(axes)
-            for parts in zip(*((s.parameters, s.expected, s.given) for s in samples), strict=True)
-        )
+        W, dW, dW_ = (_stack([part[name] for part in parts], turned) for parts in zip(
+            *((s.parameters, s.expected, s.given) for s in samples), strict=True))  # fmt: skip
         keep = np.any(dW, axis=(1, 2))
         if keep.sum() < min(2, len(samples)):
             return None
-        for bias, x in _inputs(name, samples, layers, dW):
-            if x.shape != dW.shape[:2]:
+        for x in _inputs(name, samples, layers, W, dW):
+            clean = _without_penalty(dW, W, x)
+            delta = _along(x, clean)
+            if not near(clean[keep], _outer(x, delta)[keep], TOLERANCE):
                 continue
-            delta = np.einsum("si,sio->so", x, dW) / np.sum(x * x, axis=1, keepdims=True)
-            if not near(dW[keep], _outer(x, delta)[keep], TOLERANCE):
-                continue
-            claimed = np.einsum("si,sio->so", x, dW_) / np.sum(x * x, axis=1, keepdims=True)
-            z = np.einsum("si,sio->so", x, W)
+            claimed_clean = _without_penalty(dW_, W, x)
+            claimed, z = _along(x, claimed_clean), np.einsum("si,sio->so", x, W)
+            bias = _bias(name, samples, delta)
             if bias:
                 claimed = np.stack([np.ravel(s.given[bias]) for s in samples])
                 z = z + np.stack([np.ravel(s.parameters[bias]) for s in samples])
-            arrays = (array[keep] for array in (W, dW, dW_, x, delta, claimed, z))
+            elif near(dW_, _outer(_across(delta, dW_), delta), TOLERANCE):
+                claimed = delta
+            arrays = (array[keep] for array in (W, clean, claimed_clean, x, delta, claimed, z))
             return Layer((name, bias) if bias else (name,), *arrays)
+        if samples[0].parameters[name].ndim < 2:
+            break
     return None
 
 
-def _inputs(
-    name: str, samples: list[View], layers: list[Layer], dW: Array
-) -> Iterator[tuple[str, Array]]:
-    """What the input of a matrix may be, (S, I): seen beside a bias, a batch row, an activation."""
+def _stack(arrays: list[Array], turned: bool) -> Array:
+    """Matrices of all samples, (S, I, O); a vector is a matrix with one column."""
+    stack = np.stack([a.reshape(len(a), -1) for a in arrays])
+    return stack.transpose(0, 2, 1) if turned else stack
+
+
+def _along(x: Array, dW: Array) -> Array:
+    """The delta for which outer(x, delta) is nearest to dW, (S, O)."""
+    return np.einsum("si,sio->so", x, dW) / np.sum(x * x, axis=1, keepdims=True)
+
+
+def _across(delta: Array, dW: Array) -> Array:
+    """The x for which outer(x, delta) is nearest to dW, (S, I)."""
+    return np.einsum("sio,so->si", dW, delta) / np.sum(delta * delta, axis=1, keepdims=True)
+
+
+def _without_penalty(dW: Array, W: Array, x: Array) -> Array:
+    """dW without a multiple of W: of the penalty on W, the part across x is seen alone."""
+    rest, weights = (m - _outer(x, _along(x, m)) for m in (dW, W))
+    (rate,), fit = least_squares([weights], rest)
+    return dW - rate * W if near(rest, fit, TOLERANCE) else dW
+
+
+def _bias(name: str, samples: list[View], delta: Array) -> str:
+    """The vector whose gradient is delta."""
     for bias, p in samples[0].parameters.items():
-        if bias != name and p.size == max(p.shape, default=1) == dW.shape[2]:
-            delta = np.stack([np.ravel(s.expected[bias]) for s in samples])  # (S, O)
-            x = np.einsum("sio,so->si", dW, delta) / np.sum(delta**2, axis=1, keepdims=True)
-            if near(dW, _outer(x, delta), TOLERANCE):
-                yield bias, x
+        if bias != name and p.size == max(p.shape, default=1) == delta.shape[1]:
+            if near(np.stack([np.ravel(s.expected[bias]) for s in samples]), delta, TOLERANCE):
+                return bias
+    return ""
+
+
+def _inputs(
+    name: str, samples: list[View], layers: list[Layer], W: Array, dW: Array
+) -> Iterator[Array]:
+    """What the input of a matrix may be, (S, I): a batch row, an activation, seen beside a bias."""
     for k, a in enumerate(samples[0].batch or ()):
         if isinstance(a, np.ndarray) and a.size == dW.shape[1]:
-            yield "", np.stack([np.ravel(s.batch[k]).astype(float) for s in samples if s.batch])
+            yield np.stack([np.ravel(s.batch[k]).astype(float) for s in samples if s.batch])
     for layer in layers:
-        for g, _, _ in ACTIVATIONS.values():
-            if layer.z.shape == dW.shape[:2]:
-                yield "", g(layer.z)
+        if layer.z.shape == dW.shape[:2]:
+            yield from (g(layer.z) for g, _, _ in ACTIVATIONS.values())
+    for bias, p in samples[0].parameters.items():
+        # With one output everything is an outer product: that would be no evidence.
+        if bias != name and p.size == max(p.shape, default=1) == dW.shape[2] > 1:
+            delta = np.stack([np.ravel(s.expected[bias]) for s in samples])  # (S, O)
+            rest, weights = (m - _outer(_across(delta, m), delta) for m in (dW, W))
+            (rate,), fit = least_squares([weights], rest)
+            yield _across(delta, dW - rate * W if near(rest, fit, TOLERANCE) else dW)
 
 
 def _join(layer: Layer, layers: list[Layer]) -> None:
     """Find the layers above, and the activation between."""
     above = [u for u in layers if u is not layer and u.x.shape == layer.z.shape]
-    for name, (g, derivative, _) in ACTIVATIONS.items():
-        fed = [u for u in above if near(u.x, g(layer.z), TOLERANCE)]
-        if fed:
-            layer.above = fed
-            if near(layer.delta, layer.carried(False) * derivative(layer.z), TOLERANCE):
-                layer.g = name
+    tries = [(name, None) for name in ACTIVATIONS]
+    tries += [(name, u) for name in ACTIVATIONS if name != "the identity" for u in above]
+    for name, masked in tries:
+        g, derivative, _ = ACTIVATIONS[name]
+        mask = np.ones_like(layer.z) if masked is None else _mask(masked.x, g(layer.z))
+        if above:
+            layer.above = [u for u in above if near(u.x, g(layer.z) * mask, TOLERANCE)]
+            right = layer.carried(False) * mask * derivative(layer.z) if layer.above else mask
+            if layer.above and near(layer.delta, right, TOLERANCE):
+                layer.g, layer.mask = name, mask
                 return
-            layer.above = []
+    layer.above = []
     order = layers.index(layer)
     if len(above) == 1 and layers.index(above[0]) > order and len(above[0].names) > 1:
         layer.above = above
+
+
+def _mask(x: Array, a: Array) -> Array:
+    """The mask (dropout, scaled) between an activation and what the next layer got: 0 or one number."""
+    quotients = x[x != 0] / a[x != 0]
+    scale = float(np.median(quotients)) if quotients.size else 0.0
+    return np.where((x == 0) & (np.abs(a) > 1e-9 * np.max(np.abs(a))), 0.0, scale)
 
 
 def _right(layer: Layer) -> Array:
     """g'(z): of the activation if that is known, otherwise as it must have been."""
     if layer.g:
         return ACTIVATIONS[layer.g][1](layer.z)
-    return layer.delta / layer.carried(False)
+    return layer.delta / layer.carried(False)  # then there is no mask
 
 
 def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
     """What was used in place of e * g'(z); None if nothing or nothing known was."""
-    e, right, a = layer.carried(True), _right(layer), layer.a
+    e, right, a = layer.carried(True) * layer.mask, _right(layer), layer.a
     if a is None or near(layer.delta_, e * right, TOLERANCE):
         return None
     where = f"the gradient of {layer.names[0]}"
@@ -264,14 +315,15 @@ def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
                 )  # fmt: skip
     for u in layer.above:
         if u.W.shape[1] == u.W.shape[2]:
-            wrong = e - _back(u.delta_, u.W) + _back(u.delta_, u.W.transpose(0, 2, 1))
+            turned = _back(u.delta_, u.W.transpose(0, 2, 1)) - _back(u.delta_, u.W)
+            wrong = e + turned * layer.mask
             if near(layer.delta_, wrong * right, TOLERANCE):
                 return Cause(
                     "untransposed_weights", f"{u.names[0]} carried the error down untransposed",
                     f"Forward goes x @ {u.names[0]}, so back goes delta @ {u.names[0]}.T; a square "
                     f"matrix hides the mistake.",
                 )  # fmt: skip
-    return _updated(layer, e, right) or _raw_error(layer, right) or _masked(layer, e)
+    return _updated(layer, e, right) or _raw_error(layer, right) or _masked(layer)
 
 
 def _written(layer: Layer, right: Array) -> str:
@@ -323,7 +375,7 @@ def _raw_error(layer: Layer, right: Array) -> Cause | None:
     return None
 
 
-def _masked(layer: Layer, e: Array) -> Cause | None:
+def _masked(layer: Layer) -> Cause | None:
     """Units that are switched off pass a gradient all the same."""
     off = layer.delta == 0
     if off.any() and np.any(layer.delta_[off]) and near(layer.delta_[~off], layer.delta[~off]):
@@ -336,7 +388,21 @@ def _masked(layer: Layer, e: Array) -> Cause | None:
 
 
 def _wrong_output(layer: Layer) -> Cause | None:
-    """A wrong derivative where no layer above is seen: right and used, as a quotient."""
+    """What is wrong where no layer above is seen: of a normalisation, or of an activation."""
+    if near(layer.delta, layer.delta_, TOLERANCE):
+        return None
+    if any(near(np.sum(layer.delta, axis=1) + s, s, 1e-7) for s in (np.max(np.abs(layer.delta), axis=1),)):
+        if layer.z.shape[1] > 3 and linear(layer.delta_ - layer.delta, layer.z, 1):
+            return Cause(
+                "cross_terms", f"terms of the normalisation above {layer.names[0]} are missing",
+                "What is missing is, for each sample, a constant plus a multiple of z: the "
+                "derivatives of the mean and of the variance that are taken over z.",
+            )  # fmt: skip
+    return _quotient(layer)
+
+
+def _quotient(layer: Layer) -> Cause | None:
+    """A wrong derivative of an activation: right and used, as a quotient."""
     wrong = np.abs(layer.delta_ - layer.delta) > 1e-6 * np.max(np.abs(layer.delta))
     if wrong.sum() < 4 or near(layer.delta_, least_squares([layer.delta], layer.delta_)[1]):
         return None
@@ -351,10 +417,7 @@ def _wrong_output(layer: Layer) -> Cause | None:
 
 def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
     """delta is right, or wrong for its own reasons, and x is not the input of the layer."""
-    if len(layer.names) < 2:
-        return None
-    squares = np.sum(layer.delta_**2, axis=1, keepdims=True)
-    x = np.einsum("sio,so->si", layer.dW_, layer.delta_) / squares
+    x = _across(layer.delta_, layer.dW_)
     if not near(layer.dW_, _outer(x, layer.delta_), TOLERANCE):
         return None
     W = layer.names[0]
@@ -375,5 +438,24 @@ def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
     return Cause(
         "wrong_input", f"something else than its input is used for {W}",
         f"For each sample the gradient of {W} is an outer product with the delta of "
-        f"{layer.names[1]}, but the other factor is not what went into {W}.", False,
+        f"its layer, but the other factor is not what went into {W}.", False,
     )  # fmt: skip
+
+
+def scale_mistakes(views: Views, layers: list[Layer]) -> Iterator[tuple[tuple[str, ...], Cause]]:
+    """gamma * x + beta: the gradient of gamma is x * d, that of beta is d; which x was used?"""
+    samples = views.atoms
+    for gamma in views.measured.wrong:
+        for beta in views.measured.right:
+            shape = views.here.parameters[gamma].shape
+            if len(shape) != 1 or views.here.parameters[beta].shape != shape:
+                continue
+            d = np.stack([s.expected[beta] for s in samples])
+            given = np.stack([s.given[gamma] for s in samples])
+            for layer in layers:
+                if layer.z.shape == d.shape and near(given, layer.z * d, TOLERANCE):
+                    yield (gamma,), Cause(
+                        "wrong_input", f"z of {layer.names[0]} is used for {gamma}",
+                        f"The gradient of {gamma} needs what {gamma} is multiplied by in forward, "
+                        f"after the normalisation.",
+                    )  # fmt: skip

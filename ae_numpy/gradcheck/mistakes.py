@@ -24,6 +24,9 @@ KINDS = (
 )  # fmt: skip
 
 
+FORMULAS = {"p": "weight_decay", "1": "constant"}
+
+
 class Cause(NamedTuple):
     """A mistake: its kind, a label in a few words, and a sentence for a student."""
 
@@ -84,14 +87,15 @@ def _values(g: Array, e: Array, p: Array | None, tolerance: float) -> Iterator[F
 def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
     """Multiples of the parameter, of its sign and of 1, added to a multiple of the right one."""
     terms = {"p": p, "sign": np.sign(p), "1": np.ones_like(p)}
-    for words in ("p",), ("sign",), ("p", "sign"), ("sign", "1"):
+    for words in ("p",), ("1",), ("sign",), ("p", "sign"), ("sign", "1"):
         if p.size > len(words) or words == ("p",):
             x, extra = least_squares([terms[word] for word in words], g - e)
             # The extra term must be seen itself, not only vanish beside the gradient.
             if near(g, e + extra, tolerance) and near(g - e, extra, 1e-2):
-                formula = "l1" if "sign" in words else "weight_decay"
+                formula = FORMULAS.get(words[0], "l1") if len(words) == 1 else "l1"
                 yield Fit(formula, " ".join(words), tuple(map(float, x)))
-                return
+                if words[0] != "1":  # of equal signs, 1 and the sign cannot be told apart
+                    return
     if p.size > 2:
         x, total = least_squares([e, p], g)
         if near(g, total, tolerance):
@@ -132,7 +136,7 @@ def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
             if near(g, factors * e, tolerance):
                 yield Fit("lines", str(k))
         if e.shape[k] > 2 and (why := _balance(g, e, p, k)):
-            sure = e.shape[k] > 3 and e.size > e.shape[k] and _linear(g - e, p, k)
+            sure = e.shape[k] > 3 and e.size > e.shape[k] and linear(g - e, p, k)
             yield Fit("cross_terms" if sure else "unbalanced", f"{why} along axis {k}")
 
 
@@ -147,12 +151,12 @@ def _balance(g: Array, e: Array, p: Array, k: int) -> str:
         if size > 0 and largest(np.sum(e * weight, axis=k)) <= 1e-7 * size:
             if largest(np.sum(g * weight, axis=k)) > 1e-6 * size:
                 return why
-            if why == "sums to 0" and e.shape[k] > 3 and _linear(g - e, p, k):
+            if why == "sums to 0" and e.shape[k] > 3 and linear(g - e, p, k):
                 return why
     return ""
 
 
-def _linear(d: Array, p: Array, k: int) -> bool:
+def linear(d: Array, p: Array, k: int) -> bool:
     """Is each line of d along axis k a constant plus a multiple of the parameter's line?"""
     lines = (np.moveaxis(a, k, -1).reshape(-1, a.shape[k]) for a in (d, p))
     return all(near(x, least_squares([np.ones_like(y), y], x)[1], 1e-6) for x, y in zip(*lines))
@@ -194,13 +198,16 @@ SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "ro
 
 def causes(views: Views, name: str) -> Iterator[Cause]:
     """What the numbers of one array say, in words."""
-    for fit, constant in agreed(views, name):
+    found = agreed(views, name)
+    ambiguous = any(fit.formula == "constant" for fit, _ in found)
+    for fit, constant in found:
         if fit.formula == "factor":
             yield from _factors(views, name, fit.constants[0], constant)
         elif fit.formula == "data_factor":
             yield from _data_factor(views, fit, constant)
         elif fit.formula in ("weight_decay", "l1"):
-            yield _penalty(views, fit, constant)
+            cause = _penalty(views, fit, constant)
+            yield cause._replace(certain=cause.certain and not ambiguous)
         elif fit.formula == "clipped" and constant:
             yield Cause(
                 "clipped", f"clipped to [-{fit.constants[0]:.6g}, {fit.constants[0]:.6g}]",
@@ -208,6 +215,9 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
             )  # fmt: skip
         elif fit.formula in WORDS:
             kind, label, sentence, certain = WORDS[fit.formula]
+            if fit.formula == "unused" and len(views.measured.wrong) > 1:
+                yield Cause(*WORDS["shifted"])
+                certain = False
             yield Cause(kind, label.format(fit.detail), sentence.format(fit.detail), certain)
 
 
@@ -220,6 +230,11 @@ WORDS = {
         "unused", "the loss does not depend on it",
         "Moving it changes nothing: does forward use the arrays that it is handed, or others of "
         "the same name?", True,
+    ),
+    "shifted": (
+        "cross_terms", "a shift that a later mean takes away",
+        "The right gradient is 0: a mean that is subtracted later (a normalisation, softmax) "
+        "takes away whatever is added here, and the derivative of that mean is missing.", False,
     ),
     "not_summed": (
         "not_summed", "not summed over the batch",
@@ -247,6 +262,11 @@ WORDS = {
         "mask", "the mask is ignored",
         "Entries that have no influence, or are held, must have a gradient of exactly 0, and all "
         "others are right: multiply by the mask.", True,
+    ),
+    "constant": (
+        "missing_term", "the same number is added to every entry",
+        "All entries are wrong by the same number, here and elsewhere: a term of the loss that is "
+        "linear in the parameter is missing, or is there once too often.", False,
     ),
     "lines": (
         "factor", "a factor of its own for each index of axis {}",

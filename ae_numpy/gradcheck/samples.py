@@ -47,13 +47,16 @@ def broadcast(views: Views) -> Found:
 
 
 def _multiples(views: Views, view: View, expected: dict[str, Array]) -> tuple[str, ...]:
-    """Wrong arrays whose claimed gradient is 1, B or 1/B times something."""
+    """Wrong arrays whose claimed gradient is 1, B or 1/B times something, beside a penalty."""
     names = []
     for name in views.measured.wrong:
-        (factor,), fit = least_squares([expected[name]], view.given[name])
-        known = min(abs(factor * share - 1) for share in (1, views.rows, 1 / views.rows)) < 1e-6
-        if known and near(view.given[name], fit) and not view.right(name):
-            names.append(name)
+        p = view.parameters[name]
+        for columns in ([expected[name]], [expected[name], p])[: 2 if p.size > 3 else 1]:
+            x, fit = least_squares(columns, view.given[name])
+            known = min(abs(x[0] * share - 1) for share in (1, views.rows, 1 / views.rows)) < 1e-6
+            if known and near(view.given[name], fit) and not view.right(name):
+                names.append(name)
+                break
     return tuple(names)
 
 
@@ -91,20 +94,21 @@ def wrong_entries(view: View, name: str) -> Array:
 
 def joined(views: Views) -> Found:
     """Arrays that are right for each sample alone and wrong together."""
-    names = _right_alone(views, views.singles) if views.rows > 1 else ()
-    if not names:
-        return
-    full, parts = views.full, views.singles
-    if len(parts) == views.rows and all(_adds_up(full, parts, name) for name in names):
+    full, parts = views.full, views.singles if views.rows > 1 else []
+    names = _wrong_together(views, parts)
+    if names and len(parts) == views.rows and all(_adds_up(full, parts, name) for name in names):
         yield from _uneven(views, names)
-        return
-    swapped = tuple(a[::-1] if isinstance(a, np.ndarray) and a.ndim else a for a in views.batch)
-    if _same_loss(views, swapped):
-        yield names, Cause(
-            "cross_terms", "what the samples do to each other is missing or wrong",
-            "Each sample alone is right, several together are not: a mean, a variance or a sum "
-            "over the batch joins them, and its derivative is part of the gradient.", False,
-        )  # fmt: skip
+    elif names:
+        swapped = tuple(a[::-1] if isinstance(a, np.ndarray) and a.ndim else a for a in views.batch)
+        if _same_loss(views, swapped):
+            yield names, JOINED
+
+
+JOINED = Cause(
+    "cross_terms", "what the samples, or the steps, do to each other is missing or wrong",
+    "Each alone is right, several together are not: a mean, a variance, a softmax or a sum joins "
+    "them, and its derivative is part of the gradient.", False,
+)  # fmt: skip
 
 
 def _adds_up(full: View, parts: list[View], name: str) -> bool:
@@ -118,15 +122,12 @@ def _same_loss(views: Views, batch: tuple) -> bool:
     return bool(abs(a - b) <= 1e-9 * abs(a))
 
 
-def _right_alone(views: Views, parts: list[View]) -> tuple[str, ...]:
-    """Wrong arrays that are right in every part, or of no influence there."""
-    return tuple(
-        name
-        for name in views.measured.wrong
-        if parts
-        and all(part.right(name) or not np.any(part.expected[name]) for part in parts)
-        and any(part.right(name) and np.any(part.expected[name]) for part in parts)
-    )
+def _wrong_together(views: Views, parts: list[View]) -> tuple[str, ...]:
+    """The wrong arrays, if in every part all arrays are right that the loss depends on there."""
+    active = [[n for n, e in part.expected.items() if np.any(e)] for part in parts]
+    if any(active) and all(all(map(v.right, names)) for v, names in zip(parts, active, strict=True)):
+        return views.measured.wrong
+    return ()
 
 
 def _uneven(views: Views, names: tuple[str, ...]) -> Found:
@@ -153,15 +154,17 @@ def _uneven(views: Views, names: tuple[str, ...]) -> Found:
 
 def in_time(views: Views) -> Found:
     """Right for the first time step alone, wrong for more of them."""
-    for axis, T in enumerate((views.rows, views.steps)):
+    for axis in (0, 1):
+        T = views.steps(axis)
         if T < 2 or not views.searchable:
             continue
         order = (slice(None),) * axis + (slice(None, None, -1),)
         turned = _cut_all(views, T, axis, order)
         first = views.part(_cutter(T, axis, (slice(None),) * axis + (slice(1),)))
-        if turned is None or first is None or _same_loss(views, turned):
-            continue
-        if names := _wrong_in_time(views, first):
+        names = _wrong_together(views, [first]) if first else ()
+        if names and _same_loss(views, turned):
+            yield from ((names, JOINED),) if axis else ()
+        elif names:
             yield from _in_time(views, names, axis)
             return
 
@@ -174,14 +177,6 @@ def _cutter(T: int, axis: int, index: tuple[slice, ...]):
 def _cut_all(views: Views, T: int, axis: int, index: tuple[slice, ...]) -> tuple:
     cut = _cutter(T, axis, index)
     return tuple(cut(a) if isinstance(a, np.ndarray) else a for a in views.batch)
-
-
-def _wrong_in_time(views: Views, first: View) -> tuple[str, ...]:
-    """Wrong arrays, if with one step every array is right that the loss depends on."""
-    active = [name for name, e in first.expected.items() if np.any(e)]
-    if active and all(first.right(name) for name in active):
-        return views.measured.wrong
-    return ()
 
 
 def _in_time(views: Views, names: tuple[str, ...], axis: int) -> Found:
@@ -205,7 +200,7 @@ def _in_time(views: Views, names: tuple[str, ...], axis: int) -> Found:
 
 def _first_uses(views: Views, axis: int) -> bool:
     """Does an array get a gradient from a single step, although it has no influence there?"""
-    T = (views.rows, views.steps)[axis]
+    T = views.steps(axis)
     first = views.part(_cutter(T, axis, (slice(None),) * axis + (slice(1),)))
     return first is not None and any(
         np.any(first.given[n]) and not np.any(first.expected[n]) for n in views.measured.wrong
@@ -214,12 +209,18 @@ def _first_uses(views: Views, axis: int) -> bool:
 
 def _two_steps(views: Views, axis: int, i: int) -> Cause | None:
     """Solve outer(x1, delta1) + outer(x2, delta2) for both deltas, right and claimed."""
-    T = (views.rows, views.steps)[axis]
+    T = views.steps(axis)
 
     def sample(steps: int) -> View | None:
         sides = [slice(steps), slice(i, i + 1)]
         index = tuple(sides if axis == 0 else sides[::-1])
-        return views.part(lambda a: a[index] if a.ndim > 1 and a.shape[axis] == T else a)
+
+        def cut(a: Array) -> Array:
+            if a.ndim > 1 and a.shape[axis] == T:
+                return a[index]
+            return a[i : i + 1] if len(a) == views.steps(1 - axis) else a
+
+        return views.part(cut)
 
     one, two = sample(1), sample(2)
     if one is None or two is None or not two.batch:
@@ -238,10 +239,13 @@ def _two_steps(views: Views, axis: int, i: int) -> Cause | None:
 
 def _deltas(x: Array, dW: Array) -> Array | None:
     """The deltas (T, O) of T steps whose outer products with x (T, I) add up to dW."""
-    if dW.ndim != 2 or len(dW) < x.shape[1]:
-        return None
-    deltas = np.linalg.lstsq(x.T, dW[: x.shape[1]], rcond=None)[0]
-    return deltas if near(x.T @ deltas, dW[: x.shape[1]], 1e-6) else None
+    for matrix in (dW, dW.T) if dW.ndim == 2 else ():  # (I, O), or (O, I); more rows are h's
+        if len(matrix) >= x.shape[1]:
+            part = matrix[: x.shape[1]]
+            deltas = np.linalg.lstsq(x.T, part, rcond=None)[0]
+            if near(x.T @ deltas, part, 1e-6):
+                return deltas
+    return None
 
 
 def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | None:
@@ -267,8 +271,10 @@ def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | 
         )  # fmt: skip
     for name, W in view.parameters.items():
         if W.ndim == 2 and W.shape == (right.shape[1],) * 2:
-            passed = (right[0] - alone) / (right[1] @ W.T)
-            if near(claimed[0] - alone, passed * (right[1] @ W), 1e-5):
+            came, comes = claimed[0] - alone, right[0] - alone
+            ways = (right[1] @ W.T, right[1] @ W)
+            # came / comes is the quotient of the two ways, whichever of them is the right one
+            if any(near(came * a, comes * b, 1e-5) for a, b in (ways, ways[::-1])):
                 return Cause(
                     "untransposed_weights", f"{name} carried the gradient back in time untransposed",
                     f"Forward goes h @ {name}, so back goes delta @ {name}.T; a square matrix "

@@ -37,9 +37,10 @@ def near(a: Array, b: Array, tolerance: float = NEAR) -> bool:
 def least_squares(columns: Sequence[Array], target: Array) -> tuple[Array, Array]:
     """The coefficients of some arrays, and what they add up to, nearest to a target."""
     A = np.stack([np.ravel(column) for column in columns], axis=1)
-    size = np.max(np.abs(A), axis=0, initial=0.0)
+    known = np.isfinite(A).all(axis=1) & np.isfinite(np.ravel(target))
+    size = np.max(np.abs(A[known]), axis=0, initial=0.0)
     size[size == 0] = 1.0
-    x = np.linalg.lstsq(A / size, np.ravel(target), rcond=None)[0] / size
+    x = np.linalg.lstsq(A[known] / size, np.ravel(target)[known], rcond=None)[0] / size
     return x, (A @ x).reshape(target.shape)
 
 
@@ -152,17 +153,17 @@ class Views:
                 return answer
         return None
 
-    @property
-    def steps(self) -> int:
-        """Length of axis 1, if it is the same in all arrays that may have time steps there."""
+    def steps(self, axis: int) -> int:
+        """Length of an axis, if it is the same in all arrays that may have time steps there."""
         arrays = [a for a in self.batch or () if isinstance(a, np.ndarray)]
-        lengths = {a.shape[1] for a in arrays if a.ndim > 2 or (a.ndim == 2 and a.dtype.kind in "iu")}
+        long = [a for a in arrays if a.ndim > 2 or (a.ndim == 2 and a.dtype.kind in "iu")]
+        lengths = {a.shape[axis] for a in long}
         return lengths.pop() if len(lengths) == 1 else 0
 
     @cached_property
     def atoms(self) -> list[View]:
         """One row of the batch and one time step of it each, where there are such."""
-        T = self.steps
+        T = self.steps(1)
         if not self.rows or not T or not self.searchable:
             return self.singles
 
