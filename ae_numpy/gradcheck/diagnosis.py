@@ -13,6 +13,7 @@ from ae_numpy.gradcheck.mistakes import Cause, causes
 from ae_numpy.gradcheck.samples import (
     broadcast,
     in_time,
+    jacobian,
     joined,
     one_sample,
     own_term,
@@ -24,7 +25,7 @@ from ae_numpy.gradcheck.views import Views
 
 # From what says most to what says least; what explains an array ends the search for it.
 STAGES = (
-    broadcast, one_sample, repeated_rows, layer_mistakes, turned_square, in_time, joined,
+    jacobian, broadcast, one_sample, repeated_rows, layer_mistakes, turned_square, in_time, joined,
     second_use, own_term,
 )  # fmt: skip
 
@@ -48,7 +49,7 @@ def diagnose(measured: Measured) -> Diagnosis:
         findings = _findings(views)
         explained = {name for finding in findings for name in finding.arrays}
         sure = {name for finding in findings if finding.certain for name in finding.arrays}
-        where = located(views, tuple(name for name in measured.wrong if name not in sure))
+        where = located(views, sure)
     unexplained = tuple(name for name in measured.wrong if name not in explained)
     return Diagnosis(tuple(findings), where, unexplained)
 

@@ -148,10 +148,10 @@ def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """What is wrong in each layer, for its arrays and for those below that only inherit it."""
     layers = read_layers(views)
     for layer in layers:
-        if layer.above and (cause := _wrong_delta(layer, layers)):
-            yield _inheriting(layer, layers), cause
-        elif not layer.above and (cause := _wrong_output(layer)):
-            yield _inheriting(layer, layers), cause
+        if not near(layer.delta_, layer.delta, TOLERANCE):
+            here = _wrong_delta(layer, layers) if layer.above else _wrong_output(layer)
+            if cause := _normalised(layer) or here:
+                yield _inheriting(layer, layers), cause
         if not layer.input_right and (cause := _wrong_input(layer, layers)):
             yield layer.names[:1], cause
     yield from scale_mistakes(views, layers)
@@ -259,7 +259,9 @@ def _inputs(
             delta = np.stack([np.ravel(s.expected[bias]) for s in samples])  # (S, O)
             rest, weights = (m - _outer(_across(delta, m), delta) for m in (dW, W))
             (rate,), fit = least_squares([weights], rest)
-            yield _across(delta, dW - rate * W if near(rest, fit, TOLERANCE) else dW)
+            clean = dW - rate * W if near(rest, fit, TOLERANCE) else dW
+            if near(clean, _outer(_across(delta, clean), delta), TOLERANCE):
+                yield _across(delta, clean)
 
 
 def _join(layer: Layer, layers: list[Layer]) -> None:
@@ -387,22 +389,21 @@ def _masked(layer: Layer) -> Cause | None:
     return None
 
 
+def _normalised(layer: Layer) -> Cause | None:
+    """Missing terms of a normalisation over z: each sample's delta must sum to 0."""
+    delta, missing = layer.delta, layer.delta_ - layer.delta
+    balanced = np.max(np.abs(np.sum(delta, axis=1))) <= 1e-7 * np.max(np.abs(delta))
+    if balanced and layer.z.shape[1] > 3 and np.any(missing) and linear(missing, layer.z, 1):
+        return Cause(
+            "cross_terms", f"terms of the normalisation above {layer.names[0]} are missing",
+            "What is missing is, for each sample, a constant plus a multiple of z: the "
+            "derivatives of the mean and of the variance that are taken over z.",
+        )  # fmt: skip
+    return None
+
+
 def _wrong_output(layer: Layer) -> Cause | None:
-    """What is wrong where no layer above is seen: of a normalisation, or of an activation."""
-    if near(layer.delta, layer.delta_, TOLERANCE):
-        return None
-    if any(near(np.sum(layer.delta, axis=1) + s, s, 1e-7) for s in (np.max(np.abs(layer.delta), axis=1),)):
-        if layer.z.shape[1] > 3 and linear(layer.delta_ - layer.delta, layer.z, 1):
-            return Cause(
-                "cross_terms", f"terms of the normalisation above {layer.names[0]} are missing",
-                "What is missing is, for each sample, a constant plus a multiple of z: the "
-                "derivatives of the mean and of the variance that are taken over z.",
-            )  # fmt: skip
-    return _quotient(layer)
-
-
-def _quotient(layer: Layer) -> Cause | None:
-    """A wrong derivative of an activation: right and used, as a quotient."""
+    """A wrong derivative where no layer above is seen: right and used, as a quotient."""
     wrong = np.abs(layer.delta_ - layer.delta) > 1e-6 * np.max(np.abs(layer.delta))
     if wrong.sum() < 4 or near(layer.delta_, least_squares([layer.delta], layer.delta_)[1]):
         return None

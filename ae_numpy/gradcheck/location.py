@@ -8,14 +8,14 @@ from ae_numpy.gradcheck.samples import wrong_entries
 from ae_numpy.gradcheck.views import Views
 
 
-def located(views: Views, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Sentences that say where the error is, for wrong arrays that are not named."""
-    if not names:
-        return ()
-    sentences = [*_between(views, names)]
+def located(views: Views, named: set[str]) -> tuple[str, ...]:
+    """Sentences that say where the error is; less of what has a certain name."""
+    wrong = views.measured.wrong
+    names = tuple(name for name in wrong if name not in named)
+    sentences = _between(views, names or wrong)
     if views.measured.entrywise:
-        sentences += [_entries(views, name) for name in names]
-        sentences += _samples(views, names)
+        sentences += [text for n in wrong if (text := _entries(views, n, everything=n in names))]
+        sentences += _samples(views, names) if names else []
     return tuple(sentences)
 
 
@@ -50,14 +50,15 @@ def _partners(views: Views) -> dict[str, str]:
     return result
 
 
-def _entries(views: Views, name: str) -> str:
-    """How many entries are wrong, and which."""
+def _entries(views: Views, name: str, everything: bool) -> str:
+    """How many entries are wrong, and which; nothing of all being wrong, if that says nothing."""
     wrong = wrong_entries(views.here, name)
     known = np.isfinite(views.here.expected[name])
     wrong &= known
     count, total = int(wrong.sum()), int(known.sum())
     if count == total:
-        return f"{name}: all {total} entries are wrong." if total > 1 else f"{name}: its one entry is wrong."
+        many = f"all {total} entries are" if total > 1 else "its one entry is"
+        return f"{name}: {many} wrong." if everything else ""
     places = []
     for k in range(wrong.ndim):
         at = np.unique(np.nonzero(wrong)[k])

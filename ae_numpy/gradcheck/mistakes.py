@@ -205,7 +205,7 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
             yield from _factors(views, name, fit.constants[0], constant)
         elif fit.formula == "data_factor":
             yield from _data_factor(views, fit, constant)
-        elif fit.formula in ("weight_decay", "l1"):
+        elif fit.formula in ("weight_decay", "l1") and (constant or fit.detail == "p"):
             cause = _penalty(views, fit, constant)
             yield cause._replace(certain=cause.certain and not ambiguous)
         elif fit.formula == "clipped" and constant:
@@ -213,7 +213,7 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
                 "clipped", f"clipped to [-{fit.constants[0]:.6g}, {fit.constants[0]:.6g}]",
                 "Clipping belongs in the training step: the gradient itself is not clipped.",
             )  # fmt: skip
-        elif fit.formula in WORDS:
+        elif fit.formula in WORDS and constant:
             kind, label, sentence, certain = WORDS[fit.formula]
             if fit.formula == "unused" and len(views.measured.wrong) > 1:
                 yield Cause(*WORDS["shifted"])

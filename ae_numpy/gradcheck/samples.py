@@ -375,3 +375,22 @@ def _turned(g: Array, e: Array, M: Array) -> bool:
             if near(np.linalg.pinv(M.T) @ g_, np.linalg.pinv(M) @ e_, 1e-6):
                 return True
     return False
+
+
+def jacobian(views: Views) -> Found:
+    """`check_vjp`: each output is differentiated by its own input only."""
+    for name, (claimed, right) in views.measured.jacobians.items():
+        diagonal = np.eye(len(right), right.shape[1], dtype=bool)
+        if right.shape[0] != right.shape[1] or not np.any(right[~diagonal]):
+            continue
+        if near(claimed, claimed * diagonal) and np.any(claimed):
+            yield (name,), Cause(
+                "cross_terms", "the Jacobian is taken to be diagonal",
+                "Each output is differentiated with respect to the input at the same place alone, "
+                "but the others move it too (softmax, a mean, a variance): their terms are missing.",
+            )  # fmt: skip
+        elif near(claimed, right.T) and not near(right, right.T):
+            yield (name,), Cause(
+                "untransposed_weights", "the Jacobian is transposed",
+                "Backward multiplies by J where J.T belongs; a square J hides the mistake.",
+            )  # fmt: skip
