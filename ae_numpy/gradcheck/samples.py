@@ -271,10 +271,14 @@ def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | 
         )  # fmt: skip
     for name, W in view.parameters.items():
         if W.ndim == 2 and W.shape == (right.shape[1],) * 2:
-            came, comes = claimed[0] - alone, right[0] - alone
             ways = (right[1] @ W.T, right[1] @ W)
-            # came / comes is the quotient of the two ways, whichever of them is the right one
-            if any(near(came * a, comes * b, 1e-5) for a, b in (ways, ways[::-1])):
+            # What comes back, claimed / right, is the quotient of the ways; the rest of delta is
+            # that of one step, or nothing where the loss looks at the last step only.
+            if any(
+                near((claimed[0] - rest) * a, (right[0] - rest) * b, 1e-5)
+                for rest in (alone, 0.0 * alone)
+                for a, b in (ways, ways[::-1])
+            ):
                 return Cause(
                     "untransposed_weights", f"{name} carried the gradient back in time untransposed",
                     f"Forward goes h @ {name}, so back goes delta @ {name}.T; a square matrix "

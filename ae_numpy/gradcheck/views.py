@@ -94,7 +94,26 @@ class Views:
         expected = self.measured.numerical(parameters, batch)
         if not all(np.all(np.isfinite(array)) for array in expected.values()):
             return None
+        if not self._slope_agrees(parameters, batch, expected):
+            return None
         return View(parameters, given, expected, batch)
+
+    def _slope_agrees(
+        self, parameters: dict[str, Array], batch: Any, expected: dict[str, Array]
+    ) -> bool:
+        """Is the loss as steep as the derivatives say? The complex step may not hold elsewhere."""
+        rng = np.random.default_rng(3)
+        v = {n: m * rng.standard_normal(m.shape) for n, m in self.measured.masks.items()}
+
+        def slope(h: float) -> float:
+            ahead, behind = ({n: p + t * v[n] for n, p in parameters.items()} for t in (h, -h))
+            return (self.measured.loss(ahead, batch) - self.measured.loss(behind, batch)) / (2 * h)
+
+        size = 1e-4 * max(float(np.sqrt(np.mean(p**2))) for p in parameters.values() if p.size)
+        total = sum(float(np.sum(expected[n] * v[n])) for n in expected)
+        scale = float(np.sqrt(sum(np.sum(e**2) for e in expected.values())))
+        noise = 1e-14 * abs(self.measured.loss(parameters, batch)) / size if size else 0.0
+        return bool(abs((4 * slope(size / 2) - slope(size)) / 3 - total) <= 1e-5 * scale + noise)
 
     def part(self, cut: Callable[[Array], Array]) -> View | None:
         """A view of a part of the batch, at the plain point."""
