@@ -1,4 +1,4 @@
-"""What a wrong gradient *is*, and where: the findings of all detectives in one answer."""
+"""What a wrong gradient *is*, and where: what all the detectives find, in one answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ae_numpy.gradcheck.causes import Cause
 from ae_numpy.gradcheck.evidence import Diagnosis, Finding, Measured
 from ae_numpy.gradcheck.forensics import layer_mistakes
 from ae_numpy.gradcheck.location import located
-from ae_numpy.gradcheck.mistakes import Cause, causes
+from ae_numpy.gradcheck.mistakes import causes
 from ae_numpy.gradcheck.samples import (
     broadcast,
     in_time,
@@ -20,18 +21,19 @@ from ae_numpy.gradcheck.samples import (
     repeated_rows,
     second_use,
     turned_square,
-)
+    updated,
+)  # fmt: skip
 from ae_numpy.gradcheck.views import Views
 
-# From what says most to what says least; what explains an array ends the search for it.
-STAGES = (
-    jacobian, broadcast, one_sample, repeated_rows, layer_mistakes, turned_square, in_time, joined,
-    second_use, own_term,
+# From what says most to what says least: what has a certain name is not looked at again.
+DETECTIVES = (
+    jacobian, broadcast, one_sample, repeated_rows, layer_mistakes, turned_square, updated,
+    in_time, joined, second_use, own_term,
 )  # fmt: skip
 
 
 def diagnose(measured: Measured) -> Diagnosis:
-    """Name what is wrong, at most three ways for an array; locate what has no certain name.
+    """Name what is wrong, in at most three ways for an array, and say where it is.
 
     Parameters
     ----------
@@ -47,46 +49,41 @@ def diagnose(measured: Measured) -> Diagnosis:
     with np.errstate(all="ignore"):  # a formula may overflow; then it does not fit
         views = Views(measured)
         findings = _findings(views)
-        explained = {name for finding in findings for name in finding.arrays}
         sure = {name for finding in findings if finding.certain for name in finding.arrays}
         where = located(views, sure)
+    explained = {name for finding in findings for name in finding.arrays}
     unexplained = tuple(name for name in measured.wrong if name not in explained)
     return Diagnosis(tuple(findings), where, unexplained)
 
 
 def _findings(views: Views) -> list[Finding]:
-    measured = views.measured
-    found: dict[str, list[Cause]] = {}
-    for names, cause in _all_causes(views, found):
-        for name in names:
-            if name in measured.wrong and cause not in found.setdefault(name, []):
-                found[name].append(cause)
+    """Arrays with the same causes together; certain causes apart from possible ones."""
     groups: dict[tuple[Cause, ...], list[str]] = {}
-    for name in measured.wrong:
-        if found.get(name):
-            groups.setdefault(tuple(found[name][:3]), []).append(name)
-    return [finding for group, names in groups.items() for finding in _sorted(measured, group, names)]
+    for name, found in _found(views).items():
+        for certain in (True, False):
+            if group := tuple(cause for cause in found[:3] if cause.certain == certain):
+                groups.setdefault(group, []).append(name)
+    findings = []
+    for group, names in groups.items():
+        kinds, labels, sentences, sure = zip(*group, strict=True)
+        certain = all(sure) and views.measured.complete
+        findings.append(Finding(tuple(names), labels, sentences, kinds, certain))
+    return findings
 
 
-def _sorted(measured: Measured, group: tuple[Cause, ...], names: list[str]) -> Iterator[Finding]:
-    """Certain and possible causes apart."""
-    for certain in (True, False):
-        part = [cause for cause in group if cause.certain == certain]
-        if part:
-            kinds, labels, sentences, _ = zip(*part, strict=True)
-            yield Finding(tuple(names), labels, sentences, kinds, certain and measured.complete)
+def _found(views: Views) -> dict[str, list[Cause]]:
+    """The causes of each wrong array, without repetition."""
+    found: dict[str, list[Cause]] = {name: [] for name in views.measured.wrong}
+    for name, known in found.items():
+        known += dict.fromkeys(causes(views, name))
+    for detective in DETECTIVES if views.measured.entrywise else ():
+        unnamed = {name for name, known in found.items() if not any(c.certain for c in known)}
+        for names, cause in detective(views) if unnamed else _nothing():
+            for name in unnamed.intersection(names):
+                if cause.label not in {known.label for known in found[name]}:
+                    found[name].append(cause)
+    return found
 
 
-def _all_causes(views: Views, found: dict[str, list[Cause]]) -> Iterator[tuple[tuple[str, ...], Cause]]:
-    for name in views.measured.wrong:
-        for cause in causes(views, name):
-            yield (name,), cause
-    if not views.measured.entrywise:
-        return
-    for stage in STAGES:
-        open_names = {n for n in views.measured.wrong if not any(c.certain for c in found.get(n, ()))}
-        if not open_names:
-            return
-        for names, cause in stage(views):
-            if names := tuple(name for name in names if name in open_names):
-                yield names, cause
+def _nothing() -> Iterator[tuple[tuple[str, ...], Cause]]:
+    return iter(())

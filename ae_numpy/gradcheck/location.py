@@ -1,11 +1,12 @@
-"""Where a wrong gradient is wrong: arrays beside arrays, entries beside entries, samples beside samples."""
+"""Where a wrong gradient is wrong: array beside array, entry beside entry, sample beside sample."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from ae_numpy.gradcheck.samples import wrong_entries
-from ae_numpy.gradcheck.views import Views
+from ae_numpy.gradcheck.views import Views, wrong_entries
 
 
 def located(views: Views, named: set[str]) -> tuple[str, ...]:
@@ -21,48 +22,42 @@ def located(views: Views, named: set[str]) -> tuple[str, ...]:
 
 def _between(views: Views, names: tuple[str, ...]) -> list[str]:
     """The first wrong array on the way back, beside one that is right."""
-    order, right = list(views.here.parameters), set(views.measured.right)
-    if not right:
-        return []
-    first = max(names, key=order.index)  # the backward pass goes from the last array to the first
-    partners = _partners(views)
-    if partners.get(first) in right:
-        W, b = first, partners[first]
-        if views.here.parameters[first].ndim < 2:
-            return [f"{b} is right and {first} is not: look at how {first} is summed up from delta."]
-        return [f"{b} is right and {W} is not: delta is right, its input (or the product) is not."]
+    order, right = list(views.here.parameters), views.measured.right
+    first = max(names, key=order.index)  # the way back goes from the last array to the first
+    partner = _partners(views).get(first)
     above = [name for name in order[order.index(first) + 1 :] if name in right]
+    if partner in right:
+        what = "its input" if views.here.parameters[first].ndim > 1 else "its sum"
+        return [f"{partner} is right and {first} is not: delta is right, {what} is not."]
     if above:
-        return [
-            f"Going back from the loss, all is right down to {above[0]}, and {first} is the first "
-            f"array that is wrong: the error enters between {above[0]} and {first}."
-        ]
-    below = [name for name in order if name in right]
-    return [f"{first} is wrong although {', '.join(below[:3])} {'is' if len(below) == 1 else 'are'} right: the error is in what {first} alone receives."]
+        return [f"On the way back from the loss all is right down to {above[0]}: the error enters "
+                f"between {above[0]} and {first}."]  # fmt: skip
+    if right:
+        return [f"{right[0]} is right and {first} is not: the error is in what {first} gets alone."]
+    return []
 
 
 def _partners(views: Views) -> dict[str, str]:
     """Matrix and bias that stand next to each other and have a length in common."""
-    order, result = list(views.here.parameters.items()), {}
-    for (a, A), (b, B) in zip(order, order[1:]):
+    result: dict[str, str] = {}
+    for (a, A), (b, B) in pairwise(views.here.parameters.items()):
         if A.ndim > 1 and B.ndim == 1 and B.size in A.shape and a not in result:
             result |= {a: b, b: a}
     return result
 
 
 def _entries(views: Views, name: str, everything: bool) -> str:
-    """How many entries are wrong, and which; nothing of all being wrong, if that says nothing."""
-    wrong = wrong_entries(views.here, name)
+    """How many entries are wrong, and which; that all are only if `everything` is wanted."""
     known = np.isfinite(views.here.expected[name])
-    wrong &= known
+    wrong = wrong_entries(views.here, name) & known
     count, total = int(wrong.sum()), int(known.sum())
     if count == total:
         many = f"all {total} entries are" if total > 1 else "its one entry is"
         return f"{name}: {many} wrong." if everything else ""
     places = []
-    for k in range(wrong.ndim):
+    for k, length in enumerate(wrong.shape):
         at = np.unique(np.nonzero(wrong)[k])
-        if len(at) < min(wrong.shape[k], 6):
+        if len(at) < min(length, 6):
             word = ("row", "column")[k] if wrong.ndim == 2 else f"axis {k}, index"
             places.append(f"{word} {', '.join(map(str, at))}")
     where = f", all in {' and '.join(places)}" if places else ""
@@ -71,12 +66,12 @@ def _entries(views: Views, name: str, everything: bool) -> str:
 
 def _samples(views: Views, names: tuple[str, ...]) -> list[str]:
     """Which samples are wrong alone."""
-    if views.rows < 2 or not views.singles:
-        return []
-    bad = [i for i, view in enumerate(views.singles) if not all(map(view.right, names))]
-    count = len(views.singles)
-    if not bad:
+    singles = views.singles if views.rows > 1 else []
+    bad = [str(i) for i, view in enumerate(singles) if not all(map(view.right, names))]
+    if singles and not bad:
         return ["Each sample alone is right: the error is in how they are put together."]
-    if len(bad) < count:
-        return [f"Alone, sample {', '.join(map(str, bad))} of the first {count} is wrong and the others are right: look at what is special about it."]
+    if 0 < len(bad) < len(singles):
+        return [f"Of the first {len(singles)} samples, each taken alone, {', '.join(bad)} "
+                f"{'is' if len(bad) == 1 else 'are'} wrong and the others right: what is special "
+                f"about {'it' if len(bad) == 1 else 'them'}?"]  # fmt: skip
     return []

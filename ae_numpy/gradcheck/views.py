@@ -67,6 +67,14 @@ class View:
         return near(self.given[name], self.expected[name], self.tolerance)
 
 
+def wrong_entries(view: View, name: str) -> Array:
+    """True where the claimed gradient is wrong, for what is known of it."""
+    g, e = view.given[name], view.expected[name]
+    if g.shape != e.shape:
+        return np.ones(e.shape, bool)
+    return np.asarray(np.abs(g - e) > view.tolerance * max(largest(np.nan_to_num(e)), largest(g)))
+
+
 class Views:
     """Views of one function, made when they are asked for."""
 
@@ -117,10 +125,13 @@ class Views:
 
     def part(self, cut: Callable[[Array], Array]) -> View | None:
         """A view of a part of the batch, at the plain point."""
-        batch = tuple(
+        return self.look(self.full.parameters, self.cut(cut))
+
+    def cut(self, cut: Callable[[Array], Array]) -> tuple[Any, ...]:
+        """The batch with something done to its arrays."""
+        return tuple(
             cut(a) if isinstance(a, np.ndarray) and a.ndim else a for a in self.batch or ()
         )
-        return self.look(self.full.parameters, batch)
 
     @cached_property
     def points(self) -> list[View]:
@@ -162,10 +173,7 @@ class Views:
     @cached_property
     def averages(self) -> bool | None:
         """Is the loss a mean over the rows of the batch (True), or a sum (False)?"""
-        twice = tuple(
-            np.concatenate([a, a]) if isinstance(a, np.ndarray) and a.ndim else a
-            for a in self.batch or ()
-        )
+        twice = self.cut(lambda a: np.concatenate([a, a]))
         here, doubled = (self.measured.loss(self.full.parameters, b) for b in (self.batch, twice))
         for ratio, answer in ((1.0, True), (2.0, False)):
             if abs(doubled - ratio * here) <= 1e-9 * abs(here):
