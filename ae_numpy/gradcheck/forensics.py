@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,8 +51,8 @@ WRITTEN = (
     "where(z > 0, 1, 0.01)", "where(z > 0, 1, 0.1)", "exp(z)", "2 * z", "cos(z)", "cos(a)",
     "sin(z)",
 )  # fmt: skip
-FUNCTIONS = {
-    name: getattr(np, name) for name in ["tanh", "exp", "log", "sin", "cos", "where", "maximum"]
+FUNCTIONS: dict[str, Any] = {
+    f.__name__: f for f in (np.tanh, np.exp, np.log, np.sin, np.cos, np.maximum, np.where)
 }
 FUNCTIONS["sigmoid"] = lambda z: 1 / (1 + np.exp(-z))
 
@@ -63,13 +64,13 @@ def value(formula: str, z: Array, a: Array | None = None) -> Array:
 
 @dataclass(eq=False)
 class Layer:
-    """One matrix and what it met in S single samples; claimed values have a dash (_) behind.
+    """One matrix and what it met in S single samples; claimed are `claim` for dW and `delta_`.
 
     Attributes
     ----------
     names : tuple of str
         The matrix, and its bias if there is one.
-    W, dW_ : (S, I, O) arrays
+    W, claim : (S, I, O) arrays
     x : (S, I) array
     delta, delta_, z : (S, O) arrays
     above : list of Layer
@@ -80,7 +81,7 @@ class Layer:
 
     names: tuple[str, ...]
     W: Array
-    dW_: Array
+    claim: Array
     x: Array
     delta: Array
     delta_: Array
@@ -130,6 +131,11 @@ def _beside(x: Array, dW: Array) -> Array:
     return dW - _outer(x, _along(x, dW))
 
 
+def _above(delta: Array, dW: Array) -> Array:
+    """What of dW is not an outer product with delta."""
+    return dW - _outer(_across(delta, dW), delta)
+
+
 def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """What is wrong in each layer, for its arrays and for those below that only inherit it."""
     layers = read_layers(views)
@@ -138,9 +144,8 @@ def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
             find = _wrong_delta if layer.above else _wrong_output
             if found := _normalised(layer) or find(layer, layers):
                 yield _inheriting(layer, layers), found
-        if not near(layer.dW_, _outer(layer.x, layer.delta_), TOLERANCE):
-            if found := _wrong_input(layer, layers):
-                yield layer.names[:1], found
+        if found := _wrong_input(layer, layers):
+            yield layer.names[:1], found
     yield from _wrong_scales(views, layers)
 
 
@@ -165,49 +170,54 @@ def read_layers(views: Views) -> list[Layer]:
     return layers
 
 
+class _Seen(NamedTuple):
+    """A parameter, its right and its claimed gradient in every sample, (S, ...) each."""
+
+    parameter: Array
+    expected: Array
+    given: Array
+
+
+def _seen(samples: list[View], name: str) -> _Seen:
+    sides = ([s.parameters, s.expected, s.given] for s in samples)
+    return _Seen(
+        *(np.stack([side[name] for side in column]) for column in zip(*sides, strict=True))
+    )
+
+
 def _read(name: str, views: Views, samples: list[View], layers: list[Layer]) -> Layer | None:
     """A matrix as a layer, (I, O) or (O, I), with an input that is known or seen beside a bias."""
-    for axes in [(0, 1, 2), (0, 2, 1)][: views.here.parameters[name].ndim]:
-        W, dW, dW_ = (
-            np.stack([part[name].reshape(len(part[name]), -1) for part in parts]).transpose(axes)
-            for parts in zip(*((s.parameters, s.expected, s.given) for s in samples), strict=True)
-        )
+    seen = _seen(samples, name)
+    for axes in [(0, 1, 2), (0, 2, 1)][: seen.parameter.ndim - 1]:
+        shape = (*seen.parameter.shape[:2], -1)
+        W, dW, claim = (array.reshape(shape).transpose(axes) for array in seen)
         keep = np.any(dW, axis=(1, 2))
         if keep.sum() < min(2, len(samples)):
             return None
-        biases = _vectors(name, views, samples, W.shape[2])
+        biases = {
+            b: _Seen(*(array.reshape(len(samples), -1) for array in _seen(samples, b)))
+            for b, p in views.here.parameters.items()
+            if b != name and p.size == max(p.shape, default=1) == W.shape[2]
+        }
         for x in _inputs(samples, layers, biases, W, dW):
             rest = partial(_beside, x)
-            clean, clean_ = (_without_penalty(m, W, rest) for m in (dW, dW_))
-            delta, delta_ = _along(x, clean), _along(x, clean_)
+            clean, claim_ = (_without_penalty(m, W, rest) for m in (dW, claim))
+            delta, delta_ = _along(x, clean), _along(x, claim_)
             if not near(clean[keep], _outer(x, delta)[keep], TOLERANCE):
                 continue
-            z, names = np.einsum("si,sio->so", x, W), (name,)
-            for bias, (b, db, db_, trained) in biases.items():
-                if near(db * trained, delta * trained, TOLERANCE):
-                    names, z = (name, bias), z + b
-                    delta_ = np.where(trained, db_, delta_)
+            z, names = np.einsum("si,sio->so", x, W), [name]
+            for bias, b in biases.items():
+                trained = np.ravel(views.measured.masks[bias])
+                if near(b.expected * trained, delta * trained, TOLERANCE):
+                    names, z = [name, bias], z + b.parameter
+                    delta_ = np.where(trained, b.given, delta_)
                     break
             else:
-                if near(clean_, _outer(_across(delta, clean_), delta), TOLERANCE):
+                if near(claim_, _outer(_across(delta, claim_), delta), TOLERANCE):
                     delta_ = delta  # then it is the input that is wrong
-            return Layer(names, *(m[keep] for m in (W, clean_, x, delta, delta_, z)))
+            W, claim_, x, delta, delta_, z = (m[keep] for m in (W, claim_, x, delta, delta_, z))
+            return Layer(tuple(names), W, claim_, x, delta, delta_, z)
     return None
-
-
-def _vectors(
-    name: str, views: Views, samples: list[View], size: int
-) -> dict[str, tuple[Array, Array, Array, Array]]:
-    """Parameters that may be the bias: in each sample value, right and claimed gradient; mask."""
-    return {
-        bias: (
-            *(np.stack([np.ravel(part[bias]) for part in parts]) for parts in zip(
-                *((s.parameters, s.expected, s.given) for s in samples), strict=True)),
-            np.ravel(views.measured.masks[bias]),
-        )
-        for bias, p in views.here.parameters.items()
-        if bias != name and p.size == max(p.shape, default=1) == size
-    }  # fmt: skip
 
 
 def _without_penalty(dW: Array, W: Array, rest: Callable[[Array], Array]) -> Array:
@@ -217,18 +227,19 @@ def _without_penalty(dW: Array, W: Array, rest: Callable[[Array], Array]) -> Arr
 
 
 def _inputs(
-    samples: list[View], layers: list[Layer], biases: dict, W: Array, dW: Array
+    samples: list[View], layers: list[Layer], biases: dict[str, _Seen], W: Array, dW: Array
 ) -> Iterator[Array]:
     """What the input of a matrix may be, (S, I): a batch row, an activation, seen beside a bias."""
-    for k, a in enumerate(samples[0].batch or ()):
+    for k, a in enumerate(samples[0].batch):
         if isinstance(a, np.ndarray) and a.size == dW.shape[1]:
-            yield np.stack([np.ravel(s.batch[k]).astype(float) for s in samples if s.batch])
+            yield np.stack([np.ravel(s.batch[k]).astype(float) for s in samples])
     for layer in layers:
         if layer.z.shape == dW.shape[:2]:
             yield from (value(g, layer.z) for g, _ in ACTIVATIONS.values())
-    for _, delta, _, _ in biases.values() if dW.shape[2] > 1 else ():
+    for bias in biases.values() if dW.shape[2] > 1 else ():
         # With one output everything is an outer product: that would be no evidence.
-        clean = _without_penalty(dW, W, lambda m, d=delta: m - _outer(_across(d, m), d))
+        delta = bias.expected
+        clean = _without_penalty(dW, W, partial(_above, delta))
         if near(clean, _outer(_across(delta, clean), delta), TOLERANCE):
             yield _across(delta, clean)
 
@@ -245,9 +256,9 @@ def _join(layer: Layer, layers: list[Layer]) -> None:
         if near(layer.delta, e * layer.right, TOLERANCE):
             return
     layer.g, layer.mask, layer.above = "", 1.0, []
-    if len(above) == 1 and len(above[0].names) > 1:
-        if layers.index(above[0]) > layers.index(layer):
-            layer.above = above
+    later = [u for u in above if len(u.names) > 1 and layers.index(u) > layers.index(layer)]
+    if len(above) == 1:
+        layer.above = later
 
 
 def _mask(x: Array, a: Array) -> Array:
@@ -271,15 +282,15 @@ def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
         if fits(e * value(written, layer.z, layer.a)):
             return _derivative(layer, written)
     for other in layers:
-        if other is not layer and other.z.shape == right.shape and (other.g or other.above):
-            if fits(e * other.right):
-                return cause("stale", W=W, other=other.names[0])
+        alike = other is not layer and other.z.shape == right.shape and other.above
+        if alike and fits(e * other.right):
+            return cause("stale", W=W, other=other.names[0])
     for k, u in enumerate(layer.above):
         if u.W.shape[1] == u.W.shape[2]:
             turned = _back(u.delta_, u.W.transpose(0, 2, 1)) - _back(u.delta_, u.W)
             if fits((e + turned * layer.mask) * right):
                 return cause("untransposed", W=u.names[0])
-        step = _back(u.delta_, u.dW_) * layer.mask * right
+        step = _back(u.delta_, u.claim) * layer.mask * right
         (rate,), moved = least_squares([step], e * right - layer.delta_)
         if fits(e * right - moved) and near(moved, e * right - layer.delta_, 1e-3):
             return cause("updated", W=u.names[0], rate=float(rate))
@@ -331,10 +342,10 @@ def _wrong_output(layer: Layer, layers: list[Layer]) -> Cause | None:
 
 def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
     """The gradient is an outer product with delta, and the other side is not x."""
-    x, W = _across(layer.delta_, layer.dW_), layer.names[0]
-    product = near(layer.dW_, _outer(x, layer.delta_), TOLERANCE)
+    x, W = _across(layer.delta_, layer.claim), layer.names[0]
+    product = near(layer.claim, _outer(x, layer.delta_), TOLERANCE)
     if not product or near(x, least_squares([layer.x], x)[1], TOLERANCE):
-        return None
+        return None  # right, wrong in another way, or by a factor only
     for other in layers:
         found = [("the input", other.x), ("z", other.z)]
         found += [("the output", value(g, other.z)) for g, _ in ACTIVATIONS.values()]
@@ -346,14 +357,14 @@ def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
 
 def _wrong_scales(views: Views, layers: list[Layer]) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """gamma * x + beta: the gradient of gamma is x * that of beta; was z taken for x?"""
-    for gamma in views.measured.wrong:
+    for gamma in views.measured.wrong if layers else ():
         for beta in views.measured.right:
-            shapes = {views.here.parameters[name].shape for name in (gamma, beta)}
-            d, given = (
-                np.stack([part[name] for part in parts]) for name, parts in (
-                    (beta, [s.expected for s in views.atoms]),
-                    (gamma, [s.given for s in views.atoms]))
-            ) if len(shapes) == 1 and views.atoms else ((), ())  # fmt: skip
-            for layer in layers:
-                if layer.z.shape == np.shape(d) and near(given, layer.z * d, TOLERANCE):
-                    yield (gamma,), cause("other_input", W=gamma, what="z", other=layer.names[0])
+            if views.here.parameters[gamma].shape == views.here.parameters[beta].shape:
+                given = _seen(views.atoms, gamma).given
+                d = _seen(views.atoms, beta).expected
+                for layer in layers:
+                    if layer.z.shape == d.shape and near(given, layer.z * d, TOLERANCE):
+                        yield (
+                            (gamma,),
+                            cause("other_input", W=gamma, what="z", other=layer.names[0]),
+                        )

@@ -95,9 +95,9 @@ def _places(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
         if list(axes) != sorted(axes) and near(g, e.transpose(axes).reshape(g.shape), tolerance):
             yield Fit("transposed", ", ".join(map(str, axes)))
             return
-    if g.size > 2 and not near(g, e, tolerance):
-        if near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance):
-            yield Fit("permuted", _arrangement(g, e, tolerance))
+    same = near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
+    if g.size > 2 and same and not near(g, e, tolerance):
+        yield Fit("permuted", _arrangement(g, e, tolerance))
 
 
 def _arrangement(g: Array, e: Array, tolerance: float) -> str:
@@ -260,9 +260,9 @@ def _shared(views: Views, name: str, factor: float) -> bool:
 def _batch_factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
     """Is the factor made of the batch size? A part of the batch shows how it grows."""
     B, part = float(views.rows), (views.rows + 1) // 2
-    if not views.rows and is_one_of(whole := max(factor, 1 / factor), round(whole)):
-        if not is_one_of(factor, 1.0):
-            yield cause("batch_unknown", factor=whole)
+    whole = max(factor, 1 / factor)
+    if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
+        yield cause("batch_unknown", factor=whole)
     if B < 2:
         return
     view = views.part(lambda a: a[:part]) if views.searchable else None

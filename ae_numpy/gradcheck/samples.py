@@ -5,13 +5,14 @@ If each sample alone is right, the error is in what joins them: a sum, a mean, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from ae_numpy.gradcheck.causes import Cause, cause
 from ae_numpy.gradcheck.packing import Array, largest
-from ae_numpy.gradcheck.views import View, Views, least_squares, near, wrong_entries
+from ae_numpy.gradcheck.views import View, Views, least_squares, near, row, wrong_entries
 
 Found = Iterator[tuple[tuple[str, ...], Cause]]
 
@@ -19,14 +20,14 @@ Found = Iterator[tuple[tuple[str, ...], Cause]]
 def one_sample(views: Views) -> Found:
     """Only one row of the batch contributes: a loop that overwrites where it should add."""
     for i in [0, views.rows - 1] if views.rows > 1 and views.searchable else []:
-        alone = views.part(lambda a, i=i: a[i : i + 1])
+        alone = views.part(partial(row, i=i))
         if alone and (names := _multiples(views, alone.expected)):
             yield names, cause("one_sample", which="last" if i else "first")
 
 
 def broadcast(views: Views) -> Found:
     """(N,) against (N, 1): every output is compared with every target, that is with their mean."""
-    for k, y in enumerate(views.batch or ()) if views.rows > 1 and views.searchable else ():
+    for k, y in enumerate(views.batch if views.rows > 1 and views.searchable else ()):
         if isinstance(y, np.ndarray) and y.dtype.kind == "f" and y.size == views.rows:
             batch = tuple(np.full_like(y, y.mean()) if j == k else a
                           for j, a in enumerate(views.batch))  # fmt: skip
@@ -51,7 +52,7 @@ def _multiples(views: Views, expected: dict[str, Array], only: str = "") -> tupl
 
 def repeated_rows(views: Views) -> Found:
     """Indices that occur more than once: only their last contribution is left."""
-    for index in views.batch or ():
+    for index in views.batch:
         if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and index.size:
             rows, counts = np.unique(index, return_counts=True)
             for name in views.measured.wrong:
@@ -85,7 +86,7 @@ def _adds_up(full: View, parts: list[View], name: str) -> bool:
     return near(full.expected[name], least_squares([total], full.expected[name])[1], 1e-6)
 
 
-def _same_loss(views: Views, change) -> bool:
+def _same_loss(views: Views, change: Callable[[Array], Array]) -> bool:
     """Does a change of the batch's arrays, such as another order, leave the loss as it is?"""
     batches = (views.batch, views.cut(change))
     a, b = (views.measured.loss(views.full.parameters, batch) for batch in batches)
@@ -94,8 +95,10 @@ def _same_loss(views: Views, change) -> bool:
 
 def _uneven(views: Views, names: tuple[str, ...]) -> Found:
     """Independent samples, each alone right: a part has the wrong power of the batch size."""
-    two, three = (views.part(lambda a, k=k: np.repeat(a[:1], k, axis=0)) for k in (2, 3))
-    for name in names if two and three else ():
+    two, three = (views.part(partial(_repeated, times=times)) for times in (2, 3))
+    if two is None or three is None:
+        return
+    for name in names:
         errors = [view.given[name] - view.expected[name] for view in (two, three)]
         (growth,), fit = least_squares(errors[:1], errors[1])
         # Errors of k equal samples grow as k - 1 where a part is not divided by k, as
@@ -104,26 +107,27 @@ def _uneven(views: Views, names: tuple[str, ...]) -> Found:
             yield (name,), cause("batch_part")
 
 
+def _repeated(a: Array, times: int) -> Array:
+    return np.repeat(a[:1], times, axis=0)
+
+
 def in_time(views: Views) -> Found:
     """Right for the first time step alone, wrong for more of them."""
     for axis in (0, 1):
-        T, before = views.steps(axis), (slice(None),) * axis
-        if T > 1 and views.searchable:
-            steps = _cutter(T, axis)
-            first = views.part(lambda a: steps(a, (*before, slice(1))))
-            names = _wrong_together(views, [first]) if first else ()
-            if names and not _same_loss(
-                views, lambda a: steps(a, (*before, slice(None, None, -1)))
-            ):
-                yield from ((names, each) for each in _time_causes(views, first, axis))
-                return
-            if names and axis:
-                yield names, cause("joined")
+        T = views.steps(axis)
+        first = views.part(_cutter(T, axis, slice(1))) if T > 1 and views.searchable else None
+        names = _wrong_together(views, [first]) if first else ()
+        if first and names and not _same_loss(views, _cutter(T, axis, slice(None, None, -1))):
+            yield from ((names, each) for each in _time_causes(views, first, axis))
+            return
+        if names and axis:
+            yield names, cause("joined")
 
 
-def _cutter(T: int, axis: int):
-    """Cuts arrays that have the time steps along an axis."""
-    return lambda a, index: a[index] if a.ndim > axis and a.shape[axis] == T else a
+def _cutter(T: int, axis: int, steps: slice) -> Callable[[Array], Array]:
+    """Takes some time steps of the arrays that have T of them along an axis."""
+    index = (*(slice(None),) * axis, steps)
+    return lambda a: a[index] if a.ndim > axis and a.shape[axis] == T else a
 
 
 def _time_causes(views: Views, first: View, axis: int) -> list[Cause]:
@@ -139,23 +143,22 @@ def _two_steps(views: Views, axis: int, i: int) -> Cause | None:
     """Solve outer(x1, delta1) + outer(x2, delta2) for both deltas, right and claimed."""
     T, B = views.steps(axis), views.steps(1 - axis)
 
-    def sample(steps: int) -> View | None:
+    def cut(a: Array, steps: int) -> Array:
         index = (slice(steps), slice(i, i + 1))[:: 1 - 2 * axis]
-        return views.part(
-            lambda a: a[index] if a.ndim > 1 and a.shape[axis] == T
-            else a[i : i + 1] if len(a) == B else a
-        )  # fmt: skip
+        if a.ndim > 1 and a.shape[axis] == T:
+            return a[index]
+        return a[i : i + 1] if len(a) == B else a
 
-    one, two = sample(1), sample(2)
-    arrays = two.batch if one and two and two.batch else ()
-    inputs = [
-        a for a in arrays if isinstance(a, np.ndarray) and a.ndim == 3 and a.dtype.kind == "f"
-    ]
-    for name in views.measured.wrong if inputs else ():
-        x = inputs[0].reshape(2, -1)
-        right, claimed = _deltas(x, two.expected[name]), _deltas(x, two.given[name])
-        alone = _deltas(x[:1], one.expected[name])
-        if right is not None and claimed is not None and alone is not None:
+    one, two = (views.part(partial(cut, steps=steps)) for steps in (1, 2))
+    if one is None or two is None:
+        return None
+    arrays = [a for a in two.batch if isinstance(a, np.ndarray)]
+    for x in [a.reshape(2, -1) for a in arrays if a.ndim == 3 and a.dtype.kind == "f"][:1]:
+        for name in views.measured.wrong:
+            right, claimed = _deltas(x, two.expected[name]), _deltas(x, two.given[name])
+            alone = _deltas(x[:1], one.expected[name])
+            if right is None or claimed is None or alone is None:
+                continue
             if found := _carried(two, right, claimed, alone[0]):
                 return found
     return None
@@ -228,7 +231,7 @@ def _moved(views: Views) -> Iterator[tuple[str, View]]:
     for name, a in p.items():
         if view := views.look(p | {name: a * rng.uniform(0.7, 1.3, a.shape)}):
             yield name, view
-    for k, a in enumerate(views.batch or ()):
+    for k, a in enumerate(views.batch):
         if isinstance(a, np.ndarray) and a.dtype.kind == "f":
             changed = a * rng.uniform(0.7, 1.3, a.shape)
             batch = tuple(changed if j == k else b for j, b in enumerate(views.batch))
@@ -238,18 +241,19 @@ def _moved(views: Views) -> Iterator[tuple[str, View]]:
 
 def turned_square(views: Views) -> Found:
     """A square matrix used where its transpose belongs: M @ given = M.T @ expected."""
+    points = views.points[1:]
     for matrix, M in views.here.parameters.items():
         for name in views.measured.wrong if M.ndim == 2 and M.shape[0] == M.shape[1] > 1 else ():
-            pairs = [
-                (v.given[name], v.expected[name], v.parameters[matrix]) for v in views.points[1:]
-            ]
-            if pairs and all(_turned(*pair) for pair in pairs):
+            turned = (
+                _turned(v.given[name], v.expected[name], v.parameters[matrix]) for v in points
+            )
+            if points and all(turned):
                 yield (name,), cause("untransposed", W=matrix)
 
 
-def _turned(g: Array, e: Array, M: Array) -> bool:
+def _turned(view: View, name: str, M: Array) -> bool:
     """Is M @ g = M.T @ e along some axis, or the same with the inverse or the transpose of M?"""
-    inverse = np.linalg.pinv(M)
+    g, e, inverse = view.given[name], view.expected[name], np.linalg.pinv(M)
     for k in range(e.ndim):
         if e.shape[k] == len(M):
             g_, e_ = (np.moveaxis(a, k, 0).reshape(len(M), -1) for a in (g, e))
@@ -272,7 +276,7 @@ def updated(views: Views) -> Found:
         if not near(given - expected, fit, 0.5) or not np.isfinite(factor):
             return  # the error does not point where an update would have taken the gradient
         rate *= float(factor)
-        if abs(factor - 1) < 1e-9:
+        if abs(factor - 1) < 1e-9 and near(given - expected, fit, 1e-6):
             yield names, cause("updated", W="the parameters", rate=rate)
             return
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class View:
     Attributes
     ----------
     parameters, given, expected : dict of arrays
-    batch : tuple or None
+    batch : tuple
     tolerance : float
         Relative error up to which numbers count as equal.
     """
@@ -59,7 +59,7 @@ class View:
     parameters: dict[str, Array]
     given: dict[str, Array]
     expected: dict[str, Array]
-    batch: tuple[Any, ...] | None
+    batch: tuple[Any, ...]
     tolerance: float = NEAR
 
     def right(self, name: str) -> bool:
@@ -75,11 +75,17 @@ def wrong_entries(view: View, name: str) -> Array:
     return np.asarray(np.abs(g - e) > view.tolerance * max(largest(np.nan_to_num(e)), largest(g)))
 
 
+def row(a: Array, i: int) -> Array:
+    """One row of an array, as a batch."""
+    return a[i : i + 1]
+
+
 class Views:
     """Views of one function, made when they are asked for."""
 
     def __init__(self, measured: Measured) -> None:
-        self.measured, self.batch, self.rows = measured, measured.batch, measured.batch_size or 0
+        self.measured, self.batch = measured, measured.batch or ()
+        self.rows = measured.batch_size or 0
         known = [np.nan_to_num(u) for u in measured.uncertainty.values()]
         scale = max((largest(np.nan_to_num(e)) for e in measured.expected.values()), default=0.0)
         doubt = max((largest(u) for u in known), default=0.0) / scale if scale else 0.0
@@ -129,9 +135,7 @@ class Views:
 
     def cut(self, cut: Callable[[Array], Array]) -> tuple[Any, ...]:
         """The batch with something done to its arrays."""
-        return tuple(
-            cut(a) if isinstance(a, np.ndarray) and a.ndim else a for a in self.batch or ()
-        )
+        return tuple(cut(a) if isinstance(a, np.ndarray) and a.ndim else a for a in self.batch)
 
     @cached_property
     def points(self) -> list[View]:
@@ -145,7 +149,7 @@ class Views:
         return found
 
     def _moved(self, size: float | None, rng: np.random.Generator) -> dict[str, Array]:
-        """Every entry moved by up to 30 %, signs kept; arrays brought to a size, if one is given."""
+        """Every entry moved by up to 30 %, signs kept; brought to a size, if one is given."""
         result = {}
         for name, p in self.here.parameters.items():
             root = float(np.sqrt(np.mean(p**2))) if p.size else 0.0
@@ -166,8 +170,8 @@ class Views:
         if not self.searchable:
             return []
         if not self.rows:
-            return [view for view in self.points[1:]] or [self.here]
-        views = (self.part(lambda a, i=i: a[i : i + 1]) for i in range(min(self.rows, SAMPLES)))
+            return self.points[1:] or [self.here]
+        views = (self.part(partial(row, i=i)) for i in range(min(self.rows, SAMPLES)))
         return [view for view in views if view]
 
     @cached_property
@@ -182,7 +186,7 @@ class Views:
 
     def steps(self, axis: int) -> int:
         """Length of an axis, if it is the same in all arrays that may have time steps there."""
-        arrays = [a for a in self.batch or () if isinstance(a, np.ndarray)]
+        arrays = [a for a in self.batch if isinstance(a, np.ndarray)]
         long = [a for a in arrays if a.ndim > 2 or (a.ndim == 2 and a.dtype.kind in "iu")]
         lengths = {a.shape[axis] for a in long}
         return lengths.pop() if len(lengths) == 1 else 0
@@ -195,8 +199,8 @@ class Views:
             return self.singles
 
         def one(a: Array, i: int) -> Array:
-            row = a[i % self.rows : i % self.rows + 1]
-            return row[:, i % T : i % T + 1] if a.ndim > 1 and a.shape[1] == T else row
+            alone = row(a, i % self.rows)
+            return alone[:, i % T : i % T + 1] if a.ndim > 1 and a.shape[1] == T else alone
 
-        views = (self.part(lambda a, i=i: one(a, i)) for i in range(SAMPLES))
+        views = (self.part(partial(one, i=i)) for i in range(SAMPLES))
         return [view for view in views if view] or self.singles
