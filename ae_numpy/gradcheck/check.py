@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.analytic import contradicted, culprits, why_not_analytic
-from ae_numpy.gradcheck.derivative import Derivative
+from ae_numpy.gradcheck.analytic import refutation, watched, why_not_analytic
 from ae_numpy.gradcheck.diagnosis import diagnose
 from ae_numpy.gradcheck.evidence import Diagnosis, Measured
 from ae_numpy.gradcheck.function import Problem
 from ae_numpy.gradcheck.measure import (
     Settings,
+    Slope,
     compare_directions,
     compare_entries,
-    derivative_along,
-    derivative_at,
+    entry_slope,
 )
 from ae_numpy.gradcheck.packing import Array, Packing, largest, named_arrays
 from ae_numpy.gradcheck.probe import Probe
@@ -32,6 +31,7 @@ from ae_numpy.gradcheck.verdict import (
     CANNOT_TELL,
     CENTRAL_TOLERANCE,
     COMPLEX_TOLERANCE,
+    RESOLUTION,
     WRONG,
     ArrayCheck,
 )
@@ -194,7 +194,7 @@ class Run:
         self.masks = checked_masks(masks, problem.packing)
         self.loss, self.given = problem.examine()
         self.summed = {name: problem.summed(name, g) for name, g in self.given.items()}
-        self.probe = Probe(problem, self.loss, self.summed, np.random.default_rng(random_state))
+        self.probe = Probe(problem, self.loss, np.random.default_rng(random_state))
 
     def report(self) -> GradientReport:
         """Measure, confirm, explain."""
@@ -205,9 +205,7 @@ class Run:
         diagnosis = Diagnosis()
         if any(array.verdict == WRONG for array in arrays):
             diagnosis = diagnose(self.measured(arrays, settings))
-        return GradientReport(
-            arrays, self._words(settings), settings.tolerance, diagnosis, tuple(notes)
-        )
+        return GradientReport(arrays, self._words(), settings.tolerance, diagnosis, tuple(notes))
 
     def arrays(self) -> tuple[ArrayCheck, ...]:
         """What was measured, without words."""
@@ -215,21 +213,18 @@ class Run:
 
     def _measured(self) -> tuple[tuple[ArrayCheck, ...], Settings, list[str]]:
         """Checks of all arrays, how they were made, and if not as wanted, a note that says why."""
-        reason = None
-        if self.method != "central":
-            reason = why_not_analytic(self.probe, self.loss)
+        if self.method == "central":
+            return *self._measure(False), []
+        reason = why_not_analytic(self.probe, self.loss)
+        if reason is None:
+            try:
+                arrays, settings = self._measure(True)
+                reason = self._contradiction(arrays)
+            except Exception as error:  # the user's code, at some other complex point
+                reason = f"complex parameters made the function raise {type(error).__name__}"
             if reason is None:
-                settings = self._settings(True)
-                try:
-                    arrays = self._measure(settings)
-                    reason = self._contradiction(arrays)
-                except Exception as error:  # the user's code, at some other complex point
-                    reason = f"complex parameters made the function raise {type(error).__name__}"
-                if reason is None:
-                    return arrays, settings, []
-        settings = self._settings(False)
-        notes = [] if reason is None else [self._not_analytic(reason)]
-        return self._measure(settings), settings, notes
+                return arrays, settings, []
+        return *self._measure(False), [self._not_analytic(reason)]
 
     def measured(self, arrays: tuple[ArrayCheck, ...], settings: Settings) -> Measured:
         """What the diagnosis may look at."""
@@ -259,9 +254,9 @@ class Run:
             probe, result = self.probe.moved(problem_at(None, batch)), {}
             for name, given in self.summed.items():
                 direction = self.probe.direction(name, self.masks[name])
-                along = np.ravel(given) @ direction[self.problem.packing.section(name)]
-                slope = _or_nan(derivative_along, probe, name, direction, settings)
-                result[name] = float(along), slope
+                claim = direction[self.problem.packing.section(name)]
+                slope = Slope(name, claim, direction, probe.size(name))
+                result[name] = float(np.ravel(given) @ claim), _or_nan(slope, probe)
             return result
 
         return Measured(
@@ -287,30 +282,32 @@ class Run:
         if array.entries is not None:
             enough = 0.01 * settings.tolerance * largest(array.gradient)
             values[array.entries] = [
-                _or_nan(derivative_at, probe, array.name, int(i), settings, enough)
+                _or_nan(entry_slope(probe, array.name, int(i)), probe, enough)
                 for i in array.entries
             ]
         return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)
 
-    def _settings(self, use_complex: bool) -> Settings:
+    def _measure(self, use_complex: bool) -> tuple[tuple[ArrayCheck, ...], Settings]:
+        self.probe.use_complex = use_complex
         default = COMPLEX_TOLERANCE if use_complex else CENTRAL_TOLERANCE
-        tolerance = default if self.tolerance is None else self.tolerance
-        return Settings(tolerance, use_complex, self.max_entries, self.directions)
-
-    def _measure(self, settings: Settings) -> tuple[ArrayCheck, ...]:
-        return tuple(self._measure_array(name, settings) for name in self.given)
+        settings = Settings(
+            self.tolerance or default, self.tolerance or RESOLUTION, self.max_entries,
+            self.directions,
+        )  # fmt: skip
+        return tuple(self._measure_array(name, settings) for name in self.given), settings
 
     def _measure_array(self, name: str, settings: Settings) -> ArrayCheck:
         given, mask = self.summed[name], self.masks[name]
         entries = entrywise = derivatives = directions = None
+        subgradient = False
         if self.method in ENTRYWISE:
             found = compare_entries(self.probe, name, given, mask, settings)
-            entries, entrywise, derivatives = found
+            entries, entrywise, derivatives, subgradient = found
         if entries is None or len(entries) < given.size:
             directions = compare_directions(self.probe, name, given, mask, settings)
         return ArrayCheck(
             name, given.shape, self.given[name], entries, entrywise, directions, derivatives,
-            unsummed=self.given[name].ndim > given.ndim,
+            unsummed=self.given[name].ndim > given.ndim, subgradient=subgradient,
         )  # fmt: skip
 
     def _contradiction(self, arrays: tuple[ArrayCheck, ...]) -> str | None:
@@ -321,14 +318,13 @@ class Run:
                 continue
             k = part.worst
             entry = int(array.entries[k])
-            measured = float(array.derivatives[k]) if array.derivatives is not None else 0.0
-            if contradicted(self.probe, array.name, entry, measured):
+            if refutation(self.probe, entry_slope(self.probe, array.name, entry))[0]:
                 index = tuple(int(i) for i in np.unravel_index(entry, array.shape))
                 return f"central differences contradict the complex step at {array.name}{index}"
         return None
 
     def _not_analytic(self, reason: str) -> str:
-        seen = list(culprits(self.probe))
+        seen = sorted(watched(self.probe)[0])
         if self.problem.casts_allowed:
             seen.append("a cast to float")
         suspects = f" The loss applies {', '.join(seen)} to the parameters." if seen else ""
@@ -337,17 +333,17 @@ class Run:
             f"Central differences were used instead"
         )
 
-    def _words(self, settings: Settings) -> str:
-        base = "complex step" if settings.use_complex else "central differences"
+    def _words(self) -> str:
+        base = "complex step" if self.probe.use_complex else "central differences"
         if self.method in ENTRYWISE:
             return base
         return f"{base} along {self.directions} random directions per array"
 
 
-def _or_nan(derivative: Callable[..., Derivative], *arguments: Any) -> float:
+def _or_nan(slope: Slope, probe: Probe, enough: float = 0.0) -> float:
     """A derivative where the function may raise: not every loss takes a batch of one row."""
     try:
-        return derivative(*arguments).value
+        return slope.measured(probe, enough=enough).value
     except Exception:
         return float("nan")
 

@@ -77,6 +77,12 @@ class Problem:
                 other.point[self.packing.section(name)] = np.ravel(array)
         return other
 
+    def at(self, point: Array) -> Problem:
+        """The same function on the same batch at another point."""
+        other = copy.copy(self)
+        other.point = point
+        return other
+
     def loss(self, vector: Array) -> float | complex:
         """The loss alone, at a real or complex point; warnings were shown at the first call.
 

@@ -65,6 +65,14 @@ class GradientReport:
         """True only for "right": what could not be told has not passed."""
         return self.verdict == RIGHT
 
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def digits(self) -> int:
+        """Decimal digits to which all claimed and measured gradients are known to agree."""
+        return min(array.digits for array in self.arrays)
+
     @property
     def max_relative_error(self) -> float:
         """Largest error in any array, relative to the largest expected entry of that array."""
@@ -120,7 +128,9 @@ class GradientReport:
     def _heading(self) -> str:
         checked = sum(array.checked for array in self.arrays)
         size = sum(array.size for array in self.arrays)
-        return f"Gradient {self.verdict}: {self.method}, {checked} of {size} entries checked"
+        how = f"{self.method}, {checked} of {size} entries checked"
+        digits = f", to {self.digits} digits" if self.ok else ""
+        return f"Gradient {self.verdict}{digits}: {how}"
 
     def __str__(self) -> str:
         rows = [COLUMNS, *(_cells(array) for array in self.arrays)]
@@ -207,6 +217,12 @@ def notes_on(
         )
     if any(array.entries is None for array in arrays):
         notes += _on_directions(arrays, directions, tolerance)
+    kinks = [array.name for array in arrays if array.subgradient and array.verdict == RIGHT]
+    if kinks:
+        notes.append(
+            f"{', '.join(kinks)}: at a kink, where the claim is right as a subgradient: it lies "
+            f"between the slopes on both sides"
+        )
     if any(array.verdict == CANNOT_TELL for array in arrays):
         notes.append(CANNOT_TELL_ADVICE)
     return notes

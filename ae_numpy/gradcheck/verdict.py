@@ -5,11 +5,15 @@ entry of its array in absolute value. There is no absolute tolerance: a gradient
 held to as many digits as one of size 1. Where everything expected is zero, every other value given
 has an infinite error.
 
-A verdict is never stronger than its evidence. `uncertainty` is how far the expected value itself
-may be off; an entry is
+An entry that is found wrong although it is small beside the others of its array is measured against
+its own size.
 
-* wrong, if its error exceeds the tolerance and three times the uncertainty,
-* right, if neither its error nor the uncertainty exceeds the tolerance,
+A verdict is never stronger than its evidence. `uncertainty` is how far apart a claim and an
+expected value may lie because of rounding or of what the numerical derivative left open. An entry
+is
+
+* wrong, if its error exceeds the tolerance and the uncertainty,
+* right, if it does not, and the uncertainty leaves the digits that were asked for,
 * otherwise: cannot tell.
 """
 
@@ -31,6 +35,8 @@ CANNOT_TELL = "cannot tell"
 COMPLEX_TOLERANCE = 1e-9
 # Extrapolated central differences reach 1e-9 to 1e-12. Still below a float32 cast.
 CENTRAL_TOLERANCE = 1e-8
+# Where no tolerance was asked for, fewer digits than five are no proof of anything.
+RESOLUTION = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,47 +45,49 @@ class Comparison:
 
     Attributes
     ----------
-    given, expected, uncertainty : (K,) arrays
-        The claim, the numerical derivative, and the absolute error of the latter.
-    scale : float
-        What an error is measured against.
+    given, expected : (K,) arrays
+        The claim and the numerical derivative.
+    uncertainty : (K,) array
+        How far apart they may lie without being wrong; infinite where nothing is known.
+    scale : (K,) array
+        What the error of each is measured against; 0 if everything expected is 0.
     tolerance : float
-        Largest relative error of a right entry.
-    slack : float
-        Absolute rounding error of an array that is zero by cancellation only (a bias in front of
-        a normalisation); 0 everywhere else.
+        Relative error from which on an entry is wrong.
+    resolution : float
+        Relative uncertainty up to which an entry may be called right.
 
     Examples
     --------
-    >>> zero = np.zeros(2)
-    >>> Comparison(np.array([1.0, 2.0]), np.array([1.0, 4.0]), zero, 4.0, 1e-9).errors
+    >>> given, expected = np.array([1.0, 2.0]), np.array([1.0, 4.0])
+    >>> Comparison(given, expected, np.zeros(2), np.full(2, 4.0), 1e-9, 1e-5).errors
     array([0. , 0.5])
     """
 
     given: Array
     expected: Array
     uncertainty: Array
-    scale: float
+    scale: Array
     tolerance: float
-    slack: float = 0.0
+    resolution: float
+
+    @property
+    def difference(self) -> Array:
+        """Absolute error of each entry, (K,)."""
+        with np.errstate(over="ignore"):
+            return np.asarray(np.abs(self.given - self.expected))
 
     @property
     def errors(self) -> Array:
         """Relative error of each entry, (K,)."""
-        difference = np.maximum(np.abs(self.given - self.expected) - self.slack, 0.0)
-        if self.scale > 0:
-            with np.errstate(over="ignore"):
-                return np.asarray(difference / self.scale)
-        return np.where(difference > 0, np.inf, 0.0)
+        return _relative(self.difference, self.scale)
 
     @property
     def verdicts(self) -> Array:
         """One of the three verdicts per entry, (K,) of str."""
-        allowed = self.tolerance * self.scale + self.slack
-        difference = np.abs(self.given - self.expected)
-        wrong = (difference > allowed) & (difference > 3 * self.uncertainty)
-        right = (difference <= allowed) & (self.uncertainty <= allowed)
-        return np.select([wrong, right], [WRONG, RIGHT], CANNOT_TELL)
+        allowed = np.maximum(self.tolerance * self.scale, self.uncertainty)
+        wrong = self.difference > allowed
+        known = self.uncertainty <= self.resolution * self.scale
+        return np.select([wrong, known], [WRONG, RIGHT], CANNOT_TELL)
 
     @property
     def verdict(self) -> str:
@@ -87,10 +95,22 @@ class Comparison:
         return overall(self.verdicts)
 
     @property
+    def resolved(self) -> float:
+        """Relative size of the smallest error that would have been seen in every entry."""
+        seen = np.maximum(self.difference, self.uncertainty)
+        return float(np.max(_relative(seen, self.scale), initial=0.0))
+
+    @property
     def worst(self) -> int:
         """Position of the largest error; among entries of the worst verdict there is."""
         of_verdict = self.verdicts == self.verdict
         return int(np.argmax(np.where(of_verdict, self.errors, -1.0)))
+
+
+def _relative(difference: Array, scale: Array) -> Array:
+    """Differences in units of the scale; infinite where that is 0 and they are not."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(difference > 0, difference / scale, 0.0))
 
 
 def overall(verdicts: Array | list[str]) -> str:
@@ -143,6 +163,8 @@ class ArrayCheck:
         Measured derivatives at `entries` before the mask was applied.
     unsummed : bool
         True if the gradient has the batch axis in front.
+    subgradient : bool
+        True if some entries lie at a kink, between the slopes on its sides.
 
     Examples
     --------
@@ -160,6 +182,7 @@ class ArrayCheck:
     directions: Comparison | None
     derivatives: Array | None = None
     unsummed: bool = False
+    subgradient: bool = False
 
     @property
     def size(self) -> int:
@@ -194,6 +217,12 @@ class ArrayCheck:
         if self.unsummed:
             return np.inf
         return max((float(np.max(part.errors, initial=0.0)) for part in self._parts), default=0.0)
+
+    @property
+    def digits(self) -> int:
+        """Decimal digits to which the claimed and the measured gradient are known to agree."""
+        resolved = max((part.resolved for part in self._parts), default=0.0)
+        return max(0, int(-np.log10(min(max(resolved, 1e-15), 1.0))))
 
     @property
     def worst(self) -> Worst:

@@ -197,9 +197,9 @@ def _stacked(rows: tuple[ArrayCheck, ...], outputs: Array, shape: tuple[int, ...
         np.concatenate([part.given for part in parts]),
         expected,
         np.concatenate([part.uncertainty for part in parts]),
-        largest(expected),
+        np.full(expected.shape, largest(expected)),
         parts[0].tolerance,
-        max(part.slack for part in parts),
+        parts[0].resolution,
     )
     size = rows[0].size
     where = np.concatenate([o * size + e for o, e in zip(outputs, entries, strict=True)])

@@ -86,7 +86,12 @@ def test_nothing_is_claimed_where_the_loss_is_nan():
 def comparison(given, expected, uncertainty=0.0):
     given, expected = np.array(given), np.array(expected)
     return Comparison(
-        given, expected, np.full(given.shape, uncertainty), np.abs(expected).max(), 1e-9
+        given,
+        expected,
+        np.full(given.shape, uncertainty),
+        np.full(given.shape, np.abs(expected).max()),
+        1e-9,
+        1e-5,
     )
 
 
