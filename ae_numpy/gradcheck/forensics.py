@@ -26,6 +26,8 @@ from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
 # Derivatives are divided by each other here: two digits less than elsewhere.
 TOLERANCE = 1e-5
+# Where the name of a layer goes that is not known yet.
+HERE = "{layer}"
 
 # Activations as people write them, and their derivatives.
 ACTIVATIONS = {
@@ -138,14 +140,18 @@ def _above(delta: Array, dW: Array) -> Array:
 
 def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """What is wrong in each layer, for its arrays and for those below that only inherit it."""
-    layers = read_layers(views)
+    layers, found = read_layers(views), dict[Cause, list[Layer]]()
     for layer in layers:
         if not near(layer.delta_, layer.delta, TOLERANCE):
             find = _wrong_delta if layer.above else _wrong_output
-            if found := _normalised(layer) or find(layer, layers):
-                yield _inheriting(layer, layers), found
-        if found := _wrong_input(layer, layers):
-            yield layer.names[:1], found
+            if each := _normalised(layer) or find(layer, layers):
+                found.setdefault(each, []).append(layer)
+        if each := _wrong_input(layer, layers):
+            yield layer.names[:1], each
+    for each, where in found.items():  # the same mistake in several layers is one mistake
+        label = each.label.replace(HERE, ", ".join(layer.names[0] for layer in where))
+        names = tuple(name for layer in where for name in _inheriting(layer, layers))
+        yield names, each._replace(label=label, sentence=each.sentence.replace(HERE, "the layer"))
     yield from _wrong_scales(views, layers)
 
 
@@ -271,7 +277,7 @@ def _mask(x: Array, a: Array) -> Array:
 def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
     """What was used in place of e * g'(z); None if nothing or nothing known was."""
     claimed = [u.delta_ for u in layer.above]
-    e, right, W = layer.arriving(claimed), layer.right, layer.names[0]
+    e, right = layer.arriving(claimed), layer.right
 
     def fits(delta: Array) -> bool:
         return near(layer.delta_, delta, TOLERANCE)
@@ -284,7 +290,7 @@ def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
     for other in layers:
         alike = other is not layer and other.z.shape == right.shape and other.above
         if alike and fits(e * other.right):
-            return cause("stale", W=W, other=other.names[0])
+            return cause("stale", W=HERE, other=other.names[0])
     for k, u in enumerate(layer.above):
         if u.W.shape[1] == u.W.shape[2]:
             turned = _back(u.delta_, u.W.transpose(0, 2, 1)) - _back(u.delta_, u.W)
@@ -312,7 +318,7 @@ def _derivative(layer: Layer, used: str, g: str = "", right: str = "") -> Cause:
         known = [w for w in WRITTEN if near(layer.right, value(w, layer.z, layer.a), 1e-4)]
         right = ACTIVATIONS[g][1] if g in ACTIVATIONS else next(iter(known), "another")
     name = "no_derivative" if used == "1" else "derivative"
-    return cause(name, g=g, used=used, right=right, W=layer.names[0])
+    return cause(name, g=g, used=used, right=right, W=HERE)
 
 
 def _normalised(layer: Layer) -> Cause | None:
@@ -320,7 +326,7 @@ def _normalised(layer: Layer) -> Cause | None:
     missing = layer.delta_ - layer.delta
     balanced = largest(np.sum(layer.delta, axis=1)) <= 1e-7 * largest(layer.delta)
     if balanced and layer.z.shape[1] > 3 and linear(missing, layer.z, 1):
-        return cause("normalised", W=layer.names[0])
+        return cause("normalised", W=HERE)
     return None
 
 

@@ -238,17 +238,19 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
     if factor < 0:
         yield cause("sign")
     factor = abs(factor)
-    batch = list(_batch_factors(views, name, factor))
-    yield from batch
-    if is_one_of(factor, 1.0) or (batch and views.rows):
+    if is_one_of(factor, 1.0):
         return
-    if is_one_of(factor, 2.0, 0.5):
+    batch = list(_batch_factors(views, name, factor))
+    if batch and views.rows:
+        pass
+    elif is_one_of(factor, 2.0, 0.5):
         yield cause("two", factor=factor)
     elif views.here.parameters[name].size > 1 or _shared(views, name, factor):
         axes = [n for n, p in views.here.parameters.items()
                 if any(d and is_one_of(factor, d, 1 / d) for d in p.shape)]  # fmt: skip
         hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""
         yield cause("factor", factor=factor, hint=hint)
+    yield from batch
 
 
 def _shared(views: Views, name: str, factor: float) -> bool:

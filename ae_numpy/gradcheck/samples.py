@@ -244,9 +244,7 @@ def turned_square(views: Views) -> Found:
     points = views.points[1:]
     for matrix, M in views.here.parameters.items():
         for name in views.measured.wrong if M.ndim == 2 and M.shape[0] == M.shape[1] > 1 else ():
-            turned = (
-                _turned(v.given[name], v.expected[name], v.parameters[matrix]) for v in points
-            )
+            turned = (_turned(view, name, view.parameters[matrix]) for view in points)
             if points and all(turned):
                 yield (name,), cause("untransposed", W=matrix)
 
