@@ -1,22 +1,39 @@
-"""What a wrong gradient *is*: candidate causes are tried one by one until the numbers fit.
-
-Every candidate in the tables of `mistakes` and `layers` predicts, from the expected gradient, what
-a particular mistake would have returned. A prediction that agrees with the claim explains it.
-Several may: their numbers are then the same, nobody can tell them apart at this point, and they
-are named together. Only what was measured completely is called certain.
-"""
+"""What a wrong gradient *is*, and where: what all the detectives find, in one answer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from ae_numpy.gradcheck.causes import Cause
 from ae_numpy.gradcheck.evidence import Diagnosis, Finding, Measured
-from ae_numpy.gradcheck.layers import recognised
-from ae_numpy.gradcheck.mistakes import CAUSES, FACTORS, Cause, Prediction
+from ae_numpy.gradcheck.forensics import layer_mistakes
+from ae_numpy.gradcheck.location import located
+from ae_numpy.gradcheck.mistakes import causes
+from ae_numpy.gradcheck.samples import (
+    broadcast,
+    in_time,
+    jacobian,
+    joined,
+    one_sample,
+    own_term,
+    repeated_rows,
+    second_use,
+    turned_square,
+    updated,
+)  # fmt: skip
+from ae_numpy.gradcheck.views import Views
+
+# From what says most to what says least: what has a certain name is not looked at again.
+DETECTIVES = (
+    jacobian, broadcast, one_sample, repeated_rows, layer_mistakes, turned_square, updated,
+    in_time, joined, second_use, own_term,
+)  # fmt: skip
 
 
 def diagnose(measured: Measured) -> Diagnosis:
-    """Try every cause; keep the fewest findings that explain all wrong arrays.
+    """Name what is wrong, in at most three ways for an array, and say where it is.
 
     Parameters
     ----------
@@ -29,65 +46,44 @@ def diagnose(measured: Measured) -> Diagnosis:
     """
     if not measured.wrong:
         return Diagnosis()
-    matches: dict[str, _Match] = {}
-    with np.errstate(all="ignore"):  # a prediction may overflow; then it does not fit
-        for cause in _causes(measured):
-            for prediction in cause(measured):
-                if all(measured.agrees(*item) for item in prediction.arrays.items()):
-                    match = matches.setdefault(prediction.label, _Match(prediction))
-                    match.add(measured, prediction)
-    return _cover(measured, [match for match in matches.values() if match.arrays])
+    with np.errstate(all="ignore"):  # a formula may overflow; then it does not fit
+        views = Views(measured)
+        findings = _findings(views)
+        sure = {name for finding in findings if finding.certain for name in finding.arrays}
+        where = located(views, sure)
+    explained = {name for finding in findings for name in finding.arrays}
+    unexplained = tuple(name for name in measured.wrong if name not in explained)
+    return Diagnosis(tuple(findings), where, unexplained)
 
 
-def _causes(measured: Measured) -> tuple[Cause, ...]:
-    """The causes worth trying: those of `layers` too, if the function is recognised as such."""
-    if not measured.entrywise:
-        return FACTORS
-    layers = recognised(measured)
-    return CAUSES if layers is None else (*layers.causes(), *CAUSES)
+def _findings(views: Views) -> list[Finding]:
+    """Arrays with the same causes together; certain causes apart from possible ones."""
+    groups: dict[tuple[Cause, ...], list[str]] = {}
+    for name, found in _found(views).items():
+        for certain in (True, False):
+            if group := tuple(cause for cause in found[:3] if cause.certain == certain):
+                groups.setdefault(group, []).append(name)
+    findings = []
+    for group, names in groups.items():
+        kinds, labels, sentences, sure = zip(*group, strict=True)
+        certain = all(sure) and views.measured.complete
+        findings.append(Finding(tuple(names), labels, sentences, kinds, certain))
+    return findings
 
 
-class _Match:
-    """A label whose predictions agreed, and the arrays they explain so far."""
-
-    def __init__(self, prediction: Prediction) -> None:
-        self.kind, self.label, self.sentence = prediction[:3]
-        self.fitted, self.possible = prediction.fitted, prediction.possible
-        self.arrays: list[str] = []
-
-    def add(self, measured: Measured, prediction: Prediction) -> None:
-        """Count in the wrong arrays among those that the prediction speaks of."""
-        self.possible |= prediction.possible
-        new = [name for name in prediction.arrays if name in measured.wrong]
-        self.arrays += [name for name in new if name not in self.arrays]
-
-    def compelling(self, measured: Measured) -> bool:
-        """Was more seen than was fitted?"""
-        known = sum(measured.informative(name) for name in self.arrays)
-        return self.fitted == 0 or known > self.fitted
+def _found(views: Views) -> dict[str, list[Cause]]:
+    """The causes of each wrong array, without repetition."""
+    found: dict[str, list[Cause]] = {name: [] for name in views.measured.wrong}
+    for name, known in found.items():
+        known += dict.fromkeys(causes(views, name))
+    for detective in DETECTIVES if views.measured.entrywise else ():
+        unnamed = {name for name, known in found.items() if not any(c.certain for c in known)}
+        for names, cause in detective(views) if unnamed else _nothing():
+            for name in unnamed.intersection(names):
+                if cause.label not in {known.label for known in found[name]}:
+                    found[name].append(cause)
+    return found
 
 
-def _cover(measured: Measured, matches: list[_Match]) -> Diagnosis:
-    """Findings in the order of how much they explain, until everything is explained."""
-    wrong = measured.wrong
-    groups: dict[frozenset[str], list[_Match]] = {}
-    for match in matches:
-        groups.setdefault(frozenset(match.arrays), []).append(match)
-    findings: list[Finding] = []
-    open_arrays = set(wrong)
-    for arrays in sorted(groups, key=len, reverse=True):
-        if not arrays & open_arrays:
-            continue
-        open_arrays -= arrays
-        names = tuple(name for name in wrong if name in arrays)
-        for assumed in (False, True):
-            group = [match for match in groups[arrays] if match.possible == assumed]
-            if group:
-                certain = measured.complete and not assumed
-                certain &= any(match.compelling(measured) for match in group)
-                causes, sentences, kinds = zip(
-                    *((m.label, m.sentence, m.kind) for m in group), strict=True
-                )
-                findings.append(Finding(names, causes, sentences, kinds, certain))
-    unexplained = tuple(name for name in wrong if name in open_arrays)
-    return Diagnosis(tuple(findings), unexplained=unexplained)
+def _nothing() -> Iterator[tuple[tuple[str, ...], Cause]]:
+    return iter(())

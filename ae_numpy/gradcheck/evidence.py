@@ -171,7 +171,7 @@ class Finding(NamedTuple):
         """The arrays and the causes in one line."""
         how = "" if self.certain else "possibly "
         causes = ", or ".join(self.causes)
-        same = " (the same numbers here)" if len(self.causes) > 1 else ""
+        same = " (the same numbers here)" if len(self.causes) > 1 and self.certain else ""
         return f"{', '.join(self.arrays)}: {how}{causes}{same}"
 
 

@@ -1,383 +1,293 @@
-"""The table of mistakes that can happen in any backward pass.
+"""Mistakes that one array shows by itself: a factor, a penalty, right numbers in wrong places.
 
-A cause is a function from what was measured to predictions. To add one: write what the mistake
-would return, give it a label, a sentence and a kind, and append the function to `CAUSES`. Those in
-`FACTORS` can be told along random directions too, where no single entry is known.
+`fits` says which formulas turn the right gradient into the claimed one. A formula is believed when
+it does so wherever the function was looked at, with the same constants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from fractions import Fraction
+from collections.abc import Iterator
+from itertools import permutations, product
 from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.evidence import Measured
+from ae_numpy.gradcheck.causes import Cause, cause, number
 from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.views import NEAR, View, Views, least_squares, near
 
-KINDS = (
-    "sign", "factor", "batch_factor", "transposed", "permuted", "repeated_rows", "not_summed",
-    "zero", "one_sample", "swapped", "weight_decay", "l1", "activation_derivative", "wrong_input",
-    "untransposed_weights", "updated_weights", "cross_terms", "time_steps", "broadcast", "mask",
-    "missing_term", "clipped", "unused", "rounding", "raw_error",
-)  # fmt: skip
-
-# An update is searched for by re-measuring the gradient a few times: too slow for large models.
-LARGEST_SEARCH = 300
+# Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
+SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
+# What may be added by mistake, and the formula that has these terms.
+TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
 
 
-class Prediction(NamedTuple):
-    """What a mistake would have returned.
+class Fit(NamedTuple):
+    """A formula that gives the claimed gradient, a detail of it, and its constants."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`.
-    label : str
-        The mistake in a few words, with its numbers.
-    sentence : str
-        The mistake explained to a student.
-    arrays : dict of arrays
-        The gradients it leads to; all of them must agree with the claim.
-    fitted : int
-        How many constants were fitted to the claim: as many entries explain nothing.
-    possible : bool
-        True if something is assumed that was not given, such as the number of rows.
+    formula: str
+    detail: str = ""
+    constants: tuple[float, ...] = ()
+
+
+def fits(view: View, name: str) -> Iterator[Fit]:
+    """Every formula that turns the right gradient of an array into the claimed one."""
+    g, e, p = view.given[name], view.expected[name], view.parameters[name]
+    seen = np.isfinite(e)
+    if g.ndim > e.ndim:
+        yield Fit("not_summed")
+    elif not np.any(g):
+        yield Fit("zero")
+    elif not np.any(e[seen]):
+        yield Fit("unused")
+    elif g.shape != p.shape:  # slopes along directions
+        yield from _factor(g, e, view.tolerance)
+    else:
+        yield from _factor(g[seen], e[seen], view.tolerance)
+        yield from _values(g[seen], e[seen], view.tolerance)
+        yield from _penalties(g[seen], e[seen], p[seen], view.tolerance)
+        if seen.all():
+            yield from _places(g, e, view.tolerance)
+            yield from _lines(g, e, p, view.tolerance)
+        for other, there in view.expected.items():
+            same = other != name and there.size == g.size > 1
+            if same and near(g, there.reshape(g.shape), view.tolerance):
+                yield Fit("swapped", other)
+
+
+def _factor(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
+    (factor,), multiple = least_squares([e], g)
+    if near(g, multiple, tolerance):
+        yield Fit("factor", "", (float(factor),))
+
+
+def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
+    """Entries that were cut off, not masked, or rounded."""
+    limit, zero = largest(g), np.abs(e) <= 1e-12 * largest(e)
+    # Two entries at the limit are a limit; one alone is just the largest entry.
+    if np.sum(np.abs(g) == limit) > 1 and near(g, np.clip(e, -limit, limit), tolerance):
+        yield Fit("clipped", "", (limit,))
+    if largest(g[zero]) > tolerance * largest(e) and near(g[~zero], e[~zero], tolerance):
+        yield Fit("mask")
+    if np.array_equal(g, g.astype(np.float32)) and near(g, e, 2.0**-21):
+        yield Fit("rounding")
+
+
+def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
+    """Multiples of the parameter, of its sign and of 1, added to a multiple of the right one."""
+    columns = {"p": p, "sign": np.sign(p), "1": np.ones_like(p)}
+    for words, formula in TERMS.items():
+        if p.size > len(words.split()) or words == "p":
+            x, extra = least_squares([columns[word] for word in words.split()], g - e)
+            # The extra term must be seen itself, not only vanish beside the gradient.
+            if near(g, e + extra, tolerance) and near(g - e, extra, 1e-2):
+                yield Fit(formula, words, tuple(map(float, x)))
+                if words != "1":  # of equal signs, 1 and the sign cannot be told apart
+                    return
+    x, total = least_squares([e, p], g)
+    if p.size > 2 and near(g, total, tolerance):
+        yield Fit("on_data", "", tuple(map(float, x)))
+
+
+def _places(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
+    """Right numbers in wrong places."""
+    for axes in permutations(range(e.ndim)):
+        if list(axes) != sorted(axes) and near(g, e.transpose(axes).reshape(g.shape), tolerance):
+            yield Fit("transposed", ", ".join(map(str, axes)))
+            return
+    same = near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
+    if g.size > 2 and same and not near(g, e, tolerance):
+        yield Fit("permuted", _arrangement(g, e, tolerance))
+
+
+def _arrangement(g: Array, e: Array, tolerance: float) -> str:
+    """What was done to the places of the numbers."""
+    for flipped in product((False, True), repeat=e.ndim):
+        axes = tuple(k for k in range(e.ndim) if flipped[k])
+        if axes and near(g, np.flip(e, axes), tolerance):
+            return f"reversed along axis {' and '.join(map(str, axes))}"
+    for k, n in enumerate(e.shape):
+        for shift in range(1, n):
+            if near(g, np.roll(e, shift, k), tolerance):
+                return f"shifted by {shift if 2 * shift <= n else shift - n} along axis {k}"
+    return "somewhere else"
+
+
+def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
+    """Along each axis: a factor for each line, or a term that joins the entries of a line."""
+    for k in range(e.ndim):
+        others = tuple(j for j in range(e.ndim) if j != k)
+        if e.size > e.shape[k] > 1:
+            squares = np.sum(e * e, axis=others, keepdims=True)
+            factors = np.sum(g * e, axis=others, keepdims=True) / np.where(squares, squares, 1.0)
+            if near(g, factors * e, tolerance):
+                yield Fit("lines", str(k))
+        if e.shape[k] > 2 and (why := _balance(g, e, p, k)):
+            sure = e.size > e.shape[k] > 3 and linear(g - e, p, k)
+            yield Fit("cross_terms" if sure else "unbalanced", f"{why} along axis {k}")
+
+
+def _balance(g: Array, e: Array, p: Array, k: int) -> str:
+    """The balance along axis k that the right gradient keeps and the claimed one does not.
+
+    Where moving all entries of a line together changes nothing (softmax, a mean taken off), the
+    right gradient sums to 0; where scaling them changes nothing, it is orthogonal to them.
     """
-
-    kind: str
-    label: str
-    sentence: str
-    arrays: dict[str, Array]
-    fitted: int = 0
-    possible: bool = False
-
-
-Cause = Callable[[Measured], Iterator[Prediction]]
+    for why, weight in ("sums to 0", np.ones_like(p)), ("is orthogonal to the array", p):
+        size = largest(e * weight)
+        if size > 0 and largest(np.sum(e * weight, axis=k)) <= 1e-7 * size:
+            off = largest(np.sum(g * weight, axis=k)) > 1e-6 * size
+            if off or (why == "sums to 0" and e.shape[k] > 3 and linear(g - e, p, k)):
+                return why
+    return ""
 
 
-def zero(measured: Measured) -> Iterator[Prediction]:
-    """A gradient that was never filled in."""
-    for name in measured.wrong:
-        yield Prediction(
-            "zero",
-            "a gradient of zero",
-            "Nothing arrives: the array was never assigned, or the way back to it is cut.",
-            {name: np.zeros_like(measured.expected[name])},
-        )
+def linear(d: Array, p: Array, k: int) -> bool:
+    """Is each line of d along axis k a constant plus a multiple of the line of p?"""
+    lines = (np.moveaxis(a, k, -1).reshape(-1, a.shape[k]) for a in (d, p))
+    pairs = zip(*lines, strict=True)
+    return all(near(x, least_squares([np.ones_like(y), y], x)[1], 1e-6) for x, y in pairs)
 
 
-def not_used(measured: Measured) -> Iterator[Prediction]:
-    """A loss that does not look at the parameters it is called with."""
-    for name in measured.wrong:
-        if not np.any(measured.expected[name]) and not np.any(measured.unmasked[name]):
-            yield Prediction(
-                "unused",
-                "the loss does not depend on it",
-                "Moving it changes nothing: does forward use the arrays that it is handed, or "
-                "others of the same name?",
-                {name: measured.given[name]},
-            )
+def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
+    """Formulas that hold wherever the array is wrong, and whether with the same constants."""
+    here = views.here
+    points = [view for view in views.points[1:] if not view.right(name)]
+    # Where the user's point is as clear as the others it has its say, too.
+    clear = here.tolerance <= NEAR and np.all(np.isfinite(here.expected[name]))
+    if not points or clear:
+        points.append(here)
+    if name in views.measured.unsummed:
+        points = [here]  # the axis is summed away elsewhere
+    found = [{fit[:2]: fit for fit in fits(view, name)} for view in points]
+    entries = len(points) * int(np.isfinite(here.expected[name]).sum())
+    result = []
+    for key, fit in found[0].items():
+        if all(key in others for others in found):
+            constants = [np.array(others[key].constants) for others in found]
+            constant = all(near(c, constants[0], 1e-4) or not len(c) for c in constants)
+            # More must have been seen than was fitted.
+            if len(fit.constants) < entries or is_one_of(fit.constants[0], -1.0, 2.0, 0.5):
+                result.append((fit, constant))
+    return [pair for pair in result if pair[1] and pair[0].formula in SIMPLE] or result
 
 
-def named_factors(measured: Measured) -> Iterator[Prediction]:
-    """Factors with a meaning: sign, 2, the batch size, the number of outputs, their inverses."""
-    for kind, label, factor, sentence in _factors(measured):
-        for name in measured.wrong:
-            yield Prediction(kind, label, sentence, {name: factor * measured.expected[name]})
+def is_one_of(value: float, *values: float) -> bool:
+    """Is a constant one of these, as far as it can be known?"""
+    return any(abs(value / known - 1) < 1e-6 for known in values)
 
 
-def _factors(measured: Measured) -> Iterator[tuple[str, str, float, str]]:
-    """Kind, label, value and explanation of every factor that has a meaning here."""
-    yield (
-        "sign",
-        "the wrong sign",
-        -1.0,
-        "Every entry is negated: output - target, or target - output?",
-    )
-    two = "Every entry is {} as large as it should be: the 2 from the derivative of a square."
-    yield "factor", "a factor 2", 2.0, two.format("twice")
-    yield "factor", "a factor 1/2", 0.5, two.format("half")
-    B, n = measured.batch_size, measured.outputs
-    if B and B > 1:
-        many = f"The loss averages over the {B} samples, the gradient adds them up: divide by {B}."
-        yield "batch_factor", f"a factor {B} (the batch size)", float(B), many
-        yield "batch_factor", "a sum over the batch where a mean belongs", float(B), many
-        few = f"The loss adds up the {B} samples, the gradient averages them: do not divide by {B}."
-        yield "batch_factor", f"a factor 1/{B} (one over the batch size)", 1 / B, few
-        yield "batch_factor", "a mean over the batch where a sum belongs", 1 / B, few
-    if n:
-        outputs = f"Loss and gradient disagree on whether to average over the {n} outputs."
-        yield "factor", f"a factor {n} (the number of outputs)", float(n), outputs
-        yield "factor", f"a factor 1/{n} (one over the number of outputs)", 1 / n, outputs
-    if B and B > 1 and n:
-        both = f"Loss and gradient disagree on a mean over all {B} x {n} entries of the output."
-        yield "batch_factor", f"a factor {B * n} (all entries of the output)", float(B * n), both
-        yield (
-            "batch_factor",
-            f"a factor 1/{B * n} (one over all entries of the output)",
-            1 / (B * n),
-            both,
-        )
+def causes(views: Views, name: str) -> Iterator[Cause]:
+    """What the numbers of one array say, in words."""
+    found = agreed(views, name)
+    alone = len(views.measured.wrong) == 1
+    for fit, constant in found:
+        formula, detail, x = fit
+        if formula == "factor":
+            yield from _factors(views, name, x[0]) if constant else _clipped_norm(views)
+        elif formula == "on_data" and constant:
+            yield from _on_data(views, x[0])
+        elif formula == "weight_decay":
+            yield cause("weight_decay", p=x[0]) if constant else cause("along")
+        elif formula == "l1" and constant:
+            terms = {"p": "the parameter", "sign": "its sign", "1": "1"}
+            pairs = zip(x, detail.split(), strict=True)
+            text = cause("l1", terms=" + ".join(f"{number(c)} * {terms[w]}" for c, w in pairs))
+            yield text._replace(certain=not any(f.formula == "constant" for f, _ in found))
+        elif formula == "clipped" and constant:
+            yield cause("clipped", limit=x[0])
+        elif formula == "unused" and not alone:
+            yield from (cause("shifted"), cause("unused")._replace(certain=False))
+        elif formula == "not_summed":
+            yield cause("not_summed")._replace(certain=_sums_up(views, name))
+        elif constant and formula not in ("l1", "on_data", "clipped"):
+            yield cause(formula, detail=detail)
 
 
-def other_factor(measured: Measured) -> Iterator[Prediction]:
-    """A constant factor without a name."""
-    named = [factor for _, _, factor, _ in _factors(measured)]
-    for name, factor in _fitted_factors(measured):
-        if not any(abs(factor / known - 1) < 1e-8 for known in named):
-            text = number(factor)
-            yield Prediction(
-                "factor",
-                f"a constant factor {text}",
-                f"Every entry is {text} times what it should be.",
-                {name: factor * measured.expected[name]},
-                fitted=1,
-            )
+def _sums_up(views: Views, name: str) -> bool:
+    """Is the axis in front known to be that of the batch, and its sum right?"""
+    g, e = views.here.given[name], views.here.expected[name]
+    sums = any(near(total, e, 1e-6) for total in (g.sum(axis=0), g.mean(axis=0)))
+    return bool(views.rows) and sums
 
 
-def unknown_batch(measured: Measured) -> Iterator[Prediction]:
-    """A whole factor (or one over it) may be the size of a batch that was not given."""
-    if measured.batch_size is not None:
+def _on_data(views: Views, factor: float) -> Iterator[Cause]:
+    """A factor on everything but the penalty."""
+    B = float(views.rows or 1)
+    if B > 1 and is_one_of(factor, B, 1 / B):
+        yield cause("batch_on_data", factor=factor)
+    elif is_one_of(factor, -1.0):
+        yield cause("sign_on_data")
+    elif is_one_of(factor, 2.0, 0.5):
+        yield cause("factor_on_data", factor=factor)
+
+
+def _clipped_norm(views: Views) -> Iterator[Cause]:
+    """Gradients that are right in direction, and of one and the same norm at every point."""
+    norms = [np.sqrt(sum(np.sum(g**2) for g in view.given.values())) for view in views.points]
+    wrong = [not all(view.right(name) for name in views.measured.wrong) for view in views.points]
+    norms = [norm for norm, is_wrong in zip(norms, wrong, strict=True) if is_wrong]
+    if len(norms) > 1 and np.ptp(norms) < 1e-9 * norms[0]:
+        yield cause("norm", norm=float(norms[0]))
+
+
+def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
+    """Every meaning that a factor between claim and truth can have."""
+    if is_one_of(factor, 1.0):
         return
-    for name, factor in _fitted_factors(measured):
-        rows = max(factor, 1 / factor)
-        if rows > 1.5 and abs(rows - round(rows)) < 1e-6 * rows:
-            yield Prediction(
-                "batch_factor",
-                f"a sum over the batch where a mean belongs or the reverse, if it has "
-                f"{round(rows)} rows",
-                "Pass batch=(X, ...) to let the check find out.",
-                {name: factor * measured.expected[name]},
-                possible=True,
-            )
-
-
-def _fitted_factors(measured: Measured) -> Iterator[tuple[str, float]]:
-    """Name of a wrong array, and the factor between claim and expectation, if it is not 0."""
-    for name in measured.wrong:
-        given, expected = measured.given[name], measured.expected[name]
-        if name not in measured.unsummed and (factor := ratio(given, expected)) != 0.0:
-            yield name, factor
-
-
-def ratio(given: Array, expected: Array) -> float:
-    """The factor between two arrays at the largest expected entry, 0 if there is none."""
-    known = np.nan_to_num(np.ravel(expected))
-    k = int(np.argmax(np.abs(known))) if known.size else 0
-    if not known.size or known[k] == 0:
-        return 0.0
-    ratio = float(np.ravel(given)[k] / known[k])
-    return ratio if np.isfinite(ratio) else 0.0
-
-
-def number(value: float) -> str:
-    """A number as people write it: a fraction of small whole numbers where it is one."""
-    fraction = Fraction(value).limit_denominator(200)
-    if value and abs(float(fraction) / value - 1) < 1e-8:
-        return str(fraction)
-    return f"{value:.10g}"
-
-
-def unsummed(measured: Measured) -> Iterator[Prediction]:
-    """The batch axis is still there."""
-    for name in measured.unsummed:
-        given, expected = measured.given[name], measured.expected[name]
-        explained = any(
-            measured.close(name, total, expected)
-            for total in (given.sum(axis=0), given.mean(axis=0))
-        )
-        yield Prediction(
-            "not_summed",
-            "not summed over the batch",
-            f"There is one row per sample, {len(given)} of them. The parameter serves all samples, "
-            f"so its gradient is their sum: db = delta.sum(axis=0).",
-            {name: given},
-            possible=measured.batch_size is None or not explained,
-        )
-
-
-FACTORS: tuple[Cause, ...] = (
-    named_factors, other_factor, unknown_batch, zero, not_used, unsummed,
-)  # fmt: skip
-
-
-def transposed(measured: Measured) -> Iterator[Prediction]:
-    """Rows and columns exchanged, possibly hidden by a reshape."""
-    for name in measured.wrong:
-        expected = measured.expected[name]
-        if expected.ndim == 2:
-            yield Prediction(
-                "transposed",
-                "transposed",
-                "Rows and columns are exchanged: dW = x.T @ delta, not delta.T @ x.",
-                {name: expected.T.reshape(expected.shape)},
-            )
-
-
-def another_parameter(measured: Measured) -> Iterator[Prediction]:
-    """The gradient of a different parameter with as many entries."""
-    for name in measured.wrong:
-        shape = measured.given[name].shape
-        for other, expected in measured.expected.items():
-            if other != name and expected.size == measured.given[name].size:
-                yield Prediction(
-                    "swapped",
-                    f"the gradient of {other}",
-                    f"Two results were mixed up: this is what belongs under {other!r}.",
-                    {name: expected.reshape(shape)},
-                )
-
-
-def ignored_mask(measured: Measured) -> Iterator[Prediction]:
-    """Entries that are held have a gradient all the same."""
-    for name in measured.wrong:
-        if not np.array_equal(measured.unmasked[name], measured.expected[name], equal_nan=True):
-            yield Prediction(
-                "mask",
-                "the mask is ignored",
-                "Masked entries are held constant, so their gradient is exactly 0: multiply by "
-                "the mask.",
-                {name: measured.unmasked[name]},
-            )
-
-
-def rounded(measured: Measured) -> Iterator[Prediction]:
-    """A detour through single precision."""
-    for name in measured.wrong:
-        given = measured.given[name]
-        if name in measured.unsummed:
-            continue
-        single = given.astype(np.float32).astype(np.float64)
-        difference = largest(np.nan_to_num(given - measured.expected[name]))
-        if np.array_equal(given, single) and difference <= 2.0**-22 * largest(given):
-            yield Prediction(
-                "rounding",
-                "rounded to float32",
-                "Every entry is a float32 number: a cast, or an array allocated as float32.",
-                {name: given},
-            )
-
-
-def one_sample(measured: Measured) -> Iterator[Prediction]:
-    """Only one row of the batch contributes: a loop that overwrites where it should add."""
-    B = measured.batch_size
-    if not B or B == 1:
+    if factor < 0:
+        yield cause("sign")
+    factor = abs(factor)
+    if is_one_of(factor, 1.0):
         return
-    shares = {"": 1.0, ", divided by the batch size": 1 / B, ", times the batch size": float(B)}
-    for which, rows in (("last", slice(B - 1, B)), ("first", slice(0, 1))):
-        slopes = measured.slopes(measured.rows(rows))
-        for share, factor in shares.items():
-            if not any(_near(slopes[name], factor) for name in measured.wrong):
-                continue
-            alone = measured.numerical(batch=measured.rows(rows))
-            for name in measured.wrong:
-                yield Prediction(
-                    "one_sample",
-                    f"only the {which} sample is used{share}",
-                    "The other samples are lost: a loop assigns (dW = ...) where it should add "
-                    "(dW += ...).",
-                    {name: factor * alone[name]},
-                )
+    batch = list(_batch_factors(views, name, factor))
+    if batch and views.rows:
+        pass
+    elif is_one_of(factor, 2.0, 0.5):
+        yield cause("two", factor=factor)
+    elif views.here.parameters[name].size > 1 or _shared(views, name, factor):
+        axes = [n for n, p in views.here.parameters.items()
+                if any(d and is_one_of(factor, d, 1 / d) for d in p.shape)]  # fmt: skip
+        hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""
+        yield cause("factor", factor=factor, hint=hint)
+    yield from batch
 
 
-def _near(slopes: tuple[float, float], factor: float) -> bool:
-    """Might the claimed slope be `factor` times the measured one? A look before the long way."""
-    claimed, measured = slopes
-    return abs(claimed - factor * measured) <= 1e-5 * max(abs(claimed), abs(factor * measured))
+def _shared(views: Views, name: str, factor: float) -> bool:
+    """Does the factor of an array with one entry, which proves nothing, explain another array?"""
+    others = (fit for n in views.measured.wrong if n != name for fit, _ in agreed(views, n))
+    return any(f.formula == "factor" and is_one_of(abs(f.constants[0]), factor) for f in others)
 
 
-def added_decay(measured: Measured) -> Iterator[Prediction]:
-    """A multiple of the parameters is added: weight decay on one side only."""
-    for name in measured.wrong:
-        parameter = measured.parameters[name]
-        if name in measured.unsummed:
-            continue
-        seen = np.isfinite(measured.expected[name]) & (parameter != 0)
-        extra = measured.given[name] - measured.expected[name]
-        rate = ratio(np.where(seen, extra, 0.0), np.where(seen, parameter, 0.0))
-        yield Prediction(
-            "weight_decay",
-            f"{number(rate)} times the parameter is added",
-            "Weight decay is in the gradient but not in the loss, or the reverse.",
-            {name: measured.expected[name] + rate * parameter},
-            fitted=1,
-        )
-
-
-def clipped(measured: Measured) -> Iterator[Prediction]:
-    """Large entries were cut off."""
-    for name in measured.wrong:
-        limit = largest(measured.given[name])
-        if limit == 0.0 or name in measured.unsummed:
-            continue
-        # Two entries at the limit are a limit; one alone is just the largest entry.
-        cut = int(np.sum(np.abs(measured.given[name]) == limit))
-        yield Prediction(
-            "clipped",
-            f"clipped to [-{limit:.6g}, {limit:.6g}]",
-            "Clipping belongs into the training step: the gradient itself is not clipped.",
-            {name: np.clip(measured.expected[name], -limit, limit)},
-            fitted=1 if cut > 1 else measured.expected[name].size,
-        )
-
-
-def updated_parameters(measured: Measured) -> Iterator[Prediction]:
-    """The gradient one training step later: everything at p - rate * g, with g at p."""
-    size = sum(array.size for array in measured.expected.values())
-    if not measured.complete or size > LARGEST_SEARCH or measured.unsummed:
+def _batch_factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
+    """Is the factor made of the batch size? A part of the batch shows how it grows."""
+    B, part = float(views.rows), (views.rows + 1) // 2
+    whole = max(factor, 1 / factor)
+    if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
+        yield cause("batch_unknown", factor=whole)
+    if B < 2:
         return
-    rate = _rate_of_update(measured)
-    if rate is not None:
-        yield Prediction(
-            "updated_weights",
-            "the weights were already updated",
-            f"This is the gradient after a step of learning rate {rate:.6g}: compute all gradients "
-            f"first, then update.",
-            measured.numerical(_updated(measured, rate)),
-            fitted=1,
-        )
+    view = views.part(lambda a: a[:part]) if views.searchable else None
+    for power in (1, -1, 2, -2):
+        rest = factor / B**power
+        if view is None or not np.any(view.expected[name]):
+            grows = is_one_of(rest, 1.0)
+        else:
+            there = least_squares([view.expected[name]], view.given[name])[0][0]
+            grows = is_one_of(abs(float(there)), rest * float(part) ** power)
+        if grows:
+            if is_one_of(rest, 1.0):
+                yield cause(_meaning(views, power), B=views.rows)
+            else:
+                yield cause("factor", factor=factor, hint="")
+                yield cause("batch_mixed", B=views.rows, rest=rest)
+            return
 
 
-def _updated(measured: Measured, rate: float) -> dict[str, Array]:
-    """The parameters after a step along the measured gradient."""
-    return {name: p - rate * measured.expected[name] for name, p in measured.parameters.items()}
-
-
-def _rate_of_update(measured: Measured) -> float | None:
-    """The rate that moves the gradient from the expected one to the given one, by secant steps."""
-    point = _flat(measured.parameters)
-    expected, given = _flat(measured.expected), _flat(measured.given)
-
-    # A first step small enough for the change to be linear, large enough to be seen.
-    rate = 1e-4 * largest(point) / (largest(expected) or 1.0)
-    for _ in range(12):
-        change = _flat(measured.numerical(_updated(measured, rate))) - expected
-        squared = float(change @ change)
-        if not np.isfinite(squared) or squared == 0.0:
-            return None
-        factor = float(change @ (given - expected)) / squared
-        if not factor * np.sqrt(squared) > 0.5 * np.linalg.norm(given - expected):
-            return None  # the error does not point where an update would have taken the gradient
-        rate *= factor
-        if abs(factor - 1) < 1e-13:
-            break
-    return rate
-
-
-def _flat(arrays: dict[str, Array]) -> Array:
-    return np.concatenate([np.ravel(array) for array in arrays.values()])
-
-
-CAUSES: tuple[Cause, ...] = (
-    *FACTORS,
-    transposed,
-    another_parameter,
-    ignored_mask,
-    rounded,
-    one_sample,
-    added_decay,
-    clipped,
-    updated_parameters,
-)
+def _meaning(views: Views, power: int) -> str:
+    """What a power of the batch size means, which depends on whether the loss is a mean."""
+    if power == 1 and views.averages is not False:
+        return "batch_missing"
+    if power == -1 and views.averages is False:
+        return "batch_mean"
+    return "batch_divided" if power < 0 else "batch_multiplied"
