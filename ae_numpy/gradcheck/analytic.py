@@ -138,7 +138,8 @@ class _Watched(np.ndarray):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         self._note(function.__name__)
-        return super().__array_function__(function, types, args, kwargs)
+        result = super().__array_function__(function, types, args, kwargs)
+        return _watch(result, self.seen) if isinstance(result, (np.ndarray, np.generic)) else result
 
     def __getattribute__(self, name: str) -> Any:
         if name not in ("real", "imag"):

@@ -279,6 +279,7 @@ class Run:
             masks=self.masks,
             verdicts={a.name: a.verdict for a in arrays},
             unsummed=tuple(a.name for a in arrays if a.unsummed),
+            ignored=tuple(a.name for a in arrays if a.verdict == WRONG and self._ignores(a)),
             tolerance=settings.tolerance,
             entrywise=self.method in ENTRYWISE,
             complete=all(array.complete and not array.open_entries for array in arrays),
@@ -286,6 +287,11 @@ class Run:
             batch_size=self.problem.batch_size,
             claimed=claimed, numerical=numerical, loss=loss, slopes=slopes,
         )  # fmt: skip
+
+    def _ignores(self, array: ArrayCheck) -> bool:
+        """Is everything measured of an array zero, and the loss the same however far it moves?"""
+        parts = [part for part in (array.entrywise, array.directions) if part is not None]
+        return not any(part.expected.any() for part in parts) and self.probe.ignores(array.name)
 
     def _derivatives(self, probe: Probe, array: ArrayCheck, settings: Settings) -> Array:
         """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""

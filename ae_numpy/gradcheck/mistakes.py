@@ -196,6 +196,8 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
             yield text._replace(certain=not any(f.formula == "constant" for f, _ in found))
         elif formula == "clipped" and constant:
             yield cause("clipped", limit=x[0])
+        elif formula == "unused" and name not in views.measured.ignored:
+            continue  # the derivative is zero here, but not everywhere
         elif formula == "unused" and not alone:
             yield from (cause("shifted"), cause("unused")._replace(certain=False))
         elif formula == "not_summed":
