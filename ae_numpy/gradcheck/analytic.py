@@ -27,9 +27,9 @@ SLACK = 1e-9
 # Operations that are not differentiable in the complex sense. Those that only compare are harmless
 # away from the point where the comparison turns (relu, max), so they explain and do not convict.
 COMPARING = {
-    "maximum", "minimum", "fmax", "fmin", "greater", "greater_equal", "less", "less_equal", "max",
-    "min", "amax", "amin", "argmax", "argmin", "sort", "argsort", "clip", "median", "where",
-    "isfinite",
+    "maximum", "minimum", "fmax", "fmin", "greater", "greater_equal", "less", "less_equal", "equal",
+    "not_equal", "max", "min", "amax", "amin", "argmax", "argmin", "sort", "argsort", "clip",
+    "median", "where", "isfinite",
 }  # fmt: skip
 # These may hide a part of the loss from the complex step.
 HIDING = {
@@ -86,12 +86,15 @@ def refutation(probe: Probe, slope: Slope) -> tuple[Derivative | None, float]:
     by_step = slope.measured(probe).value
     slack = 0.0 if probe.problem.casts_allowed else SLACK  # a cast is a reason to look closely
     unseen = np.inf
-    for shrink in (8.0, 1.0, 2.0**-10):
+    # Where a part may hide, the ladder that sees most counts, else the first that agrees.
+    for shrink in (8.0, 1.0, 2.0**-10) if probe.hiding else (1.0, 2.0**-10):
         found = probe.central(slope.direction, slope.reach, shrink)
         if found.jump:
             return found, np.inf
         if not abs(by_step - found.value) > 10 * found.error + slack * abs(found.value):
             unseen = min(unseen, found.error)
+            if not probe.hiding:
+                return None, unseen
     apart = abs(by_step - found.value)
     rough = max(slope.roughness(probe, spacing, claimed=False) for spacing in SPACINGS)
     if np.isfinite(unseen) or found.error == np.inf or not apart > MARGIN * rough:
@@ -135,7 +138,8 @@ class _Watched(np.ndarray):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         self._note(function.__name__)
-        return super().__array_function__(function, types, args, kwargs)
+        result = super().__array_function__(function, types, args, kwargs)
+        return _watch(result, self.seen) if isinstance(result, (np.ndarray, np.generic)) else result
 
     def __getattribute__(self, name: str) -> Any:
         if name not in ("real", "imag"):

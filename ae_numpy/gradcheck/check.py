@@ -24,7 +24,7 @@ from ae_numpy.gradcheck.measure import (
     compare_entries,
     entry_slope,
 )
-from ae_numpy.gradcheck.packing import Array, Packing, largest, named_arrays
+from ae_numpy.gradcheck.packing import Array, Packing, largest, leaves
 from ae_numpy.gradcheck.probe import Probe
 from ae_numpy.gradcheck.report import GradientReport, notes_on
 from ae_numpy.gradcheck.verdict import (
@@ -34,6 +34,7 @@ from ae_numpy.gradcheck.verdict import (
     RESOLUTION,
     WRONG,
     ArrayCheck,
+    Comparison,
 )
 
 ENTRYWISE = {"complex_step", "central"}
@@ -116,11 +117,15 @@ def check_gradients(
     >>> report.ok, report.worst
     (False, Worst(name='parameters', index=(1,), given=2.0, expected=4.0))
     """
-    return Run(
+    run = Run(
         Problem(loss_and_gradients, parameters, batch), method=method, masks=masks,
         tolerance=tolerance, max_entries=max_entries, directions=directions,
         random_state=random_state,
-    ).report()  # fmt: skip
+    )  # fmt: skip
+    try:
+        return run.report()
+    finally:
+        run.problem.settle()
 
 
 def check_network(
@@ -196,38 +201,44 @@ class Run:
         self.summed = {name: problem.summed(name, g) for name, g in self.given.items()}
         self.probe = Probe(problem, self.loss, np.random.default_rng(random_state))
 
-    def report(self) -> GradientReport:
+    def report(self, explain: bool = True) -> GradientReport:
         """Measure, confirm, explain."""
-        arrays, settings, notes = self._measured()
+        arrays, notes = self._measured()
+        settings = self.settings
         notes += notes_on(
             arrays, self.problem.packing.widened, settings.directions, settings.tolerance
         )
+        notes += self._blind_spots()
         diagnosis = Diagnosis()
-        if any(array.verdict == WRONG for array in arrays):
-            diagnosis = diagnose(self.measured(arrays, settings))
+        if explain and any(array.verdict == WRONG for array in arrays):
+            diagnosis = diagnose(self.measured(arrays))
         return GradientReport(arrays, self._words(), settings.tolerance, diagnosis, tuple(notes))
 
-    def arrays(self) -> tuple[ArrayCheck, ...]:
-        """What was measured, without words."""
-        return self._measured()[0]
+    def compared(self, name: str) -> Comparison:
+        """The entries of one array by central differences, without words."""
+        self.settings = self._settings(False)
+        return compare_entries(
+            self.probe, name, self.summed[name], self.masks[name], self.settings
+        )[1]
 
-    def _measured(self) -> tuple[tuple[ArrayCheck, ...], Settings, list[str]]:
-        """Checks of all arrays, how they were made, and if not as wanted, a note that says why."""
+    def _measured(self) -> tuple[tuple[ArrayCheck, ...], list[str]]:
+        """Checks of all arrays, and if not made as wanted, a note that says why."""
         if self.method == "central":
-            return *self._measure(False), []
+            return self._measure(False), []
         reason = why_not_analytic(self.probe, self.loss)
         if reason is None:
             try:
-                arrays, settings = self._measure(True)
+                arrays = self._measure(True)
                 reason = self._contradiction(arrays)
             except Exception as error:  # the user's code, at some other complex point
                 reason = f"complex parameters made the function raise {type(error).__name__}"
             if reason is None:
-                return arrays, settings, []
-        return *self._measure(False), [self._not_analytic(reason)]
+                return arrays, []
+        return self._measure(False), [self._not_analytic(reason)]
 
-    def measured(self, arrays: tuple[ArrayCheck, ...], settings: Settings) -> Measured:
+    def measured(self, arrays: tuple[ArrayCheck, ...]) -> Measured:
         """What the diagnosis may look at."""
+        settings = self.settings
 
         def problem_at(parameters: Any, batch: Any) -> Problem:
             return self.problem.elsewhere(parameters, batch)
@@ -268,6 +279,7 @@ class Run:
             masks=self.masks,
             verdicts={a.name: a.verdict for a in arrays},
             unsummed=tuple(a.name for a in arrays if a.unsummed),
+            ignored=tuple(a.name for a in arrays if a.verdict == WRONG and self._ignores(a)),
             tolerance=settings.tolerance,
             entrywise=self.method in ENTRYWISE,
             complete=all(array.complete and not array.open_entries for array in arrays),
@@ -275,6 +287,11 @@ class Run:
             batch_size=self.problem.batch_size,
             claimed=claimed, numerical=numerical, loss=loss, slopes=slopes,
         )  # fmt: skip
+
+    def _ignores(self, array: ArrayCheck) -> bool:
+        """Is everything measured of an array zero, and the loss the same however far it moves?"""
+        parts = [part for part in (array.entrywise, array.directions) if part is not None]
+        return not any(part.expected.any() for part in parts) and self.probe.ignores(array.name)
 
     def _derivatives(self, probe: Probe, array: ArrayCheck, settings: Settings) -> Array:
         """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""
@@ -287,14 +304,21 @@ class Run:
             ]
         return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)
 
-    def _measure(self, use_complex: bool) -> tuple[tuple[ArrayCheck, ...], Settings]:
+    def _settings(self, use_complex: bool) -> Settings:
         self.probe.use_complex = use_complex
-        default = COMPLEX_TOLERANCE if use_complex else CENTRAL_TOLERANCE
-        settings = Settings(
-            self.tolerance or default, self.tolerance or RESOLUTION, self.max_entries,
+        tolerance = COMPLEX_TOLERANCE if use_complex else CENTRAL_TOLERANCE
+        return Settings(
+            self.tolerance or tolerance, self.tolerance or RESOLUTION, self.max_entries,
             self.directions,
         )  # fmt: skip
-        return tuple(self._measure_array(name, settings) for name in self.given), settings
+
+    def _measure(self, use_complex: bool) -> tuple[ArrayCheck, ...]:
+        self.settings = self._settings(use_complex)
+        entries = sum(min(given.size, self.max_entries) for given in self.given.values())
+        each = entries if self.method in ENTRYWISE else self.directions * len(self.given)
+        calls = (each if use_complex else 30 * each) + 50 * len(self.given)
+        self.problem.progress.announce(calls, self.problem.seconds)
+        return tuple(self._measure_array(name, self.settings) for name in self.given)
 
     def _measure_array(self, name: str, settings: Settings) -> ArrayCheck:
         given, mask = self.summed[name], self.masks[name]
@@ -309,6 +333,25 @@ class Run:
             name, given.shape, self.given[name], entries, entrywise, directions, derivatives,
             unsummed=self.given[name].ndim > given.ndim, subgradient=subgradient,
         )  # fmt: skip
+
+    def _blind_spots(self) -> list[str]:
+        """What cannot be seen at this point and on this batch, and other things worth knowing."""
+        renamed, names = self.problem.renamed, self.problem.packing.by_name(self.problem.point)
+        notes = [f"the gradient of {name!r} was found as {key!r}" for name, key in renamed.items()]
+        zeros = [name for name, array in names.items() if array.size and not array.any()]
+        if zeros:
+            notes.append(
+                f"{', '.join(zeros)}: all zero, so that an error in proportion to it (weight "
+                f"decay, say) is invisible here: check at random numbers, too"
+            )
+        if self.problem.batch_size == 1:
+            notes.append("the batch is one sample: a missing 1/N, or one too many, is invisible")
+        if not self.problem.is_additive():
+            notes.append(
+                "the loss is neither the sum nor the mean of its rows' losses: rows of the batch "
+                "are not samples, or share something (a normalisation)"
+            )
+        return notes
 
     def _contradiction(self, arrays: tuple[ArrayCheck, ...]) -> str | None:
         """Do central differences side with the claim where the complex step calls it wrong?"""
@@ -378,7 +421,7 @@ def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
     }
     if masks is None:
         return result
-    for name, value in named_arrays(masks)[1].items():
+    for name, value in leaves(masks):
         mask = np.asarray(value)
         if name not in result:
             raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")

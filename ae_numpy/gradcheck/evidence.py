@@ -35,6 +35,8 @@ class Measured:
         "right", "wrong" or "cannot tell" for each array.
     unsummed : tuple of str
         Names of the arrays whose claimed gradient has the batch axis in front.
+    ignored : tuple of str
+        Names of wrong arrays that the loss does not depend on, however far they are moved.
     tolerance : float
         Relative error up to which numbers count as equal.
     entrywise : bool
@@ -71,6 +73,7 @@ class Measured:
     masks: dict[str, Array]
     verdicts: dict[str, str]
     unsummed: tuple[str, ...]
+    ignored: tuple[str, ...]
     tolerance: float
     entrywise: bool
     complete: bool
@@ -147,7 +150,7 @@ class Finding(NamedTuple):
         The parameters whose gradients they explain.
     causes, sentences, kinds : tuple of str
         For each cause its label, a sentence and its kind, one of the words in
-        `ae_numpy.gradcheck.mistakes.KINDS`.
+        `ae_numpy.gradcheck.causes.KINDS`.
     certain : bool
         False ("possible") if entries were sampled or something was assumed.
 

@@ -304,7 +304,7 @@ def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
             out = value(ACTIVATIONS[g][0], u.z)
             raw = u.delta_ / value(ACTIVATIONS[g][1], u.z, out)
             if fits(layer.arriving([*claimed[:k], raw, *claimed[k + 1 :]]) * right):
-                return cause("raw_error", W=u.names[0], g=g)
+                return cause("raw_error", g=g)
     off = layer.delta == 0
     if np.any(layer.delta_[off]) and near(layer.delta_[~off], layer.delta[~off]):
         return cause("unit_mask")

@@ -8,16 +8,23 @@ function that changes its arguments or draws random numbers are errors of their 
 from __future__ import annotations
 
 import copy
+import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest, require_finite
+from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest, leaves, require_finite
 
 # How far apart, relative to the parameters, two losses are taken that must differ in all digits.
 NEARBY = 1e-3
+
+# Seconds after which somebody who waits wants to know for how long.
+SLOW = 5.0
+# Rows of a batch up to which each is looked at alone.
+LARGEST_BATCH = 64
 
 # Two calls with equal arguments may differ in the last bits: the order of a sum can depend on how
 # memory happens to be aligned. Dropout or a fresh batch changes far more than this.
@@ -28,6 +35,33 @@ NARROW = (
     "are too few to tell a wrong gradient from rounding. Let it compute in the dtype of its "
     "arguments"
 )
+
+
+class Progress:
+    """Says what a slow check will cost, and how far it has come."""
+
+    def __init__(self) -> None:
+        self.calls, self.expected, self.spoken = 0, 0, time.perf_counter()
+
+    def announce(self, calls: int, seconds: float) -> None:
+        """Say how long about so many calls will take, if it is long."""
+        if calls * seconds > SLOW:
+            self.calls, self.expected = 0, calls
+            self._say(
+                f"gradient check: about {calls} calls of {1e3 * seconds:.0f} ms each, "
+                f"{calls * seconds:.0f} s in all (fewer max_entries, or method='directional', "
+                f"take less)"
+            )
+
+    def tick(self) -> None:
+        """Count a call."""
+        self.calls += 1
+        if self.expected and time.perf_counter() - self.spoken > SLOW:
+            self._say(f"gradient check: {self.calls} of about {self.expected} calls")
+
+    def _say(self, words: str) -> None:
+        self.spoken = time.perf_counter()
+        print(words, file=sys.stderr, flush=True)
 
 
 class Problem:
@@ -55,9 +89,35 @@ class Problem:
             )
         self.function = function
         self.casts_allowed = False
+        self.renamed: dict[str, str] = {}
+        self.progress, self.seconds = Progress(), 0.0
         self.packing = Packing(parameters)
         self.batch = None if batch is None else tuple(_widen(argument) for argument in batch)
         self.point = self.packing.vector
+
+    def is_additive(self) -> bool:
+        """Is the loss of the batch the sum or the mean of its rows' losses, a penalty aside?
+
+        True as well where that cannot be found out.
+        """
+        count = self.batch_size or 0
+        if not 3 <= count <= LARGEST_BATCH:
+            return True
+        rows = [self.elsewhere(None, self.rows(slice(i, i + 1))) for i in range(count)]
+        alone = [row.loss(self.point).real for row in rows]
+        whole, pair = (
+            self.elsewhere(None, self.rows(slice(0, n))).loss(self.point).real for n in (count, 2)
+        )
+        penalty = alone[0] + alone[1] - pair
+        scale = REPEATABLE * count * largest(np.array([*alone, whole]))
+        apart = np.array([whole - np.mean(alone), whole - sum(alone) + (count - 1) * penalty])
+        return not np.all(np.abs(apart) > scale)
+
+    def rows(self, rows: slice) -> tuple[Any, ...]:
+        """Some rows of the batch; what is not an array with rows stays as it is."""
+        return tuple(
+            a[rows] if isinstance(a, np.ndarray) and a.ndim > 0 else a for a in self.batch or ()
+        )
 
     @property
     def batch_size(self) -> int | None:
@@ -106,7 +166,7 @@ class Problem:
         """The claimed gradients at a real point, unchecked; a batch axis left over is summed."""
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            named = self.packing.gradients_of(self._call(vector)[1])
+            named = self.packing.gradients_of(self._call(vector)[1])[0]
         return {name: self.summed(name, np.asarray(g, np.float64)) for name, g in named.items()}
 
     def summed(self, name: str, gradient: Array) -> Array:
@@ -124,14 +184,23 @@ class Problem:
             Naming what was wrong, what was given and what was expected.
         """
         loss, gradients = self._examined_call()
+        start = time.perf_counter()
         again, gradients_again = self._examined_call()
+        self.seconds = time.perf_counter() - start
         require_repeatable("the loss", np.asarray(loss), np.asarray(again))
         for name, gradient in gradients.items():
             require_repeatable(f"gradient {name!r}", gradient, gradients_again[name])
         self._require_double(loss)
         return loss, gradients
 
+    def settle(self) -> None:
+        """A last call at the real point: what the function keeps of it is as the user knows it."""
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            self._call(self.point)
+
     def _call(self, vector: Array) -> tuple[Any, Any]:
+        self.progress.tick()
         return self.function(self.packing.unpack(vector), *(self.batch or ()))
 
     def _examined_call(self) -> tuple[float, dict[str, Array]]:
@@ -145,7 +214,7 @@ class Problem:
                 f"was expected"
             )
         loss = scalar_loss(result[0])
-        named = self.packing.gradients_of(result[1])
+        named, self.renamed = self.packing.gradients_of(result[1])
         return loss, {name: self._gradient(name, value) for name, value in named.items()}
 
     def _require_double(self, loss: float) -> None:
@@ -162,9 +231,14 @@ class Problem:
             "the function changed its argument {}: work on a copy (an update such as "
             "W -= rate * dW belongs outside the function)"
         )
-        for name, array in self.packing.items_of(parameters):
-            before = self.point[self.packing.section(name)].reshape(self.packing.shapes[name])
-            if not np.array_equal(before, array):
+        after = dict(leaves(parameters))
+        for name, before in self.packing.by_name(self.point).items():
+            if name not in after:
+                raise ValueError(
+                    f"the function removed {name!r} from the container that it was called with: "
+                    f"read its entries, or work on a copy"
+                )
+            if not np.array_equal(before, after[name]):
                 raise ValueError(message.format(repr(name)))
         for i, (before, after) in enumerate(zip(self.batch or (), batch, strict=True)):
             if isinstance(before, np.ndarray) and not same(before, after):
@@ -208,7 +282,7 @@ def real_gradient(name: str, value: Any) -> Array:
 def scalar_loss(loss: Any) -> float:
     """The loss as a float, or an error that says what it is instead."""
     array = as_array("the loss", loss)
-    if array.shape != ():
+    if array.size != 1:
         raise ValueError(
             f"the loss has shape {array.shape}; a scalar was expected: sum it, or average it"
         )
@@ -222,7 +296,7 @@ def scalar_loss(loss: Any) -> float:
     if array.dtype in (np.float16, np.float32):
         raise TypeError(f"the loss is {array.dtype} {NARROW}")
     require_finite("the loss", array)
-    return float(array)
+    return float(array.item())
 
 
 def require_repeatable(what: str, first: Array, second: Array) -> None:
@@ -242,7 +316,17 @@ def require_repeatable(what: str, first: Array, second: Array) -> None:
             "seed its random numbers (dropout, a random batch) inside the function, or pass the "
             "batch; and look for what it keeps between calls (a buffer, a momentum)"
         )
-    raise ValueError(f"{message} {first[i]:.6g} and {second[i]:.6g}; {reason}")
+    raise ValueError(f"{message} {' and '.join(apart(first[i], second[i]))}; {reason}")
+
+
+def apart(first: float, second: float) -> tuple[str, str]:
+    """Two numbers in print, with as many digits as are needed to see that they differ."""
+    texts = f"{first:.6g}", f"{second:.6g}"
+    for digits in range(7, 18):
+        if texts[0] != texts[1]:
+            break
+        texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
+    return texts
 
 
 def same(before: Array, after: Array) -> bool:

@@ -202,6 +202,8 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
             yield cause("clipped", limit=limit)
         elif formula == "unused" and np.any(views.measured.unmasked[name]):
             yield cause("mask")
+        elif formula == "unused" and name not in views.measured.ignored:
+            continue  # the derivative is zero here, but not everywhere
         elif formula == "unused" and not alone:
             yield from (cause("shifted"), cause("unused")._replace(certain=False))
         elif formula == "not_summed":

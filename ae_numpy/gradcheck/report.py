@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ae_numpy.gradcheck.evidence import Diagnosis
+from ae_numpy.gradcheck.function import apart
 from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, ArrayCheck, Worst, overall
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Of more arrays than this, only those are printed that are not right.
+MANY = 20
 COLUMNS = ("parameter", "shape", "checked", "largest error", "at", "given", "expected", "verdict")
 FORMULA = "error = |given - expected| / largest |expected| of the array; right up to {:.0e}"
 CANNOT_TELL_ADVICE = (
@@ -132,13 +135,21 @@ class GradientReport:
         digits = f", to {self.digits} digits" if self.ok else ""
         return f"Gradient {self.verdict}{digits}: {how}"
 
+    def _shown(self) -> tuple[list[ArrayCheck], str]:
+        """The rows worth printing, and a line for the others: of many, only what is not right."""
+        shown = [a for a in self.arrays if len(self.arrays) <= MANY or a.verdict != RIGHT]
+        rest = len(self.arrays) - len(shown)
+        return shown, f"{rest} other arrays are right" if shown else f"all {rest} arrays are right"
+
     def __str__(self) -> str:
-        rows = [COLUMNS, *(_cells(array) for array in self.arrays)]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS))]
+        shown, rest = self._shown()
+        rows = [COLUMNS, *(_cells(array) for array in shown)] if shown else []
+        widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS) * bool(rows))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
+        lines += [rest] * (len(shown) < len(self.arrays))
         parts = [self._heading(), "\n".join(lines), str(self.diagnosis)]
         parts += [FORMULA.format(self.tolerance), "\n".join(_wrapped(note) for note in self.notes)]
         return "\n\n".join(part for part in parts if part)
@@ -149,7 +160,10 @@ class GradientReport:
         head = "".join(
             f"<th style='text-align:left;padding-right:1em'>{name}</th>" for name in COLUMNS
         )
-        rows = "".join(f"<tr>{_html_cells(array)}</tr>" for array in self.arrays)
+        shown, rest = self._shown()
+        rows = "".join(f"<tr>{_html_cells(array)}</tr>" for array in shown)
+        if len(shown) < len(self.arrays):
+            rows += f"<tr><td colspan='{len(COLUMNS)}'>{rest}</td></tr>"
         text = html.escape(FORMULA.format(self.tolerance))
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         return (
@@ -164,7 +178,9 @@ class GradientReport:
 def _cells(array: ArrayCheck) -> tuple[str, ...]:
     """The row of the table, in the order of `COLUMNS`."""
     worst = array.worst
-    given, expected = _both(worst.given, worst.expected, array.unsummed or array.verdict == RIGHT)
+    given, expected = f"{worst.given:.6g}", f"{worst.expected:.6g}"
+    if array.verdict != RIGHT and worst.given != worst.expected:
+        given, expected = apart(worst.given, worst.expected)
     if array.unsummed:
         given = f"shape {array.gradient.shape}".replace(" ", "")
     where = "a direction" if worst.index is None else str(worst.index)
@@ -187,16 +203,6 @@ def _html_cells(array: ArrayCheck) -> str:
 
 def _wrapped(note: str) -> str:
     return textwrap.fill(f"Note: {note}", 98, subsequent_indent="  ")
-
-
-def _both(given: float, expected: float, agree: bool) -> tuple[str, str]:
-    """Both numbers; if they disagree, with as many digits as are needed to see it."""
-    texts = f"{given:.6g}", f"{expected:.6g}"
-    for digits in range(7, 18):
-        if agree or texts[0] != texts[1]:
-            break
-        texts = f"{given:.{digits}g}", f"{expected:.{digits}g}"
-    return texts
 
 
 def notes_on(

@@ -144,7 +144,9 @@ class Views:
         if self.searchable:
             rng = np.random.default_rng(0)
             for size in (1.0, 1.0, None, None):
-                if len(found) < 3 and (view := self.look(self._moved(size, rng))):
+                view = self.look(self._moved(size, rng)) if len(found) < 3 else None
+                # A backward pass that keeps values of its own does not follow to other points.
+                if view and all(map(view.right, self.measured.right)):
                     found.append(view)
         return found
 

@@ -19,7 +19,6 @@ def good(w):
     ("function", "error", "words"),
     [
         (lambda w: (w**2, 2 * w), ValueError, r"loss has shape \(2,\)"),
-        (lambda w: (np.array([1.0]), 2 * w), ValueError, r"loss has shape \(1,\)"),
         (lambda w: (np.float32(1), 2 * w), TypeError, "the loss is float32"),
         (lambda w: (float("nan"), 2 * w), ValueError, "the loss contains nan"),
         (lambda w: ("1", 2 * w), TypeError, "the loss has dtype"),
@@ -30,7 +29,7 @@ def good(w):
         (lambda w: (np.sum(w**2), np.array(["a", "b"])), TypeError, "gradient 'parameters'"),
         (lambda w: (np.sum(w**2), 2j * w), TypeError, "complex"),
         (lambda w: (np.sum(w**2), None), TypeError, "gradient 'parameters' is None"),
-        (lambda w: (np.sum(w**2), [[1.0], [1.0, 2.0]]), ValueError, "gradient 'parameters' is no"),
+        (lambda w: (np.sum(w**2), [[1.0], [1.0, 2.0]]), ValueError, "gradient 'parameters' is not"),
         (lambda w: ({"w": w}, np.sum(w**2)), TypeError, r"loss is a dict.*\(loss, gradients\)"),
     ],
 )
@@ -47,9 +46,8 @@ def test_what_the_function_returns(function, error, words):
         (np.array([1.0, np.nan]), ValueError, r"nan at index \(1,\)"),
         (np.array([1.0 + 0j]), TypeError, "complex"),
         ({}, ValueError, "no array"),
-        ({"layer": {"W": w}}, TypeError, "'layer' is a dict.*flat dict"),
         ({"W": w, "b": None}, TypeError, "'b' is a NoneType"),
-        ({"W": [[1.0], [1.0, 2.0]]}, ValueError, "'W' is no array of one shape"),
+        ({"W": [[1.0], [1.0, 2.0]]}, ValueError, "'W' is not an array of one shape"),
         ({1: w, "1": w}, ValueError, "two keys"),
     ],
 )
