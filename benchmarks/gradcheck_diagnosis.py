@@ -18,7 +18,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -164,7 +164,7 @@ def on_one(change: Callable[[Case, str, Arrays], np.ndarray | None], kind: str =
 
         def changed(g: Arrays, p: Arrays, X: np.ndarray, T: np.ndarray) -> Arrays:
             case.rng = np.random.default_rng(seed)
-            replaced = change(case, name, g)
+            replaced = change(replace(case, parameters=p), name, g)
             return g if replaced is None else {**g, name: replaced}
 
         return case.function(changed)
@@ -270,7 +270,7 @@ BUGS: tuple[tuple[str, Bug, str], ...] = (
     (
         "factor B*O",
         scaled(lambda c: n * len(c.X) if (n := outputs(c)) and told(c) else None),
-        "batch_factor",
+        "factor",
     ),
     ("other factor", scaled(lambda c: c.rng.uniform(0.1, 3.0)), "factor"),
     ("sign", scaled(lambda c: -1.0), "sign"),

@@ -27,7 +27,7 @@ from ae_numpy.gradcheck.views import Views
 
 # From what says most to what says least: what has a certain name is not looked at again.
 DETECTIVES = (
-    jacobian, broadcast, one_sample, repeated_rows, layer_mistakes, turned_square, updated,
+    jacobian, broadcast, one_sample, repeated_rows, updated, layer_mistakes, turned_square,
     in_time, joined, second_use, own_term,
 )  # fmt: skip
 

@@ -282,7 +282,7 @@ def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
     def fits(delta: Array) -> bool:
         return near(layer.delta_, delta, TOLERANCE)
 
-    if fits(e * right):
+    if fits(e * right) or np.count_nonzero(layer.delta_) < 3:
         return None
     for written in WRITTEN:
         if fits(e * value(written, layer.z, layer.a)):
@@ -304,7 +304,7 @@ def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
             out = value(ACTIVATIONS[g][0], u.z)
             raw = u.delta_ / value(ACTIVATIONS[g][1], u.z, out)
             if fits(layer.arriving([*claimed[:k], raw, *claimed[k + 1 :]]) * right):
-                return cause("raw_error", W=u.names[0], g=g)
+                return cause("raw_error", g=g)
     off = layer.delta == 0
     if np.any(layer.delta_[off]) and near(layer.delta_[~off], layer.delta[~off]):
         return cause("unit_mask")
@@ -341,7 +341,8 @@ def _wrong_output(layer: Layer, layers: list[Layer]) -> Cause | None:
         for right in (slope, "1"):
             for written in WRITTEN:
                 used = delta * value(written, z, a)
-                if near(delta_ * value(right, z, a), used, TOLERANCE):
+                enough = np.count_nonzero(used) >= 4
+                if enough and near(delta_ * value(right, z, a), used, TOLERANCE):
                     return _derivative(layer, written, g, right)
     return None
 
@@ -358,7 +359,7 @@ def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
         for what, candidate in found:
             if candidate.shape == x.shape and near(x, candidate, TOLERANCE):
                 return cause("other_input", W=W, what=what, other=other.names[0])
-    return cause("unknown_input", W=W)
+    return cause("unknown_input", W=W) if layer.delta.shape[1] > 1 else None
 
 
 def _wrong_scales(views: Views, layers: list[Layer]) -> Iterator[tuple[tuple[str, ...], Cause]]:

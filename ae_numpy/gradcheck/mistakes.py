@@ -19,6 +19,8 @@ from ae_numpy.gradcheck.views import NEAR, View, Views, least_squares, near
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
 SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
 # What may be added by mistake, and the formula that has these terms.
+# Powers of the batch size that a factor may have.
+POWERS = (1, -1, 2, -2)
 TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
 
 
@@ -188,14 +190,18 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
         elif formula == "on_data" and constant:
             yield from _on_data(views, x[0])
         elif formula == "weight_decay":
-            yield cause("weight_decay", p=x[0]) if constant else cause("along")
+            if constant or views.here.parameters[name].size > 1:
+                yield cause("weight_decay", p=x[0]) if constant else cause("along")
         elif formula == "l1" and constant:
             terms = {"p": "the parameter", "sign": "its sign", "1": "1"}
             pairs = zip(x, detail.split(), strict=True)
             text = cause("l1", terms=" + ".join(f"{number(c)} * {terms[w]}" for c, w in pairs))
             yield text._replace(certain=not any(f.formula == "constant" for f, _ in found))
-        elif formula == "clipped" and constant:
-            yield cause("clipped", limit=x[0])
+        elif formula == "clipped":
+            limit = f" to [-{number(x[0])}, {number(x[0])}]" if constant else ""
+            yield cause("clipped", limit=limit)
+        elif formula == "unused" and np.any(views.measured.unmasked[name]):
+            yield cause("mask")
         elif formula == "unused" and name not in views.measured.ignored:
             continue  # the derivative is zero here, but not everywhere
         elif formula == "unused" and not alone:
@@ -242,48 +248,47 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
     factor = abs(factor)
     if is_one_of(factor, 1.0):
         return
-    batch = list(_batch_factors(views, name, factor))
-    if batch and views.rows:
-        pass
-    elif is_one_of(factor, 2.0, 0.5):
+    growth = _growth(views, name, factor)
+    B = float(views.rows)
+    pure = [k for k in POWERS if B > 1 and is_one_of(factor, B**k)]
+    if not growth or growth not in pure:
+        yield from _plain_factor(views, name, factor)
+    if growth and growth not in pure:
+        yield cause("batch_mixed", B=views.rows, rest=factor / B**growth)
+    elif pure:
+        yield cause(_meaning(views, pure[0]), B=views.rows)
+    whole = max(factor, 1 / factor)
+    if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
+        yield cause("batch_unknown", factor=whole)
+
+
+def _plain_factor(views: Views, name: str, factor: float) -> Iterator[Cause]:
+    """A factor that has nothing to do with the batch; of one entry alone it proves nothing."""
+    if is_one_of(factor, 2.0, 0.5):
         yield cause("two", factor=factor)
     elif views.here.parameters[name].size > 1 or _shared(views, name, factor):
         axes = [n for n, p in views.here.parameters.items()
                 if any(d and is_one_of(factor, d, 1 / d) for d in p.shape)]  # fmt: skip
         hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""
         yield cause("factor", factor=factor, hint=hint)
-    yield from batch
+
+
+def _growth(views: Views, name: str, factor: float) -> int:
+    """The power of the batch size in a factor: with a part of the batch it is another one."""
+    part = (views.rows + 1) // 2
+    view = views.part(lambda a: a[:part]) if views.rows > 1 and views.searchable else None
+    if view and np.any(view.expected[name]):
+        there = float(least_squares([view.expected[name]], view.given[name])[0][0])
+        for power in POWERS:
+            if is_one_of(abs(there) / factor, (part / views.rows) ** power):
+                return power
+    return 0
 
 
 def _shared(views: Views, name: str, factor: float) -> bool:
     """Does the factor of an array with one entry, which proves nothing, explain another array?"""
     others = (fit for n in views.measured.wrong if n != name for fit, _ in agreed(views, n))
     return any(f.formula == "factor" and is_one_of(abs(f.constants[0]), factor) for f in others)
-
-
-def _batch_factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
-    """Is the factor made of the batch size? A part of the batch shows how it grows."""
-    B, part = float(views.rows), (views.rows + 1) // 2
-    whole = max(factor, 1 / factor)
-    if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
-        yield cause("batch_unknown", factor=whole)
-    if B < 2:
-        return
-    view = views.part(lambda a: a[:part]) if views.searchable else None
-    for power in (1, -1, 2, -2):
-        rest = factor / B**power
-        if view is None or not np.any(view.expected[name]):
-            grows = is_one_of(rest, 1.0)
-        else:
-            there = least_squares([view.expected[name]], view.given[name])[0][0]
-            grows = is_one_of(abs(float(there)), rest * float(part) ** power)
-        if grows:
-            if is_one_of(rest, 1.0):
-                yield cause(_meaning(views, power), B=views.rows)
-            else:
-                yield cause("factor", factor=factor, hint="")
-                yield cause("batch_mixed", B=views.rows, rest=rest)
-            return
 
 
 def _meaning(views: Views, power: int) -> str:

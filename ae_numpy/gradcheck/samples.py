@@ -274,7 +274,8 @@ def updated(views: Views) -> Found:
         if not near(given - expected, fit, 0.5) or not np.isfinite(factor):
             return  # the error does not point where an update would have taken the gradient
         rate *= float(factor)
-        if abs(factor - 1) < 1e-9 and near(given - expected, fit, 1e-6):
+        enough = len(given) > 2 and rate > 0
+        if enough and abs(factor - 1) < 1e-9 and near(given - expected, fit, 1e-6):
             yield names, cause("updated", W="the parameters", rate=rate)
             return
 

@@ -144,7 +144,9 @@ class Views:
         if self.searchable:
             rng = np.random.default_rng(0)
             for size in (1.0, 1.0, None, None):
-                if len(found) < 3 and (view := self.look(self._moved(size, rng))):
+                view = self.look(self._moved(size, rng)) if len(found) < 3 else None
+                # A backward pass that keeps values of its own does not follow to other points.
+                if view and all(map(view.right, self.measured.right)):
                     found.append(view)
         return found
 
@@ -166,12 +168,9 @@ class Views:
 
     @cached_property
     def singles(self) -> list[View]:
-        """One row of the batch each; without a batch, the whole function."""
-        if not self.searchable:
-            return []
-        if not self.rows:
-            return self.points[1:] or [self.here]
-        views = (self.part(partial(row, i=i)) for i in range(min(self.rows, SAMPLES)))
+        """One row of the batch each, of the first few, at the plain point."""
+        count = min(self.rows, SAMPLES) if self.searchable else 0
+        views = (self.part(partial(row, i=i)) for i in range(count))
         return [view for view in views if view]
 
     @cached_property
@@ -193,14 +192,16 @@ class Views:
 
     @cached_property
     def atoms(self) -> list[View]:
-        """One row of the batch and one time step of it each, where there are such."""
-        T = self.steps(1)
-        if not self.rows or not T or not self.searchable:
-            return self.singles
+        """One row of the batch and one of its time steps each, at new points if rows run out."""
+        T, rng, found = self.steps(1), np.random.default_rng(4), list[View | None]()
 
         def one(a: Array, i: int) -> Array:
-            alone = row(a, i % self.rows)
-            return alone[:, i % T : i % T + 1] if a.ndim > 1 and a.shape[1] == T else alone
+            alone = row(a, i % self.rows) if self.rows else a
+            return alone[:, i % T : i % T + 1] if T and a.ndim > 1 and a.shape[1] == T else alone
 
-        views = (self.part(partial(one, i=i)) for i in range(SAMPLES))
-        return [view for view in views if view] or self.singles
+        parameters = self.full.parameters
+        for i in range(SAMPLES if self.searchable else 0):
+            if i and i % max(self.rows, 1) == 0:
+                parameters = self._moved(1.0, rng)
+            found.append(self.look(parameters, self.cut(partial(one, i=i))))
+        return [view for view in found if view] or self.singles
