@@ -145,10 +145,15 @@ class Views:
             rng = np.random.default_rng(0)
             for size in (1.0, 1.0, None, None):
                 view = self.look(self._moved(size, rng)) if len(found) < 3 else None
-                # A backward pass that keeps values of its own does not follow to other points.
-                if view and all(map(view.right, self.measured.right)):
+                if view and not self._frozen(view):
                     found.append(view)
         return found
+
+    def _frozen(self, view: View) -> bool:
+        """Does the backward pass use values from outside, so that it does not follow here?"""
+        given = self.here.given
+        still = (n for n in self.measured.right if np.array_equal(view.given[n], given[n]))
+        return any(not view.right(name) for name in still)
 
     def _moved(self, size: float | None, rng: np.random.Generator) -> dict[str, Array]:
         """Every entry moved by up to 30 %, signs kept; brought to a size, if one is given."""
