@@ -2,9 +2,9 @@
 
 `check_gradients` takes any function that returns a loss and its gradients; `check_vjp` one layer's
 forward and backward; `check_module` an object that has both; `check_network` a `Network` of this
-library. All of them return a
-`GradientReport`, which says whether the gradient is right, where it is wrong, and, for the mistakes
-that people make, which one it is. NumPy is all that is needed; `report.plot()` needs matplotlib.
+library. All of them return a `GradientReport`, which says whether the gradient is right, where it
+is wrong, and, for the mistakes that people make, which one it is. NumPy is all that is needed;
+`report.plot()` needs matplotlib.
 """
 
 from ae_numpy.gradcheck.check import check_gradients, check_network

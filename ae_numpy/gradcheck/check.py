@@ -56,15 +56,17 @@ def check_gradients(
     """Check a hand-written gradient against a numerical one, and say what is wrong with it.
 
     The error of an entry is `|given - expected| / max|expected|`, the maximum over the entries of
-    its array. There is no absolute tolerance. An array expected to be all zero must be all zero.
+    its array; an entry that is small beside the others is held to its own size as well. There is no
+    absolute tolerance. Before anything is called wrong it has to stand out from rounding: rounding
+    is rough in the parameters, and a bug is smooth.
 
     Parameters
     ----------
     loss_and_gradients : callable
         `loss_and_gradients(parameters) -> (loss, gradients)`: a scalar and, in a container like
-        `parameters`, arrays of the same shapes. With `batch` it is called as
-        `loss_and_gradients(parameters, *batch)`.
-    parameters : dict of arrays, list of arrays, or one array
+        `parameters`, arrays of the same shapes (a key `dW` will do for `W`). With `batch` it is
+        called as `loss_and_gradients(parameters, *batch)`. Its last call is at the real point.
+    parameters : one array, or dicts, lists, tuples and dataclasses of arrays, nested as you like
         Where to check. Random numbers are a good choice, zeros a bad one. float32 is widened to
         float64; a function that casts back to float32 is refused.
     batch : tuple, optional
@@ -80,9 +82,10 @@ def check_gradients(
         Boolean arrays, False where a parameter is held constant: its gradient must be exactly 0
         although the loss depends on it. A dict may name some of the parameters only.
     tolerance : float, optional
-        Largest relative error of a right entry: 1e-9 for the complex step, 1e-8 for central
-        differences. Where the numerical derivative is less certain than this, the verdict is
-        "cannot tell".
+        Largest relative error of a right entry. Where the numerical derivative is less certain
+        than this, the verdict is "cannot tell". By default 1e-9 for the complex step and 1e-8 for
+        central differences, and where rounding leaves fewer digits, five of them must agree: the
+        report says how many do.
     max_entries : int
         Larger arrays are sampled, and checked as a whole along random directions.
     directions : int
@@ -93,7 +96,8 @@ def check_gradients(
     Returns
     -------
     GradientReport
-        ``.ok``, ``.worst``, ``.diagnosis``, ``.raise_if_failed()``; print it.
+        True if the gradient is right; ``.verdict``, ``.worst``, ``.digits``, ``.diagnosis``,
+        ``.raise_if_failed()``; print it.
 
     Raises
     ------

@@ -207,7 +207,7 @@ class Diagnosis:
     def __bool__(self) -> bool:
         return bool(self.findings or self.located or self.unexplained)
 
-    def paragraphs(self) -> list[tuple[str, tuple[str, ...]]]:
+    def _paragraphs(self) -> list[tuple[str, tuple[str, ...]]]:
         """A heading and sentences for each finding, for the locations, and for what is left."""
         result = [(f.heading, tuple(dict.fromkeys(f.sentences))) for f in self.findings]
         result += [(sentence, ()) for sentence in self.located]
@@ -217,7 +217,7 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = ["What is wrong:"] if self else []
-        for heading, sentences in self.paragraphs():
+        for heading, sentences in self._paragraphs():
             lines.append(textwrap.fill(f"  {heading}", 98, subsequent_indent="    "))
             lines += [
                 textwrap.fill(text, 98, initial_indent="      ", subsequent_indent="      ")
@@ -229,7 +229,7 @@ class Diagnosis:
         if not self:
             return ""
         items = []
-        for heading, sentences in self.paragraphs():
+        for heading, sentences in self._paragraphs():
             rest = "".join(f"<br>{html.escape(text)}" for text in sentences)
             items.append(f"<li><b>{html.escape(heading)}</b>{rest}</li>")
         return f"<p><b>What is wrong</b></p><ul>{''.join(items)}</ul>"

@@ -114,11 +114,10 @@ class Probe:
         """
         if not np.isfinite(self.noise):
             return False
-        line = self.line(self.size(name) * self.direction(name))
-        here = line(0.0).real
-        for distance in (-1.0, 0.01, 1.0, 100.0, 1e4):
+        for distance in (-1.0, 0.01, 1.0, 100.0, 1e4, -100.0, 10.0, -10.0):
+            line = self.line(self.size(name) * self.direction(name))
             rounding = self.noise + roughness(_from(line, distance), SPACINGS[0])
-            if not abs(line(distance).real - here) <= 32 * rounding:
+            if not abs(line(distance).real - line(0.0).real) <= 32 * rounding:
                 return False
         return True
 

@@ -46,6 +46,7 @@ class GradientReport:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ae_numpy.gradcheck import check_gradients
     >>> report = check_gradients(lambda w: (np.sum(w**2), -2 * w), np.array([1.0, 2.0]))
     >>> report.ok, report.verdict, report.max_relative_error
@@ -97,6 +98,7 @@ class GradientReport:
 
         Examples
         --------
+        >>> import numpy as np
         >>> from ae_numpy.gradcheck import check_gradients
         >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.array([1.0, 2.0]))
         >>> report.raise_if_failed() is None
@@ -119,6 +121,7 @@ class GradientReport:
 
         Examples
         --------
+        >>> import numpy as np
         >>> from ae_numpy.gradcheck import check_gradients
         >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.ones((3, 4)))
         >>> report.plot().axes[0].images[0].get_array().shape
