@@ -57,12 +57,12 @@ def diagnose(measured: Measured) -> Diagnosis:
 
 
 def _findings(views: Views) -> list[Finding]:
-    """Arrays with the same causes together; certain causes apart from possible ones."""
+    """Arrays with the same causes together; possible ones only where none is certain."""
     groups: dict[tuple[Cause, ...], list[str]] = {}
     for name, found in _found(views).items():
-        for certain in (True, False):
-            if group := tuple(cause for cause in found[:3] if cause.certain == certain):
-                groups.setdefault(group, []).append(name)
+        certain_ones = [cause for cause in found if cause.certain]
+        if group := tuple((certain_ones or found)[:3]):
+            groups.setdefault(group, []).append(name)
     findings = []
     for group, names in groups.items():
         kinds, labels, sentences, sure = zip(*group, strict=True)

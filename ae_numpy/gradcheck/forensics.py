@@ -31,7 +31,6 @@ HERE = "{layer}"
 
 # Activations as people write them, and their derivatives.
 ACTIVATIONS = {
-    "the identity": ("z", "1"),
     "tanh": ("tanh(z)", "1 - a**2"),
     "the sigmoid": ("sigmoid(z)", "a * (1 - a)"),
     "relu": ("maximum(z, 0)", "z > 0"),
@@ -43,13 +42,14 @@ ACTIVATIONS = {
     "exp": ("exp(z)", "a"),
     "the square": ("z**2", "2 * z"),
     "the sine": ("sin(z)", "cos(z)"),
+    "the identity": ("z", "1"),
 }
 # What is written for a derivative by mistake.
 WRITTEN = (
     "1", "1 - a**2", "a * (1 - a)", "1 - z**2", "z * (1 - z)", "a", "1 - a", "z", "1 - z",
     "1 + a**2", "1 + a", "a**2", "z > 0", "z < 0", "(a * (1 - a))**2", "(1 - a**2)**2",
     "1 - tanh(a)**2", "1 - sigmoid(a)**2", "sigmoid(z)", "sigmoid(a)",
-    "sigmoid(z) * (1 - sigmoid(z))", "sigmoid(a) * (1 - sigmoid(a))", "1 - tanh(z)**2",
+    "sigmoid(a) * (1 - sigmoid(a))", "sigmoid(z) * (1 - sigmoid(z))", "1 - tanh(z)**2",
     "where(z > 0, 1, 0.01)", "where(z > 0, 1, 0.1)", "exp(z)", "2 * z", "cos(z)", "cos(a)",
     "sin(z)",
 )  # fmt: skip
@@ -207,7 +207,10 @@ def _read(name: str, views: Views, samples: list[View], layers: list[Layer]) -> 
         }
         for x in _inputs(samples, layers, biases, W, dW):
             rest = partial(_beside, x)
-            clean, claim_ = (_without_penalty(m, W, rest) for m in (dW, claim))
+            clean = _without_penalty(dW, W, rest)
+            claim_ = _without_penalty(claim, W, rest)
+            if claim_ is claim:  # no penalty in sight: then at most the right one is in it
+                claim_ = claim - (dW - clean)
             delta, delta_ = _along(x, clean), _along(x, claim_)
             if not near(clean[keep], _outer(x, delta)[keep], TOLERANCE):
                 continue
@@ -317,7 +320,7 @@ def _derivative(layer: Layer, used: str, g: str = "", right: str = "") -> Cause:
     if not right:
         known = [w for w in WRITTEN if near(layer.right, value(w, layer.z, layer.a), 1e-4)]
         right = ACTIVATIONS[g][1] if g in ACTIVATIONS else next(iter(known), "another")
-    name = "no_derivative" if used == "1" else "derivative"
+    name = {"1": "no_derivative"}.get(used, "extra_derivative" if right == "1" else "derivative")
     return cause(name, g=g, used=used, right=right, W=HERE)
 
 

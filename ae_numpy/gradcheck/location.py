@@ -54,6 +54,8 @@ def _entries(views: Views, name: str, everything: bool) -> str:
     if count == total:
         many = f"all {total} entries are" if total > 1 else "its one entry is"
         return f"{name}: {many} wrong." if everything else ""
+    if count == 0:
+        return ""  # so little that it is seen against the uncertainty only
     places = []
     for k, length in enumerate(wrong.shape):
         at = np.unique(np.nonzero(wrong)[k])

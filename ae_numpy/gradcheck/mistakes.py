@@ -14,7 +14,7 @@ import numpy as np
 
 from ae_numpy.gradcheck.causes import Cause, cause, number
 from ae_numpy.gradcheck.packing import Array, largest
-from ae_numpy.gradcheck.views import NEAR, View, Views, least_squares, near
+from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
 SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
@@ -152,17 +152,24 @@ def linear(d: Array, p: Array, k: int) -> bool:
 
 
 def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
-    """Formulas that hold wherever the array is wrong, and whether with the same constants."""
-    here = views.here
+    """Formulas that hold wherever the array is wrong, and whether with the same constants.
+
+    The user's point has its say if anything fits there; where rounding dominates, nothing does.
+    """
     points = [view for view in views.points[1:] if not view.right(name)]
-    # Where the user's point is as clear as the others it has its say, too.
-    clear = here.tolerance <= NEAR and np.all(np.isfinite(here.expected[name]))
-    if not points or clear:
-        points.append(here)
     if name in views.measured.unsummed:
-        points = [here]  # the axis is summed away elsewhere
+        points = []  # the axis is summed away elsewhere
+    clear = np.all(np.isfinite(views.here.expected[name]))
+    found = (_common([*points, views.here], name) if clear or not points else []) or (
+        _common(points, name) if len(points) > 1 else []
+    )
+    return [pair for pair in found if pair[1] and pair[0].formula in SIMPLE] or found
+
+
+def _common(points: list[View], name: str) -> list[tuple[Fit, bool]]:
+    """Formulas that fit at all points."""
     found = [{fit[:2]: fit for fit in fits(view, name)} for view in points]
-    entries = len(points) * int(np.isfinite(here.expected[name]).sum())
+    entries = len(points) * int(np.isfinite(points[-1].expected[name]).sum())
     result = []
     for key, fit in found[0].items():
         if all(key in others for others in found):
@@ -171,7 +178,7 @@ def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
             # More must have been seen than was fitted.
             if len(fit.constants) < entries or is_one_of(fit.constants[0], -1.0, 2.0, 0.5):
                 result.append((fit, constant))
-    return [pair for pair in result if pair[1] and pair[0].formula in SIMPLE] or result
+    return result
 
 
 def is_one_of(value: float, *values: float) -> bool:
@@ -264,9 +271,10 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
 
 def _plain_factor(views: Views, name: str, factor: float) -> Iterator[Cause]:
     """A factor that has nothing to do with the batch; of one entry alone it proves nothing."""
+    proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
     if is_one_of(factor, 2.0, 0.5):
-        yield cause("two", factor=factor)
-    elif views.here.parameters[name].size > 1 or _shared(views, name, factor):
+        yield cause("two", factor=factor)._replace(certain=proof)
+    elif proof:
         axes = [n for n, p in views.here.parameters.items()
                 if any(d and is_one_of(factor, d, 1 / d) for d in p.shape)]  # fmt: skip
         hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""

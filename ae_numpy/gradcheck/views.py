@@ -22,7 +22,7 @@ NEAR = 1e-7
 # With more parameters than this, another look at all derivatives takes too long.
 LARGEST = 2000
 # Samples that are looked at alone.
-SAMPLES = 8
+SAMPLES = 6
 
 
 def near(a: Array, b: Array, tolerance: float = NEAR) -> bool:
@@ -145,10 +145,15 @@ class Views:
             rng = np.random.default_rng(0)
             for size in (1.0, 1.0, None, None):
                 view = self.look(self._moved(size, rng)) if len(found) < 3 else None
-                # A backward pass that keeps values of its own does not follow to other points.
-                if view and all(map(view.right, self.measured.right)):
+                if view and not self._frozen(view):
                     found.append(view)
         return found
+
+    def _frozen(self, view: View) -> bool:
+        """Does the backward pass use values from outside, so that it does not follow here?"""
+        given = self.here.given
+        still = (n for n in self.measured.right if np.array_equal(view.given[n], given[n]))
+        return any(not view.right(name) for name in still)
 
     def _moved(self, size: float | None, rng: np.random.Generator) -> dict[str, Array]:
         """Every entry moved by up to 30 %, signs kept; brought to a size, if one is given."""
@@ -203,5 +208,6 @@ class Views:
         for i in range(SAMPLES if self.searchable else 0):
             if i and i % max(self.rows, 1) == 0:
                 parameters = self._moved(1.0, rng)
-            found.append(self.look(parameters, self.cut(partial(one, i=i))))
+            known = self.singles[i : i + 1] if not T and i < self.rows == len(self.singles) else []
+            found += known or [self.look(parameters, self.cut(partial(one, i=i)))]
         return [view for view in found if view] or self.singles
