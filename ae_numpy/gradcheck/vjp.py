@@ -366,12 +366,6 @@ def _diagnosed(
 ) -> Diagnosis:
     """The diagnosis of the adjoint identity, with both Jacobians to look at."""
     measured = run.measured(arrays)
-    elsewhere = run.problem.at(1.1 * run.problem.point + 0.1)
-    there = elsewhere.gradients(elsewhere.point)
-    if all(np.array_equal(there[name], given) for name, given in run.summed.items()):
-        # It reads the inputs from outside, and so knows this point only.
-        nothing = {name: np.full(given.shape, np.nan) for name, given in there.items()}
-        measured = replace(measured, claimed=lambda *_, **__: nothing)
     verdicts, jacobians = dict(measured.verdicts), {}
     for array, rows in zip(arrays, jacobian, strict=False):
         if rows.verdict == WRONG:
