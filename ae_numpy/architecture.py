@@ -8,6 +8,7 @@ trains, draws or stores parameters is given it beside them; `network` has the pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -74,12 +75,12 @@ class Architecture:
     @property
     def n_weights(self) -> int:
         """Weights of all layers: where the biases begin."""
-        return sum(n_in * n_out for n_in, n_out in pairwise(self.layer_sizes))
+        return self.n_parameters - sum(self.layer_sizes[1:])
 
     @property
     def n_parameters(self) -> int:
         """Weights and biases of all layers, those that are held among them."""
-        return self.n_weights + sum(self.layer_sizes[1:])
+        return n_parameters(self.layer_sizes)
 
     def views(self, flat: Array) -> tuple[Dense, ...]:
         """Cut a vector with the layout of the parameters into layers, without copying.
@@ -107,6 +108,25 @@ class Architecture:
             layers.append(Dense(W, biases[units], self.bias_mask[units]))
             start, unit = start + n_in * n_out, unit + n_out
         return tuple(layers)
+
+
+def n_parameters(layer_sizes: Sequence[int]) -> int:
+    """Count the weights and biases of all layers.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> n_parameters((3, 2, 3))
+    17
+    """
+    return sum(n_in * n_out + n_out for n_in, n_out in pairwise(layer_sizes))
 
 
 def by_name(layers: tuple[Dense, ...]) -> dict[str, Array]:

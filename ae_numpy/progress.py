@@ -140,10 +140,18 @@ def tell(line: str) -> None:
 
 
 def bar_class() -> Any:
-    """Return tqdm's class, or None where it is not installed or there is no terminal."""
+    """Return a class of bars like tqdm's, or None without tqdm or without a terminal."""
     with suppress(ImportError, OSError, ValueError):  # the latter two of a stream that is closed
         if sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
-            return tqdm
+            class Bar(tqdm):
+                # No thread: a stream that breaks leaves tqdm locked, and older versions would wait
+                # for the thread, which waits for the lock, at the end of the process.
+                monitor_interval = 0
+
+                def __del__(self) -> None:
+                    """Leave closing to the owner: half a bar, left by such a stream, cannot."""
+
+            return Bar
     return None

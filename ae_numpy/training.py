@@ -373,9 +373,11 @@ def _batch_gradient(
             of_part, errors[part] = _batch_gradient(network, X, target, batch[part])
             gradient += share * of_part
         return gradient, errors
-    activations = network.forward(X[batch])  # each (B, units)
-    squared_errors = get_engine(network.engine).squared_errors(activations[-1], target[batch])
-    return network.backward(activations, target[batch]), squared_errors
+    x = X[batch]  # (B, I)
+    targets = x if target is X else target[batch]  # (B, O)
+    activations = network.forward(x)
+    squared_errors = get_engine(network.engine).squared_errors(activations[-1], targets)
+    return network.backward(activations, targets), squared_errors
 
 
 def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]:

@@ -224,38 +224,38 @@ def checked_data(
     n_features: int | None = None,
 ) -> Data:
     """Return what `fit` is given, checked; warn of a `y` that looks like targets."""
-    name = "validation_data"
-    if target is not None:
-        samples, target = _checked_pair(X, target, ("X", "target"), dtype, n_features)
-        if validation_data is not None:
-            X, Y = _PAIR(validation_data, name)
-            names = f"{name}[0]", f"{name}[1]"
-            validation_data = _checked_pair(X, Y, names, dtype, samples.shape[1])
-        return Data(samples, validation_data, target)
-    samples = checked_samples(X, "X", dtype, n_features)
-    if validation_data is not None:
-        validation_data = _MATRIX(validation_data, name)
-        validation_data = checked_samples(validation_data, name, dtype, samples.shape[1])
-    _warn_of_targets(y, samples)
-    return Data(samples, validation_data)
+    samples, target = _checked_pair(X, target, ("X", "target"), dtype, n_features)
+    name, width = "validation_data", samples.shape[1]
+    if validation_data is not None and target is None:
+        validation_data = checked_samples(_ALONE(validation_data, name), name, dtype, width)
+    elif validation_data is not None:
+        pair, names = _IN_A_PAIR(validation_data, name), (f"{name}[0]", f"{name}[1]")
+        validation_data = _checked_pair(pair[0], pair[1], names, dtype, width)
+    if target is None:
+        _warn_of_targets(y, samples)
+    return Data(samples, validation_data, target)
 
 
-_PAIR = Rule("a tuple (X, target), as there is a target", of(tuple, lambda pair: len(pair) == 2))
-_MATRIX = Rule(
+_IN_A_PAIR = Rule(
+    "a tuple (X, target), as there is a target",
+    of(tuple, lambda pair: len(pair) == 2 and pair[1] is not None),
+)
+_ALONE = Rule(
     "one matrix, as there is no target: pass the first of a tuple alone",
-    of(object, lambda value: not isinstance(value, tuple)),
+    of(object, lambda samples: not isinstance(samples, tuple)),
 )
 
 
 def _checked_pair(
-    X: ArrayLike, target: ArrayLike, names: tuple[str, str], dtype: np.dtype, n_features: int | None
-) -> tuple[Samples, Samples]:
-    samples = checked_samples(X, names[0], dtype, n_features, in_reach=False)
-    checked = checked_samples(target, names[1], dtype)
-    if checked.shape != samples.shape:
-        expected = f"must have the shape of {names[0]}, {samples.shape}"
-        raise ValueError(f"{names[1]} {expected}, got {checked.shape}")
-    return samples, checked
+    X: Any, target: Any, names: tuple[str, str], dtype: np.dtype, n_features: int | None
+) -> tuple[Samples, Samples | None]:
+    X = checked_samples(X, names[0], dtype, n_features, in_reach=target is None)
+    if target is not None:
+        target = checked_samples(target, names[1], dtype)
+        if target.shape != X.shape:
+            expected = f"have the shape of {names[0]}, {X.shape}"
+            raise ValueError(f"{names[1]} must {expected}, got {target.shape}")
+    return X, target
 
 
 def _warn_of_targets(y: Any, X: Samples) -> None:
@@ -304,19 +304,16 @@ def checked_samples(
     if given.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {given.ndim}D array instead: {name} must have shape "
-            f"(n_samples, n_features), got {given.shape}. Reshape your data: "
-            f"{name}.reshape(len({name}), -1) makes rows of images, {name}.reshape(1, -1) makes "
-            "a row of one sample."
+            f"(n_samples, n_features), got {given.shape}. Reshape your data: {name}.reshape("
+            f"len({name}), -1) makes rows of images, {name}.reshape(1, -1) a row of one sample."
         )
     for count, what in zip(given.shape, ("sample", "feature"), strict=True):
         if count == 0:
             found = f"Found array {name} with 0 {what}(s) (shape={given.shape})"
             raise ValueError(f"{found} while a minimum of 1 is required.")
     if n_features is not None and given.shape[1] != n_features:
-        raise ValueError(
-            f"{name} has {given.shape[1]} features, but Autoencoder is expecting {n_features} "
-            "features as input."
-        )
+        found = f"{name} has {given.shape[1]} features"
+        raise ValueError(f"{found}, but Autoencoder is expecting {n_features} features as input.")
     samples = _converted(given, dtype)
     _check_values(samples, name, in_reach, given.dtype.kind in "iu")
     return samples
@@ -357,16 +354,12 @@ def _check_values(samples: Samples, name: str, in_reach: bool, are_integers: boo
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         row, column = np.argwhere(~np.isfinite(samples))[0]
         what = "NaN" if np.isnan(samples[row, column]) else "infinity"
-        raise ValueError(
-            f"Input {name} contains {what} (at row {row}, column {column}); expected finite "
-            f"numbers that {samples.dtype} can hold."
-        )
+        found = f"Input {name} contains {what} (at row {row}, column {column})"
+        raise ValueError(f"{found}; expected finite numbers that {samples.dtype} can hold.")
     if in_reach and (lowest < 0 or highest > 1):
         hint = " Divide by 255 to scale grey levels." if are_integers else ""
-        _warn(
-            f"{name} has values in [{lowest:g}, {highest:g}], but a sigmoid reaches (0, 1) only; "
-            f"expected values in [0, 1].{hint}"
-        )
+        found = f"{name} has values in [{lowest:g}, {highest:g}]"
+        _warn(f"{found}, but a sigmoid reaches (0, 1) only; expected values in [0, 1].{hint}")
 
 
 def level_of_the_caller() -> int:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -171,7 +172,9 @@ def closed_stream() -> io.StringIO:
 )
 def test_a_stream_that_cannot_be_written_does_not_end_a_training(monkeypatch, stream):
     monkeypatch.setattr(sys, "stderr", stream)
+    threads = threading.active_count()
     assert make(verbose=1).fit(X).n_iter_ == 3
+    assert threading.active_count() == threads  # none that would wait for the stream
 
 
 # ------------------------------------------------------------------------- the end of a process

@@ -209,7 +209,7 @@ FAULTS = {
     ),
     "no validation target": (
         {"target": CLEAN, "validation_data": (X_TEST, None)},
-        r"validation_data\[1\] must have shape",
+        r"validation_data must be a tuple \(X, target\)",
     ),
     "a validation target of another shape": (
         {"target": CLEAN, "validation_data": (X_TEST, CLEAN)},

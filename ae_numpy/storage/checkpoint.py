@@ -15,14 +15,13 @@ import time
 import warnings
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_numpy.architecture import Architecture
+from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.reference import Array
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 from ae_numpy.training import Recipe, State, ValidationData, chunk_size, empty_history, in_pair
@@ -237,11 +236,9 @@ def _shapes(header: dict[str, Any]) -> Shapes:
     checked_integer(description.get("seed"), "seed", 0)
     with_validation = description.get("validation_data") is not None
     _check_progress(header, with_validation)
-    shape = (sum(n_in * n_out + n_out for n_in, n_out in pairwise(sizes)),)
-    shapes = {"parameters": (dtype, shape)}
-    if with_validation and header["epoch"] > 0:
-        shapes["best_parameters"] = (dtype, shape)
-    return shapes
+    has_best = with_validation and header["epoch"] > 0
+    names = ("parameters", "best_parameters") if has_best else ("parameters",)
+    return dict.fromkeys(names, (dtype, (n_parameters(sizes),)))
 
 
 def _check_progress(header: dict[str, Any], with_validation: bool) -> None:

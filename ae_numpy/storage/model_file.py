@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from numbers import Integral, Real
 from types import NoneType
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_numpy.architecture import Architecture
+from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.network import Network
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 from ae_numpy.validation import PARAMETERS, Rule, each, either, integer, number, of, require
@@ -161,13 +160,9 @@ def read_model(path: str | os.PathLike, setting_names: Collection[str]) -> Store
         return _shapes(header)
 
     header, arrays = read_npz(path, _FORMAT, _VERSION, expected)
-    architecture = Architecture(
-        tuple(header["layer_sizes"]),
-        arrays["bias_mask"],
-        header["backprop"],
-        np.dtype(header["dtype"]),
-        header["engine"],
-    )
+    sizes, dtype = tuple(header["layer_sizes"]), np.dtype(header["dtype"])
+    rule, engine = header["backprop"], header["engine"]
+    architecture = Architecture(sizes, arrays["bias_mask"], rule, dtype, engine)
     settings, names = header["settings"], header["feature_names"]
     if isinstance(settings.get("hidden_layer_sizes"), list):
         settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
@@ -186,16 +181,12 @@ def read_model(path: str | os.PathLike, setting_names: Collection[str]) -> Store
 
 def _shapes(header: dict[str, Any]) -> Shapes:
     """Return dtype and shape of every array that a file with this header holds."""
-    sizes = header["layer_sizes"]
-    n_weights = sum(I * O for I, O in pairwise(sizes))
-    n_biases = sum(sizes[1:])
-    shapes: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
-        "parameters": (np.dtype(header["dtype"]), (n_weights + n_biases,)),
-        "bias_mask": (np.dtype(bool), (n_biases,)),
+    sizes, initial = header["layer_sizes"], header["initial_parameters"]
+    return {
+        "parameters": (np.dtype(header["dtype"]), (n_parameters(sizes),)),
+        "bias_mask": (np.dtype(bool), (sum(sizes[1:]),)),
+        **{f"initial_{name}": (np.dtype(float), tuple(shape)) for name, shape in initial.items()},
     }
-    for name, shape in header["initial_parameters"].items():
-        shapes[f"initial_{name}"] = (np.dtype(np.float64), tuple(shape))
-    return shapes
 
 
 # ------------------------------------------------------------------------------------ the header

@@ -60,8 +60,11 @@ def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> 
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
-    with replacing(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    # As np.savez does, which before NumPy 2.1 leaves the archive open where the disk is full.
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def write_npz(

@@ -160,7 +160,7 @@ def test_what_was_there_stays_when_saving_fails(path, monkeypatch):
     def disk_full(*args, **kwargs):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(np, "savez", disk_full)
+    monkeypatch.setattr(npz.npy, "write_array", disk_full)
     with pytest.raises(OSError, match="no space left"):
         make(random_state=9).fit(X).save(path)
     assert path.read_bytes() == before
