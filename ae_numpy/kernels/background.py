@@ -9,9 +9,9 @@ The update W[i] -= rate * x[i] * dz splits in the same way: every row loses rate
 foreground's rows lose rate * (x[i] - g) * dz more. What every row loses is kept in one vector,
 `shift`: the true weights are W + shift. `row_sum` is the sum of the true rows.
 
-In a batch, pixels are shared: the samples that have a pixel in their foreground are listed beside
-it, so that its row of W is read and written once for all of them. That takes half of the time of
-an update per sample at 112 hidden units.
+Samples of a batch share what they read and write: the pixels that are foreground in any of a group
+are multiplied in all of the group, by blocks that are as fast as those of whole matrices. Of MNIST's
+pixels 19 % are foreground in one image, 46 % in any of 8, and 66 % in any of 128.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ae_numpy.kernels.compilation import elementwise, inlined, sums
-from ae_numpy.kernels.dense import add_row_product
-from ae_numpy.kernels.layout import part, row_of, weights_of
+from ae_numpy.kernels.dense import add_product
+from ae_numpy.kernels.layout import weights_of
 
 # With more foreground than this, all pixels are multiplied: a product of whole rows is that much
 # faster than one of listed rows.
@@ -39,14 +39,14 @@ class Inputs(NamedTuple):
         The value that all other pixels have.
     starts : int64 array, shape (n_samples + 1,)
         Empty where too much is foreground to be worth the distinction.
-    indices : uint16 or uint32 array
+    indices : uint32 array
         ``indices[starts[n]:starts[n + 1]]`` are the pixels of sample n that are foreground.
 
     Examples
     --------
     >>> inputs = prepare(np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 1.0]]))
     >>> inputs.indices[inputs.starts[1] : inputs.starts[2]]
-    array([2], dtype=uint16)
+    array([2], dtype=uint32)
     """
 
     X: np.ndarray
@@ -80,17 +80,13 @@ def prepare(X, background=None):
         background = values[np.argmax(counts)]
     background = X.dtype.type(background)
     if np.mean(X[:100] != background) > _DENSE:
-        return Inputs(X, background, np.empty(0, np.int64), np.empty(0, _index_type(X)))
+        return Inputs(X, background, np.empty(0, np.int64), np.empty(0, np.uint32))
     starts = np.zeros(len(X) + 1, np.int64)
     # One more than there can be, because the search writes before it knows whether to keep. What
     # is not written to takes no memory.
-    indices = np.empty(X.size + 1, _index_type(X))
+    indices = np.empty(X.size + 1, np.uint32)
     _find_foreground(X, background, starts, indices)
     return Inputs(X, background, starts, indices)
-
-
-def _index_type(X):
-    return np.uint16 if X.shape[1] < 2**16 else np.uint32
 
 
 @elementwise
@@ -104,87 +100,77 @@ def _find_foreground(X, background, starts, indices):
         starts[n + 1] = end
 
 
-class Lists(NamedTuple):
-    """The foreground of a tile, sample by sample and pixel by pixel."""
-
-    values: np.ndarray  # (1, I) of one sample, what its foreground has above the background
-    totals: np.ndarray  # (tile,) the sum of each sample's values
-    counts: np.ndarray  # (I,) how many samples have a pixel in their foreground; zero in between
-    samples: np.ndarray  # (I, tile) which ones
-    their_values: np.ndarray  # (I, tile) and what they have above the background
+# So many samples are a group where W is read. They make whole blocks; larger groups have more pixels
+# in their common foreground, smaller ones read rows of W more often.
+_GROUP = 8
 
 
-def new_lists(n_features, tile, dtype):
-    """Return memory for a tile of so many samples."""
-    return Lists(
-        np.empty((1, n_features), dtype),
-        np.empty(tile, dtype),
-        np.zeros(n_features, np.int64),
-        np.empty((n_features, tile), np.uint16),
-        np.empty((n_features, tile), dtype),
-    )
-
-
-@sums
-def fill_first_product(model, inputs, rows, lists, z):
-    """Put x @ W + b of the first layer into z, and the foreground into lists."""
-    g, W = inputs.background, weights_of(model, 0)
-    for n in range(rows.size):
-        foreground = _foreground_of(inputs, rows[n])
-        values = part(lists.values, 0, (1, foreground.size))
-        total = _put_values(inputs.X[rows[n]], g, foreground, values)
-        if rows.size > 1:
-            _list_sample(values, foreground, n, lists)
-        lists.totals[n] = total
-        out = row_of(z, n)
-        for j in range(W.shape[1]):
-            out[0, j] = model.biases[j] + g * model.row_sum[j] + total * model.shift[j]
-        add_row_product(values, W, foreground, out, 4)
-
-
-@sums
-def _put_values(x, background, foreground, values):
-    """Put what the foreground has above the background into `values`; return the sum."""
-    total = x.dtype.type(0)
-    for k in range(foreground.size):
-        value = x[foreground[k]] - background
-        values[0, k] = value
-        total += value
-    return total
-
-
-@elementwise
-def _list_sample(values, foreground, n, lists):
-    """List sample n beside the pixels of its foreground."""
-    counts, samples, their_values = lists.counts, lists.samples, lists.their_values
-    for k in range(foreground.size):
-        i = foreground[k]
-        count = counts[i]
-        samples[i, count] = n
-        their_values[i, count] = values[0, k]
-        counts[i] = count + 1
-
-
-@sums
-def add_first_gradient(inputs, rows, dz, lists, gradient):
-    """Add x.T @ dz of the first layer to its weights, and to what is kept beside them."""
-    g, W = inputs.background, weights_of(gradient, 0)
+@inlined
+def add_first_product(model, inputs, rows, scratch, z):
+    """Add x @ W of the first layer to z: twin of matmul."""
+    W = weights_of(model, 0)
     if rows.size == 1:
-        foreground = _foreground_of(inputs, rows[0])
-        for k in range(foreground.size):
-            add_row_product(part(lists.values, k, (1, 1)), dz, None, row_of(W, foreground[k]), 1)
+        add_product(scratch.x, W, _foreground_of(inputs, rows[0]), scratch.every[:1], z)
     else:
-        for i in range(W.shape[0]):
-            count = lists.counts[i]
-            if count > 0:
-                lists.counts[i] = 0
-                values = part(lists.their_values, i * lists.samples.shape[1], (1, count))
-                add_row_product(values, dz, lists.samples[i, :count], row_of(W, i), 1)
+        for first in range(0, rows.size, _GROUP):
+            group = rows[first : first + _GROUP]
+            mark = first // _GROUP + 1
+            _mark_foreground(inputs, group, mark, scratch.marks)
+            found = _list_marked(scratch.marks, mark, mark, scratch.found)
+            places = scratch.every[first : first + group.size]
+            add_product(scratch.x, W, scratch.found[:found], places, z)
     for n in range(rows.size):
-        total = lists.totals[n] + g * dz.dtype.type(W.shape[0])
+        for j in range(W.shape[1]):
+            z[n, j] += inputs.background * model.row_sum[j] + scratch.totals[n] * model.shift[j]
+
+
+@inlined
+def add_first_gradient(inputs, rows, dz, scratch, gradient):
+    """Add x.T @ dz of the first layer to its weights and what is kept beside them: twin of matmul."""
+    g, W = inputs.background, weights_of(gradient, 0)
+    terms = scratch.every[: rows.size]
+    if rows.size == 1:
+        add_product(scratch.x.T, dz, terms, _foreground_of(inputs, rows[0]), W)
+    else:
+        found = _list_marked(scratch.marks, 1, 255, scratch.found)
+        add_product(scratch.x.T, dz, terms, scratch.found[:found], W)
+        scratch.marks[:] = 0
+    for n in range(rows.size):
+        total = scratch.totals[n] + g * dz.dtype.type(W.shape[0])
         for j in range(dz.shape[1]):
             gradient.shift[j] += g * dz[n, j]
             gradient.row_sum[j] += total * dz[n, j]
+
+
+@sums
+def copy_samples(X, rows, background, x, totals):
+    """Put what samples have above the background into the beginning of rows of x, with its sum."""
+    for n in range(rows.size):
+        sample = X[rows[n]]  # by itself: x might be where rows is, for all the compiler knows
+        total = sample.dtype.type(0)
+        for i in range(sample.size):
+            value = sample[i] - background
+            x[n, i] = value
+            total += value
+        totals[n] = total
+
+
+@elementwise
+def _mark_foreground(inputs, rows, mark, marks):
+    """Mark the pixels that are foreground in any of these samples."""
+    for n in range(rows.size):
+        for k in range(inputs.starts[rows[n]], inputs.starts[rows[n] + 1]):
+            marks[inputs.indices[k]] = mark
+
+
+@elementwise
+def _list_marked(marks, first, last, found):
+    """Put the pixels with marks from the first to the last into `found`; return how many."""
+    end = 0
+    for i in range(marks.size):
+        found[end] = i  # always written, only sometimes kept: no branch to mispredict
+        end += (marks[i] >= first) & (marks[i] <= last)
+    return end
 
 
 @inlined

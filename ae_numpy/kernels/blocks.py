@@ -23,16 +23,19 @@ from numba.core import cgutils
 from ae_numpy.kernels.lanes import LANE_BYTES, lane_of, multiply_add, operation, splat, total
 
 
-def _add_meaning(a, b, rows_of_b, out, m, j, rows, lanes, sums):
+def _add_meaning(a, b, terms, places, out, m, j, rows, lanes, sums):
     columns = slice(j, j + lanes * (LANE_BYTES // b.itemsize))
-    b = b if rows_of_b is None else b[rows_of_b]
-    out[m : m + rows, columns] += a[m : m + rows, : len(b)] @ b[:, columns]
+    places = places[m : m + rows]
+    out[places, columns] += a[np.ix_(places, terms)] @ b[terms, columns]
 
 
 @operation(_add_meaning)
-def add_block(_, a, b, rows_of_b, out, m, j, rows, lanes, sums):
-    """Add a @ b, or a @ b[rows_of_b], to `rows` rows from m on, `lanes` lanes from column j on."""
-    arguments = (a, b, rows_of_b, out, m, j, rows, lanes, sums)
+def add_block(_, a, b, terms, places, out, m, j, rows, lanes, sums):
+    """Add a @ b to `rows` places from number m on, `lanes` lanes from column j on.
+
+    `terms` are the columns of a and rows of b that count, `places` the rows of a and out: indices.
+    """
+    arguments = (a, b, terms, places, out, m, j, rows, lanes, sums)
     return types.void(*arguments), _written_by(_Rows)
 
 
@@ -84,7 +87,7 @@ class _Writer:
             return context.make_array(kind)(context, self.builder, value)
         if isinstance(kind, types.IntegerLiteral):
             return kind.literal_value
-        return None if kind == types.none else context.cast(self.builder, value, kind, types.intp)
+        return context.cast(self.builder, value, kind, types.intp)
 
     def block(self, first_row, rows, first_column, columns):
         """Return the indices of a block's entries, row after row."""
@@ -160,24 +163,25 @@ class _Writer:
 class _Rows(_Writer):
     """Writes `add_block`."""
 
-    def write(self, a, b, rows_of_b, out, m, j, rows, lanes, sums):
-        block = list(product(self.following(m, rows), range(lanes)))
-        places = [self.new_sums(sums, self.load(out, row, j, c)) for row, c in block]
+    def write(self, a, b, terms, places, out, m, j, rows, lanes, sums):
+        places = [self.listed(places, row) for row in self.following(m, rows)]
+        block = list(product(places, range(lanes)))
+        totals = [self.new_sums(sums, self.load(out, row, j, c)) for row, c in block]
 
         def add_products(k, s):
-            row_of_b = k if rows_of_b is None else self.entry(rows_of_b, k)
-            pieces = [self.load(b, row_of_b, j, c) for c in range(lanes)]
-            factors = [self.number(a, row, k) for row in self.following(m, rows)]
-            for pair, place in zip(product(factors, pieces), places, strict=True):
-                self.add_product(*pair, place[s])
+            term = self.listed(terms, k)
+            pieces = [self.load(b, term, j, c) for c in range(lanes)]
+            factors = [self.number(a, row, term) for row in places]
+            for pair, total in zip(product(factors, pieces), totals, strict=True):
+                self.add_product(*pair, total[s])
 
-        self.repeat(self.size(b if rows_of_b is None else rows_of_b, 0), 1, sums, add_products)
-        for (row, c), place in zip(block, places, strict=True):
-            self.store(self.added(place), out, row, j, c)
+        self.repeat(self.size(terms, 0), 1, sums, add_products)
+        for (row, c), total in zip(block, totals, strict=True):
+            self.store(self.added(total), out, row, j, c)
 
-    def entry(self, indices, k):
-        value = self.builder.load(self.builder.gep(indices.data, [k]))
-        return self.builder.zext(value, self.index)
+    def listed(self, indices, k):
+        """Return entry k of a list of indices."""
+        return self.builder.zext(self.builder.load(self.builder.gep(indices.data, [k])), self.index)
 
 
 class _Entries(_Writer):

@@ -38,58 +38,41 @@ _SINGLE = 24 if N_REGISTERS >= 32 else 12
 
 
 @inlined
-def add_product(a, b, out):
-    """Add a @ b to out: the twin of matmul. b and out have rows of whole lanes; a may be larger."""
-    _add_product(any_layout(a), b, out)
+def add_product(a, b, terms, places, out):
+    """Add a @ b to out: the twin of matmul. b and out have rows of whole lanes; a may be larger.
+
+    `terms` are the columns of a and rows of b that count, `places` the rows of a and out: indices,
+    which cost 1 % where they are all of them, so that one function serves whole matrices, too.
+    """
+    _add_product(any_layout(a), b, terms, places, out)
 
 
 @stage
-def _add_product(a, b, out):
+def _add_product(a, b, terms, places, out):
     """Add a @ b to out, block by block: compiled once, for a as it lies in memory or transposed."""
-    if out.shape[0] == 1:
-        add_row_product(a, b, None, out, 4)
-        return
-    j = _add_columns(a, b, out, 0, _BROAD, _ROWS)
-    j = _add_columns(a, b, out, j, 2, _MIDDLE_ROWS)
-    _add_columns(a, b, out, j, 1, 8)
+    if places.size == 1:
+        j = _add_columns(a, b, terms, places, out, 0, _SINGLE, 1, 1)
+        j = _add_columns(a, b, terms, places, out, j, 7, 1, 1)
+        j = _add_columns(a, b, terms, places, out, j, 2, 1, 4)
+        _add_columns(a, b, terms, places, out, j, 1, 1, 8)
+    else:
+        j = _add_columns(a, b, terms, places, out, 0, _BROAD, _ROWS, 1)
+        j = _add_columns(a, b, terms, places, out, j, 2, _MIDDLE_ROWS, 1)
+        _add_columns(a, b, terms, places, out, j, 1, 8, 1)
 
 
 @inlined
-def _add_columns(a, b, out, j, lanes, rows):
-    """Add the product from column j on, so many lanes at a time; return where they end."""
+def _add_columns(a, b, terms, places, out, start, lanes, rows, sums):
+    """Add the product from column `start` on, so many lanes at a time; return where they end."""
     width = lanes * lane_size(b)
-    while j + width <= b.shape[1]:
-        m = 0
-        while m + rows <= out.shape[0]:
-            add_block(a, b, None, out, m, j, rows, lanes, 1)
-            m += rows
-        while m < out.shape[0]:
-            add_block(a, b, None, out, m, j, 1, lanes, 1)
-            m += 1
-        j += width
-    return j
-
-
-@inlined
-def add_row_product(a, b, rows_of_b, out, sums):
-    """Add a @ b, or a @ b[rows_of_b], to out, which is a single row: twin of matmul.
-
-    `sums` are those of narrow blocks: several where many rows of b are added up, one elsewhere.
-    """
-    j = _add_lanes(a, b, rows_of_b, out, 0, _SINGLE, 1)
-    j = _add_lanes(a, b, rows_of_b, out, j, 7, 1)
-    j = _add_lanes(a, b, rows_of_b, out, j, 2, sums)
-    _add_lanes(a, b, rows_of_b, out, j, 1, sums)
-
-
-@inlined
-def _add_lanes(a, b, rows_of_b, out, j, lanes, sums):
-    """Add the product from column j on, so many lanes at a time; return where they end."""
-    width = lanes * lane_size(b)
-    while j + width <= b.shape[1]:
-        add_block(a, b, rows_of_b, out, 0, j, 1, lanes, sums)
-        j += width
-    return j
+    end = start + (b.shape[1] - start) // width * width
+    whole = places.size // rows * rows
+    for j in range(start, end, width):
+        for m in range(0, whole, rows):
+            add_block(a, b, terms, places, out, m, j, rows, lanes, sums)
+        for m in range(whole, places.size):
+            add_block(a, b, terms, places, out, m, j, 1, lanes, sums)
+    return end
 
 
 @stage
@@ -107,9 +90,14 @@ def fill_product_transposed(a, b, out):
 
 
 @stage
-def _add_matmul(a, b, out):
+def _add_matmul(a, b, terms, places, out):
     """Call add_product, which has no form that Python could call."""
-    add_product(a, b, out)
+    add_product(a, b, terms, places, out)
+
+
+def every(n):
+    """Return the indices of n rows, as `add_product` takes them."""
+    return np.arange(n, dtype=np.uint32)
 
 
 def matmul(a, b):
@@ -122,7 +110,7 @@ def matmul(a, b):
     """
     padded = _whole_lanes(b)
     out = np.zeros((a.shape[0], padded.shape[1]), b.dtype)
-    _add_matmul(a, padded, out)
+    _add_matmul(a, padded, every(len(b)), every(len(a)), out)
     return out if padded is b else np.ascontiguousarray(out[:, : b.shape[1]])
 
 

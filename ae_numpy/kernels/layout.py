@@ -83,12 +83,6 @@ def part(_, a, start, shape):
 
 
 @inlined
-def row_of(a, n):
-    """Return row n of a matrix, as a matrix of one row."""
-    return part(a, n * a.shape[1], (1, a.shape[1]))
-
-
-@inlined
 def flat(a):
     """Return a C-contiguous array as a vector."""
     return part(a, 0, (a.size,))

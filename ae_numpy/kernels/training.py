@@ -12,17 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.kernels.background import (
-    Lists,
-    add_first_gradient,
-    fill_first_product,
-    new_lists,
-)
-from ae_numpy.kernels.compilation import elementwise, inlined, stage, sums
+from ae_numpy.kernels.background import add_first_gradient, add_first_product, copy_samples
+from ae_numpy.kernels.compilation import elementwise, inlined, stage
 from ae_numpy.kernels.dense import (
     add_bias_gradient,
     add_product,
     dense_backward_and_update,
+    every,
     fill_product_transposed,
 )
 from ae_numpy.kernels.lanes import LANE_BYTES, fetch, lane_size
@@ -33,7 +29,6 @@ from ae_numpy.kernels.layout import (
     fill_rows,
     flat,
     pack,
-    part,
     sum_rows,
     units_of,
     unpack,
@@ -134,20 +129,29 @@ def propagate(parameters, layer_sizes, X):
 class _Scratch(NamedTuple):
     """Memory for what the samples of a tile make on their way."""
 
-    x: np.ndarray  # the samples in rows of whole lanes
+    x: np.ndarray  # (tile, I and more) the samples, less their background, in rows of whole lanes
+    totals: np.ndarray  # (tile,) the sums of these rows
     a: np.ndarray  # activations, a number per sample and unit
     delta: np.ndarray  # of this shape, too: z, then da, then dz
     carried: np.ndarray  # of this shape, too: da, where the raw error is passed down
-    lists: Lists
+    every: np.ndarray  # the indices of every sample or unit
+    marks: np.ndarray  # (I,) of pixels that are foreground in a tile; zero in between
+    found: np.ndarray  # (I + 1,) the indices of such pixels
 
 
 def _new_scratch(model, tile):
     """Return scratch for so many samples."""
-    dtype, size = model.weights.dtype, max(tile, 1) * model.biases.size
+    dtype, tile, I = model.weights.dtype, max(tile, 1), int(model.sizes[0])
     lane = LANE_BYTES // dtype.itemsize
-    x = aligned_zeros(tile * -(-int(model.sizes[0]) // lane) * lane, dtype)
-    lists = new_lists(int(model.sizes[0]), tile, dtype)
-    return _Scratch(x, *(aligned_zeros(size, dtype) for _ in range(3)), lists)
+    width = -(-I // lane) * lane
+    return _Scratch(
+        aligned_zeros(tile * width, dtype).reshape(tile, width),
+        np.empty(tile, dtype),
+        *(aligned_zeros(tile * model.biases.size, dtype) for _ in range(3)),
+        every(max(tile, *model.sizes)),
+        np.zeros(I, np.uint8),
+        np.empty(I + 1, np.uint32),
+    )
 
 
 @stage
@@ -188,30 +192,31 @@ def _fetch_samples(X, rows):
             fetch(x, i)
 
 
-@sums
+@inlined
 def _forward(model, inputs, rows, scratch):
     """Pass the samples of a tile through all layers, up to z of the output: `Network.forward`."""
+    places = scratch.every[: rows.size]
+    background = inputs.background if model.shift.size > 0 else model.weights.dtype.type(0)
+    copy_samples(inputs.X, rows, background, scratch.x, scratch.totals)
     for layer in range(model.sizes.size - 1):
         z, W = units_of(model, scratch.delta, layer, rows), weights_of(model, layer)
-        if layer == 0 and model.shift.size > 0:
-            fill_first_product(model, inputs, rows, scratch.lists, z)
-        elif layer == 0:
-            x = _padded(model, scratch, rows)
-            _copy_samples(inputs.X, rows, x)
-            if model.narrow:
-                fill_product_transposed(x, W, z)
-                add_to_rows(biases_of(model, model.biases, 0), z)
-            else:
-                fill_rows(biases_of(model, model.biases, 0), z)
-                add_product(x, W, z)
+        terms = scratch.every[: model.sizes[layer]]
+        b = biases_of(model, model.biases, layer)
+        fill_rows(b, z)
+        if layer > 0:
+            add_product(units_of(model, scratch.a, layer - 1, rows), W, terms, places, z)
+        elif model.shift.size > 0:
+            add_first_product(model, inputs, rows, scratch, z)
+        elif model.narrow:
+            fill_product_transposed(scratch.x[: rows.size], W, z)
+            add_to_rows(b, z)
         else:
-            fill_rows(biases_of(model, model.biases, layer), z)
-            add_product(units_of(model, scratch.a, layer - 1, rows), W, z)
+            add_product(scratch.x, W, terms, places, z)
         if layer < model.sizes.size - 2:
             fill_sigmoid(flat(z), flat(units_of(model, scratch.a, layer, rows)))
 
 
-@sums
+@inlined
 def _output_error(model, targets, rows, scratch, scale, raw_error, squared_errors):
     """Put dz of the output in the place of z, sample by sample; fill their squared errors.
 
@@ -231,7 +236,7 @@ def _output_error(model, targets, rows, scratch, scale, raw_error, squared_error
         multiply_by_slope(a, dz)
 
 
-@sums
+@inlined
 def _backward(model, inputs, rows, raw_error, scratch, gradient, in_place):
     """Pass the error of a tile back through all layers: the twin of `Network.backward`.
 
@@ -240,6 +245,7 @@ def _backward(model, inputs, rows, raw_error, scratch, gradient, in_place):
     """
     for layer in range(model.sizes.size - 2, -1, -1):
         dz = units_of(model, scratch.delta, layer, rows)
+        samples, units = scratch.every[: rows.size], scratch.every[: model.sizes[layer]]
         db = biases_of(gradient, gradient.biases, layer)
         add_bias_gradient(dz, biases_of(model, model.bias_mask, layer), db)
         if layer > 0:
@@ -250,34 +256,19 @@ def _backward(model, inputs, rows, raw_error, scratch, gradient, in_place):
                 dense_backward_and_update(dz, x, W, carried, dx)
             else:
                 fill_product_transposed(carried, W, dx)
-                add_product(x.T, dz, weights_of(gradient, layer))
+                add_product(x.T, dz, samples, units, weights_of(gradient, layer))
             if raw_error:
                 below = flat(units_of(model, scratch.carried, layer - 1, rows))
                 for k in range(dx.size):
                     below[k] = flat(dx)[k]
             multiply_by_slope(flat(x), flat(dx))
         elif model.shift.size > 0:
-            add_first_gradient(inputs, rows, dz, scratch.lists, gradient)
+            add_first_gradient(inputs, rows, dz, scratch, gradient)
         elif model.narrow:
-            add_product(dz.T, _padded(model, scratch, rows), weights_of(gradient, 0))
+            units = scratch.every[: model.sizes[1]]
+            add_product(dz.T, scratch.x, samples, units, weights_of(gradient, 0))
         else:
-            add_product(_padded(model, scratch, rows).T, dz, weights_of(gradient, 0))
-
-
-@inlined
-def _padded(model, scratch, rows):
-    """Return the samples of a tile in rows of whole lanes: a view."""
-    tile = scratch.a.size // model.biases.size
-    return part(scratch.x, 0, (rows.size, scratch.x.size // tile))
-
-
-@elementwise
-def _copy_samples(X, rows, x):
-    """Put samples into the beginning of rows of x."""
-    for n in range(rows.size):
-        sample = X[rows[n]]  # by itself: x might be where rows is, for all the compiler knows
-        for i in range(sample.size):
-            x[n, i] = sample[i]
+            add_product(scratch.x.T, dz, samples, units, weights_of(gradient, 0))
 
 
 @stage
@@ -302,13 +293,15 @@ def _propagate(model, X, scratch, output):
     tile, last = scratch.a.size // model.biases.size, model.sizes.size - 2
     for first in range(0, X.shape[0], tile):
         x = X[first : first + tile]
+        places = scratch.every[: len(x)]
         for layer in range(last + 1):
-            z = units_of(model, scratch.delta, layer, x)
+            z, W = units_of(model, scratch.delta, layer, x), weights_of(model, layer)
+            terms = scratch.every[: model.sizes[layer]]
             fill_rows(biases_of(model, model.biases, layer), z)
             if layer == 0:
-                add_product(x, weights_of(model, layer), z)
+                add_product(x, W, terms, places, z)
             else:
-                add_product(units_of(model, scratch.a, layer - 1, x), weights_of(model, layer), z)
+                add_product(units_of(model, scratch.a, layer - 1, x), W, terms, places, z)
             if layer < last:
                 fill_sigmoid(flat(z), flat(units_of(model, scratch.a, layer, x)))
         for n in range(x.shape[0]):
