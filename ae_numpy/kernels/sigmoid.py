@@ -16,19 +16,18 @@ _EXP_TAYLOR = tuple(1 / math.factorial(k) for k in range(14))
 _LOG2_E = 1 / math.log(2)
 
 
-@operation(lambda number, k: np.ldexp(number, k))
-def _times_power_of_two(_, number, k):
-    """Return number * 2**k, for a k such that 2**k is a normal number."""
+@operation(lambda number, n: np.ldexp(number, int(n)))
+def _times_power_of_two(_, number, n):
+    """Return number * 2**n, where both it and the number are normal: n is added to the exponent."""
 
     def compiled(context, builder, signature, arguments):
-        # An IEEE number whose bits are (k + bias) << mantissa_bits is 2**k.
-        mantissa_bits, bias = (23, 127) if number.bitwidth == 32 else (52, 1023)
         bits = ir.IntType(number.bitwidth)
-        shifted = builder.add(builder.fptosi(arguments[1], bits), bits(bias))
-        power = builder.bitcast(builder.shl(shifted, bits(mantissa_bits)), arguments[0].type)
-        return builder.fmul(arguments[0], power)
+        mantissa_bits = bits(23 if number.bitwidth == 32 else 52)
+        change = builder.shl(builder.fptosi(arguments[1], bits), mantissa_bits)
+        changed = builder.add(builder.bitcast(arguments[0], bits), change)
+        return builder.bitcast(changed, arguments[0].type)
 
-    return number(number, k), compiled
+    return number(number, n), compiled
 
 
 @elementwise
@@ -58,10 +57,8 @@ def fill_sigmoid(z, a):
         for k in range(degree - 1, 1, -1):
             p = p * r + real(_EXP_TAYLOR[k])
         exp_r = one + (r + r * r * p)
-        # 2**n may be too small to be a normal number. So: 2**n = 2**k * 2**k * (1 or 2).
-        k = np.floor(half * n)
-        e = exp_r * (one + (n - (k + k)))
-        a[j] = _times_power_of_two(_times_power_of_two(e, k), k)
+        # 2**n may be too small to be a normal number; 2**(n + 64) is not.
+        a[j] = _times_power_of_two(exp_r, n + real(64)) * real(2.0**-64)
 
     for j in range(z.size):
         e = a[j]
