@@ -166,18 +166,18 @@ class _Rows(_Writer):
     def write(self, a, b, terms, places, out, m, j, rows, lanes, sums):
         places = [self.listed(places, row) for row in self.following(m, rows)]
         block = list(product(places, range(lanes)))
-        totals = [self.new_sums(sums, self.load(out, row, j, c)) for row, c in block]
+        sums_of = [self.new_sums(sums, self.load(out, row, j, c)) for row, c in block]
 
         def add_products(k, s):
             term = self.listed(terms, k)
             pieces = [self.load(b, term, j, c) for c in range(lanes)]
             factors = [self.number(a, row, term) for row in places]
-            for pair, total in zip(product(factors, pieces), totals, strict=True):
-                self.add_product(*pair, total[s])
+            for pair, place in zip(product(factors, pieces), sums_of, strict=True):
+                self.add_product(*pair, place[s])
 
         self.repeat(self.size(terms, 0), 1, sums, add_products)
-        for (row, c), total in zip(block, totals, strict=True):
-            self.store(self.added(total), out, row, j, c)
+        for (row, c), place in zip(block, sums_of, strict=True):
+            self.store(self.added(place), out, row, j, c)
 
     def listed(self, indices, k):
         """Return entry k of a list of indices."""

@@ -16,16 +16,17 @@ from ae_numpy.kernels.lanes import LANE_BYTES, operation
 
 
 class Model(NamedTuple):
-    """A working copy of a network's parameters, or of a gradient, in rows of whole lanes."""
+    """A working copy of a network's parameters, in rows of whole lanes."""
 
     sizes: np.ndarray  # (L + 1,) units of the input and of each layer
     shapes: np.ndarray  # (L, 2) rows and columns of each layer's W, as it is kept
     weights_at: np.ndarray  # (L,) where each layer's W begins in `weights`
     units_at: np.ndarray  # (L + 1,) where each layer's units begin in `biases`
     narrow: bool  # whether the first layer's W is kept transposed
+    bias_mask: np.ndarray  # of the shape of `biases`
+    numbers: np.ndarray  # all of the following, which are views
     weights: np.ndarray  # the layers' W, one after another
     biases: np.ndarray  # the layers' b, each as wide as the rows of its W
-    bias_mask: np.ndarray  # of the shape of `biases`
     shift: np.ndarray  # what is to be added to every row of the first layer's W (see `background`)
     row_sum: np.ndarray  # the sum of its rows, the shift included; both are empty if there is none
 
@@ -124,18 +125,12 @@ def pack(parameters, layer_sizes, bias_mask, *, narrow, with_shift):
     if narrow:
         shapes[0] = sizes[1], widths[0]
     ends, units_at = np.cumsum(shapes.prod(axis=1)), np.cumsum([0, *widths[1:]])
-    n_kept, dtype = int(widths[1]) if with_shift else 0, parameters.dtype
-    model = Model(
-        sizes,
-        shapes,
-        ends - shapes.prod(axis=1),
-        units_at,
-        narrow,
-        weights=aligned_zeros(int(ends[-1]), dtype),
-        biases=aligned_zeros(int(units_at[-1]), dtype),
-        bias_mask=np.zeros(units_at[-1], bool),
-        shift=np.zeros(n_kept, dtype),
-        row_sum=np.zeros(n_kept, dtype),
+    n_kept = widths[1] if with_shift else 0
+    sections = np.cumsum([ends[-1], units_at[-1], n_kept, n_kept])
+    numbers = aligned_zeros(int(sections[-1]), parameters.dtype)
+    mask, at = np.zeros(units_at[-1], bool), ends - shapes.prod(axis=1)
+    model = _with_numbers(
+        Model(sizes, shapes, at, units_at, narrow, mask, *[numbers] * 5), sections
     )
     for padded, plain in _matrices(model, parameters):
         padded[...] = plain
@@ -175,10 +170,17 @@ def _vectors(model, padded, plain):
         start += O
 
 
-def zeros_like(model):
-    """Return a working copy for a gradient."""
-    names = ("weights", "biases", "shift", "row_sum")
-    return model._replace(**{name: np.zeros_like(getattr(model, name)) for name in names})
+def copy_of(model):
+    """Return a working copy with numbers of its own."""
+    parts = (model.weights, model.biases, model.shift, model.row_sum)
+    numbers = aligned_zeros(model.numbers.size, model.numbers.dtype)
+    return _with_numbers(model._replace(numbers=numbers), np.cumsum([part.size for part in parts]))
+
+
+def _with_numbers(model, ends):
+    """Return the model with views into its numbers."""
+    weights, biases, shift, row_sum, _ = np.split(model.numbers, ends)
+    return model._replace(weights=weights, biases=biases, shift=shift, row_sum=row_sum)
 
 
 def aligned_zeros(size, dtype):

@@ -8,6 +8,8 @@ of the output is done to one sample after the other, while it is in the nearest 
 
 from __future__ import annotations
 
+# So many samples of a batch go through the network together, and change its weights together: the
+# more they are, the less often weights are moved; their own numbers must fit into the second cache.
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +28,7 @@ from ae_numpy.kernels.layout import (
     add_to_rows,
     aligned_zeros,
     biases_of,
+    copy_of,
     fill_rows,
     flat,
     pack,
@@ -33,12 +36,10 @@ from ae_numpy.kernels.layout import (
     units_of,
     unpack,
     weights_of,
-    zeros_like,
 )
 from ae_numpy.kernels.loss import fill_error
 from ae_numpy.kernels.sigmoid import fill_sigmoid, multiply_by_slope
 
-# So many samples of a batch go through the network together, and change its weights together.
 _TILE = 128
 
 # A first layer of so many units or fewer is narrow: its rows would be mostly padding. So it is kept
@@ -88,15 +89,15 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     model = pack(
         parameters, network.layer_sizes, network.bias_mask, narrow=narrow, with_shift=with_shift
     )
-    # A batch of several tiles has its gradient added up aside; any other changes the model itself.
-    gradient = zeros_like(model) if batch_size > _TILE else model
+    # A batch of several tiles changes a copy, so that all of them see the same model.
+    changed = copy_of(model) if batch_size > _TILE else model
     with np.errstate(over="ignore"):  # a rate that is infinite in float32 makes the errors NaN
         rate = parameters.dtype.type(rate)
     errors = np.empty(len(rows), parameters.dtype)
     scratch = _new_scratch(model, min(_TILE, batch_size))
     targets = (X if target is None else target).X
     raw_error = network.backprop == "raw_error"
-    _train(model, gradient, X, targets, rows, batch_size, rate, raw_error, scratch, errors)
+    _train(model, changed, X, targets, rows, batch_size, rate, raw_error, scratch, errors)
     return unpack(model), errors
 
 
@@ -141,7 +142,7 @@ class _Scratch(NamedTuple):
 
 def _new_scratch(model, tile):
     """Return scratch for so many samples."""
-    dtype, tile, I = model.weights.dtype, max(tile, 1), int(model.sizes[0])
+    dtype, tile, I = model.numbers.dtype, max(tile, 1), int(model.sizes[0])
     lane = LANE_BYTES // dtype.itemsize
     width = -(-I // lane) * lane
     return _Scratch(
@@ -156,26 +157,25 @@ def _new_scratch(model, tile):
 
 @stage
 def _train(
-    model, gradient, inputs, targets, rows, batch_size, rate, raw_error, scratch, squared_errors
+    model, changed, inputs, targets, rows, batch_size, rate, raw_error, scratch, squared_errors
 ):
-    """Take a gradient step after each batch."""
-    tile = scratch.a.size // model.biases.size
-    in_place = batch_size <= tile  # then `gradient` is the model
+    """Take a gradient step after each batch. `changed` is the model itself, or a copy of it."""
+    tile = scratch.totals.size
     sum_rows(weights_of(model, 0), model.row_sum)
+    _copy(model, changed)
     for start in range(0, rows.size, batch_size):
         batch = rows[start : start + batch_size]
-        step = -rate / model.weights.dtype.type(batch.size)
-        scale = step if in_place else model.weights.dtype.type(1)
+        step = -rate / model.numbers.dtype.type(batch.size)
         for first in range(0, batch.size, tile):
             part = batch[first : first + tile]
             end = start + first + part.size
             _forward(model, inputs, part, scratch)
-            _fetch_samples(inputs.X, rows[end:][:tile])  # what comes next
+            _fetch_samples(inputs.X, rows[end:][:1])  # what comes next
             errors = squared_errors[start + first : end]
-            _output_error(model, targets, part, scratch, scale, raw_error, errors)
-            _backward(model, inputs, part, raw_error, scratch, gradient, in_place)
-        if not in_place:
-            _update(model, step, gradient)
+            _output_error(model, targets, part, scratch, step, raw_error, errors)
+            _backward(model, inputs, part, raw_error, scratch, changed, batch_size == 1)
+        if batch_size > tile:
+            _copy(changed, model)
     # What was kept aside is folded in, so that a chunk begins and ends with plain weights.
     add_to_rows(model.shift, weights_of(model, 0))
 
@@ -196,7 +196,7 @@ def _fetch_samples(X, rows):
 def _forward(model, inputs, rows, scratch):
     """Pass the samples of a tile through all layers, up to z of the output: `Network.forward`."""
     places = scratch.every[: rows.size]
-    background = inputs.background if model.shift.size > 0 else model.weights.dtype.type(0)
+    background = inputs.background if model.shift.size > 0 else model.numbers.dtype.type(0)
     copy_samples(inputs.X, rows, background, scratch.x, scratch.totals)
     for layer in range(model.sizes.size - 1):
         z, W = units_of(model, scratch.delta, layer, rows), weights_of(model, layer)
@@ -237,60 +237,51 @@ def _output_error(model, targets, rows, scratch, scale, raw_error, squared_error
 
 
 @inlined
-def _backward(model, inputs, rows, raw_error, scratch, gradient, in_place):
+def _backward(model, inputs, rows, raw_error, scratch, changed, at_once):
     """Pass the error of a tile back through all layers: the twin of `Network.backward`.
 
-    Adds the gradient, summed over the samples and scaled as the error is, to `gradient`: the model
-    itself if `in_place`. A layer's weights are changed after the error has passed through them.
+    Adds the gradient, summed over the samples and scaled as the error is, to `changed`. A layer's
+    weights are changed after the error has passed through them, or, for single samples, at once.
     """
     for layer in range(model.sizes.size - 2, -1, -1):
         dz = units_of(model, scratch.delta, layer, rows)
         samples, units = scratch.every[: rows.size], scratch.every[: model.sizes[layer]]
-        db = biases_of(gradient, gradient.biases, layer)
+        db = biases_of(changed, changed.biases, layer)
         add_bias_gradient(dz, biases_of(model, model.bias_mask, layer), db)
         if layer > 0:
             W, x = weights_of(model, layer), units_of(model, scratch.a, layer - 1, rows)
             dx = units_of(model, scratch.delta, layer - 1, rows)
             carried = units_of(model, scratch.carried, layer, rows) if raw_error else dz
-            if in_place and rows.size == 1:
+            if at_once:
                 dense_backward_and_update(dz, x, W, carried, dx)
             else:
                 fill_product_transposed(carried, W, dx)
-                add_product(x.T, dz, samples, units, weights_of(gradient, layer))
+                add_product(x.T, dz, samples, units, weights_of(changed, layer))
             if raw_error:
                 below = flat(units_of(model, scratch.carried, layer - 1, rows))
                 for k in range(dx.size):
                     below[k] = flat(dx)[k]
             multiply_by_slope(flat(x), flat(dx))
         elif model.shift.size > 0:
-            add_first_gradient(inputs, rows, dz, scratch, gradient)
+            add_first_gradient(inputs, rows, dz, scratch, changed)
         elif model.narrow:
             units = scratch.every[: model.sizes[1]]
-            add_product(dz.T, scratch.x, samples, units, weights_of(gradient, 0))
+            add_product(dz.T, scratch.x, samples, units, weights_of(changed, 0))
         else:
-            add_product(scratch.x.T, dz, samples, units, weights_of(gradient, 0))
+            add_product(scratch.x.T, dz, samples, units, weights_of(changed, 0))
 
 
-@stage
-def _update(model, step, gradient):
-    """Add `step` times the gradient to the parameters, and set the gradient to zero."""
-    add_to_rows(gradient.shift, weights_of(gradient, 0))
-    for k in range(model.weights.size):
-        model.weights[k] += step * gradient.weights[k]
-        gradient.weights[k] = 0
-    for k in range(model.biases.size):
-        if model.bias_mask[k]:
-            model.biases[k] += step * gradient.biases[k]
-        gradient.biases[k] = 0
-    for j in range(gradient.shift.size):
-        gradient.shift[j] = 0
-    sum_rows(weights_of(model, 0), model.row_sum)
+@elementwise
+def _copy(model, other):
+    """Copy the numbers of a model to another one, which may be itself."""
+    for k in range(model.numbers.size):
+        other.numbers[k] = model.numbers[k]
 
 
 @stage
 def _propagate(model, X, scratch, output):
     """Pass samples through all layers, a tile at a time."""
-    tile, last = scratch.a.size // model.biases.size, model.sizes.size - 2
+    tile, last = scratch.totals.size, model.sizes.size - 2
     for first in range(0, X.shape[0], tile):
         x = X[first : first + tile]
         places = scratch.every[: len(x)]
