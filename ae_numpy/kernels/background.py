@@ -109,16 +109,13 @@ _GROUP = 8
 def add_first_product(model, inputs, rows, scratch, z):
     """Add x @ W of the first layer to z: twin of matmul."""
     W = weights_of(model, 0)
-    if rows.size == 1:
-        add_product(scratch.x, W, _foreground_of(inputs, rows[0]), scratch.every[:1], z)
-    else:
-        for first in range(0, rows.size, _GROUP):
-            group = rows[first : first + _GROUP]
-            mark = first // _GROUP + 1
+    for first in range(0, rows.size, _GROUP):
+        group = rows[first : first + _GROUP]
+        mark = first // _GROUP + 1
+        if rows.size > 1:
             _mark_foreground(inputs, group, mark, scratch.marks)
-            found = _list_marked(scratch.marks, mark, mark, scratch.found)
-            places = scratch.every[first : first + group.size]
-            add_product(scratch.x, W, scratch.found[:found], places, z)
+        terms = _foreground_of(inputs, rows, mark, mark, scratch)
+        add_product(scratch.x, W, terms, scratch.every[first : first + group.size], z)
     for n in range(rows.size):
         for j in range(W.shape[1]):
             z[n, j] += inputs.background * model.row_sum[j] + scratch.totals[n] * model.shift[j]
@@ -128,13 +125,10 @@ def add_first_product(model, inputs, rows, scratch, z):
 def add_first_gradient(inputs, rows, dz, scratch, changed):
     """Add x.T @ dz of the first layer to its weights, shift and sum of rows: twin of matmul."""
     g, W = inputs.background, weights_of(changed, 0)
-    terms = scratch.every[: rows.size]
-    if rows.size == 1:
-        add_product(scratch.x.T, dz, terms, _foreground_of(inputs, rows[0]), W)
-    else:
-        found = _list_marked(scratch.marks, 1, 255, scratch.found)
-        add_product(scratch.x.T, dz, terms, scratch.found[:found], W)
-        scratch.marks[:] = 0
+    places = _foreground_of(inputs, rows, 1, 255, scratch)
+    add_product(scratch.x.T, dz, scratch.every[: rows.size], places, W)
+    for i in range(scratch.marks.size if rows.size > 1 else 0):
+        scratch.marks[i] = 0
     for n in range(rows.size):
         total = scratch.totals[n] + g * dz.dtype.type(W.shape[0])
         for j in range(dz.shape[1]):
@@ -163,6 +157,14 @@ def _mark_foreground(inputs, rows, mark, marks):
             marks[inputs.indices[k]] = mark
 
 
+@inlined
+def _foreground_of(inputs, rows, first, last, scratch):
+    """Return the foreground of a sample, or of samples with marks from the first to the last."""
+    if rows.size == 1:
+        return inputs.indices[inputs.starts[rows[0]] : inputs.starts[rows[0] + 1]]
+    return scratch.found[: _list_marked(scratch.marks, first, last, scratch.found)]
+
+
 @elementwise
 def _list_marked(marks, first, last, found):
     """Put the pixels with marks from the first to the last into `found`; return how many."""
@@ -171,9 +173,3 @@ def _list_marked(marks, first, last, found):
         found[end] = i  # always written, only sometimes kept: no branch to mispredict
         end += (marks[i] >= first) & (marks[i] <= last)
     return end
-
-
-@inlined
-def _foreground_of(inputs, row):
-    """Return the indices of a sample's foreground."""
-    return inputs.indices[inputs.starts[row] : inputs.starts[row + 1]]

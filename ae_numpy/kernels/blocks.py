@@ -13,6 +13,7 @@ An entry may have several `sums` that grow side by side, because each has to wai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -74,6 +75,8 @@ def _written_by(writer):
 class _Writer:
     """What the code of all blocks is made of. Subclasses say, in `write`, what is done."""
 
+    write: Callable[..., None]
+
     def __init__(self, context, builder, kinds, arguments):
         self.builder = builder
         self.index = context.get_value_type(types.intp)
@@ -88,10 +91,6 @@ class _Writer:
         if isinstance(kind, types.IntegerLiteral):
             return kind.literal_value
         return context.cast(self.builder, value, kind, types.intp)
-
-    def block(self, first_row, rows, first_column, columns):
-        """Return the indices of a block's entries, row after row."""
-        return list(product(self.following(first_row, rows), self.following(first_column, columns)))
 
     def following(self, first, count):
         """Return indices from the first on."""
@@ -123,22 +122,27 @@ class _Writer:
         place = self.builder.bitcast(self.place(array, i, j, c), self.lane.as_pointer())
         self.builder.store(value, place, align=self.dtype.bitwidth // 8)
 
+    def put(self, value, array, i, j):
+        """Write a single entry."""
+        self.builder.store(value, self.place(array, i, j))
+
     def new_sums(self, count, first=None):
         """Begin sums at zero, or the first one elsewhere.
 
         They are in memory only until the compiler sees that nobody else looks for them there.
         """
-        zero = ir.Constant(self.lane, None)
         places = [cgutils.alloca_once(self.builder, self.lane) for _ in range(count)]
         for place in places:
-            self.builder.store(zero, place)
+            self.builder.store(ir.Constant(self.lane, None), place)
         if first is not None:
             self.builder.store(first, places[0])
         return places
 
-    def add_product(self, x, y, place):
-        """Add x * y to a sum."""
-        self.builder.store(multiply_add(self.builder, x, y, self.builder.load(place)), place)
+    def add_products(self, factors, pieces, places):
+        """Add every factor times every piece to a sum of its own."""
+        for (x, y), place in zip(product(factors, pieces), places, strict=True):
+            value = multiply_add(self.builder, x, y, self.builder.load(place))
+            self.builder.store(value, place)
 
     def added(self, places):
         """Return the sum of sums."""
@@ -166,18 +170,17 @@ class _Rows(_Writer):
     def write(self, a, b, terms, places, out, m, j, rows, lanes, sums):
         places = [self.listed(places, row) for row in self.following(m, rows)]
         block = list(product(places, range(lanes)))
-        sums_of = [self.new_sums(sums, self.load(out, row, j, c)) for row, c in block]
+        totals = [self.new_sums(sums, self.load(out, row, j, c)) for row, c in block]
 
-        def add_products(k, s):
+        def multiply(k, s):
             term = self.listed(terms, k)
             pieces = [self.load(b, term, j, c) for c in range(lanes)]
             factors = [self.number(a, row, term) for row in places]
-            for pair, place in zip(product(factors, pieces), sums_of, strict=True):
-                self.add_product(*pair, place[s])
+            self.add_products(factors, pieces, [places[s] for places in totals])
 
-        self.repeat(self.size(terms, 0), 1, sums, add_products)
-        for (row, c), place in zip(block, sums_of, strict=True):
-            self.store(self.added(place), out, row, j, c)
+        self.repeat(self.size(terms, 0), 1, sums, multiply)
+        for (row, c), parts in zip(block, totals, strict=True):
+            self.store(self.added(parts), out, row, j, c)
 
     def listed(self, indices, k):
         """Return entry k of a list of indices."""
@@ -188,37 +191,36 @@ class _Entries(_Writer):
     """Writes `fill_block`."""
 
     def write(self, a, b, out, m, j, rows, columns, sums):
-        block = self.block(m, rows, j, columns)
-        places = [self.new_sums(sums) for _ in block]
+        rows, columns = self.following(m, rows), self.following(j, columns)
+        totals = [self.new_sums(sums) for _ in product(rows, columns)]
 
-        def add_products(k, s):
-            pieces_of_a = [self.load(a, row, k) for row in self.following(m, rows)]
-            pieces_of_b = [self.load(b, row, k) for row in self.following(j, columns)]
-            for pair, place in zip(product(pieces_of_a, pieces_of_b), places, strict=True):
-                self.add_product(*pair, place[s])
+        def multiply(k, s):
+            factors, pieces = (
+                [self.load(a, i, k) for i in rows],
+                [self.load(b, i, k) for i in columns],
+            )
+            self.add_products(factors, pieces, [places[s] for places in totals])
 
-        self.repeat(self.size(b, 1), self.lane.count, sums, add_products)
-        for (row, column), place in zip(block, places, strict=True):
-            value = total(self.builder, self.added(place))
-            self.builder.store(value, self.place(out, row, column))
+        self.repeat(self.size(b, 1), self.lane.count, sums, multiply)
+        for (row, column), parts in zip(product(rows, columns), totals, strict=True):
+            self.put(total(self.builder, self.added(parts)), out, row, column)
 
 
 class _Update(_Writer):
     """Writes `update_block`."""
 
     def write(self, W, carried, x, dz, dx, i, rows):
-        zero, block = self.index(0), self.following(i, rows)
-        places = [self.new_sums(1)[0] for _ in block]
-        factors = [self.number(x, zero, row) for row in block]
+        zero, rows = self.index(0), self.following(i, rows)
+        totals = [self.new_sums(1) for _ in rows]
+        factors = [self.number(x, zero, row) for row in rows]
 
-        def multiply_and_change(k, _):
+        def multiply_and_change(k, s):
             passed, change = self.load(carried, zero, k), self.load(dz, zero, k)
-            for row, factor, place in zip(block, factors, places, strict=True):
+            for row, factor, places in zip(rows, factors, totals, strict=True):
                 piece = self.load(W, row, k)
-                self.add_product(passed, piece, place)
+                self.add_products([passed], [piece], places)
                 self.store(multiply_add(self.builder, factor, change, piece), W, row, k)
 
         self.repeat(self.size(W, 1), self.lane.count, 1, multiply_and_change)
-        for row, place in zip(block, places, strict=True):
-            value = total(self.builder, self.builder.load(place))
-            self.builder.store(value, self.place(dx, zero, row))
+        for row, parts in zip(rows, totals, strict=True):
+            self.put(total(self.builder, self.added(parts)), dx, zero, row)

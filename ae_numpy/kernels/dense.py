@@ -25,7 +25,7 @@ import numpy as np
 
 from ae_numpy.kernels.blocks import add_block, fill_block, update_block
 from ae_numpy.kernels.compilation import elementwise, inlined, stage
-from ae_numpy.kernels.lanes import LANE_BYTES, N_REGISTERS, any_layout, lane_size
+from ae_numpy.kernels.lanes import N_REGISTERS, any_layout, lane_size, whole_lanes
 
 # Lanes and rows of the blocks, broad ones first.
 if N_REGISTERS >= 32:
@@ -108,21 +108,11 @@ def matmul(a, b):
     >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    padded = _whole_lanes(b)
+    padded = np.zeros((b.shape[0], whole_lanes(b.shape[1], b.dtype)), b.dtype)
+    padded[:, : b.shape[1]] = b
     out = np.zeros((a.shape[0], padded.shape[1]), b.dtype)
     _add_matmul(a, padded, every(len(b)), every(len(a)), out)
-    return out if padded is b else np.ascontiguousarray(out[:, : b.shape[1]])
-
-
-def _whole_lanes(a):
-    """Return a with zeros at the end of its rows, if they are no whole lanes; else a itself."""
-    lane = LANE_BYTES // a.itemsize
-    width = -(-a.shape[1] // lane) * lane
-    if width == a.shape[1] and a.flags.c_contiguous:
-        return a
-    padded = np.zeros((a.shape[0], width), a.dtype)
-    padded[:, : a.shape[1]] = a
-    return padded
+    return np.ascontiguousarray(out[:, : b.shape[1]])
 
 
 def dense_forward(x, W, b):
@@ -150,7 +140,7 @@ def dense_backward(dz, x, W):
 
 
 @stage
-def dense_backward_and_update(dz, x, W, carried, dx):
+def backward_and_update(dz, x, W, carried, dx):
     """Twin of dense_backward for one sample, with the update ``W += dW`` in the same pass.
 
     dx is the product of the rows of W with `carried`: dz itself, or the raw error. Training on one

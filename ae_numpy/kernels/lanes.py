@@ -22,7 +22,7 @@ from ae_numpy.kernels.compilation import inlined
 
 def _registers():
     """Return the bytes of a register of the machine that is compiled for, and how many it has."""
-    features = config.CPU_FEATURES or binding.get_host_cpu_features().flatten()
+    features = getattr(config, "CPU_FEATURES", None) or binding.get_host_cpu_features().flatten()
     machine = (("+avx512f", (64, 32)), ("+avx,", (32, 16)), ("+neon", (16, 32)))
     return next((found for name, found in machine if name in features + ","), (16, 16))
 
@@ -34,6 +34,12 @@ LANE_BYTES, N_REGISTERS = _registers()
 def lane_size(a):
     """Return how many numbers of a's dtype a lane holds; `a.itemsize` is no constant in Numba."""
     return 8 * LANE_BYTES // np.finfo(a.dtype).bits
+
+
+def whole_lanes(n, dtype):
+    """Return the least number of entries that is not below n and fills whole lanes."""
+    lane = LANE_BYTES // dtype.itemsize
+    return -(-n // lane) * lane
 
 
 def operation(meaning):

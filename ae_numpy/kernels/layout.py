@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.np.arrayobj import populate_array
 
 from ae_numpy.kernels.compilation import elementwise, inlined, sums
-from ae_numpy.kernels.lanes import LANE_BYTES, operation
+from ae_numpy.kernels.lanes import operation, whole_lanes
 
 
 class Model(NamedTuple):
@@ -117,10 +117,9 @@ def units_of(model, values, layer, rows):
 def pack(parameters, layer_sizes, bias_mask, *, narrow, with_shift):
     """Lay parameters out in rows of whole lanes, the rest of a row being zero."""
     sizes = np.array(layer_sizes, np.int64)
-    lane = LANE_BYTES // parameters.itemsize
-    widths = -(-sizes // lane) * lane
+    widths = whole_lanes(sizes, parameters.dtype)
     # Rows of 4096 bytes would all compete for the same few places in the nearest cache.
-    widths += lane * (widths * parameters.itemsize % 4096 == 0)
+    widths = whole_lanes(widths + (widths * parameters.itemsize % 4096 == 0), parameters.dtype)
     shapes = np.column_stack([sizes[:-1], widths[1:]])
     if narrow:
         shapes[0] = sizes[1], widths[0]
