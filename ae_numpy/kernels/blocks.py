@@ -11,8 +11,6 @@ used; `dense` chooses them. The products differ in what a register holds:
 An entry may have several `sums` that grow side by side, because each has to wait for its last term.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import product
 

@@ -9,8 +9,6 @@ Each operation is given by what it means, in NumPy, and that is what runs where 
 to compile (NUMBA_DISABLE_JIT=1); the compiled meaning follows.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from llvmlite import binding, ir
 from numba import types

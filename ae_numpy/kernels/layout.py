@@ -1,7 +1,5 @@
 """The working copy of a network: matrices in rows of whole lanes, and views into them."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.np.arrayobj import populate_array
 
-from ae_numpy.kernels.compilation import elementwise, inlined, sums
+from ae_numpy.kernels.compilation import elementwise, inlined
 from ae_numpy.kernels.lanes import operation, whole_lanes
 
 
@@ -31,22 +29,19 @@ class Model(NamedTuple):
     row_sum: np.ndarray  # the sum of its rows, the shift included; both are empty if there is none
 
 
-@sums
-def sum_rows(a, total):
-    """Put the sum of the rows of a into `total`."""
-    for j in range(total.size):
-        total[j] = 0
-    for i in range(a.shape[0]):
-        for j in range(total.size):
-            total[j] += a[i, j]
-
-
 @elementwise
 def fill_rows(b, a):
     """Put b into every row of a; to assign a row as a whole takes Numba ten times longer."""
     for n in range(a.shape[0]):
         for j in range(b.size):
             a[n, j] = b[j]
+
+
+@elementwise
+def copy(a, b):
+    """Copy a vector to another one, which may be itself."""
+    for k in range(a.size):
+        b[k] = a[k]
 
 
 @elementwise
@@ -114,7 +109,7 @@ def units_of(model, values, layer, rows):
     return part(values, tile * model.units_at[layer], (len(rows), O))
 
 
-def pack(parameters, layer_sizes, bias_mask, *, narrow, with_shift):
+def pack(parameters, layer_sizes, bias_mask, narrow=False, with_shift=False):
     """Lay parameters out in rows of whole lanes, the rest of a row being zero."""
     sizes = np.array(layer_sizes, np.int64)
     widths = whole_lanes(sizes, parameters.dtype)
@@ -127,14 +122,15 @@ def pack(parameters, layer_sizes, bias_mask, *, narrow, with_shift):
     n_kept = widths[1] if with_shift else 0
     sections = np.cumsum([ends[-1], units_at[-1], n_kept, n_kept])
     numbers = aligned_zeros(int(sections[-1]), parameters.dtype)
+    parts = np.split(numbers, sections[:-1])
     mask, at = np.zeros(units_at[-1], bool), ends - shapes.prod(axis=1)
-    model = _with_numbers(
-        Model(sizes, shapes, at, units_at, narrow, mask, *[numbers] * 5), sections
-    )
+    model = Model(sizes, shapes, at, units_at, narrow, mask, numbers, *parts)
     for padded, plain in _matrices(model, parameters):
         padded[...] = plain
     for padded, plain in _vectors(model, model.bias_mask, bias_mask):
         padded[...] = plain
+    if with_shift:
+        model.row_sum[:] = model.weights[: ends[0]].reshape(shapes[0]).sum(axis=0)
     return model
 
 
@@ -167,19 +163,6 @@ def _vectors(model, padded, plain):
     for O, at in zip(model.sizes[1:], model.units_at, strict=False):
         yield padded[at : at + O], plain[start : start + O]
         start += O
-
-
-def copy_of(model):
-    """Return a working copy with numbers of its own."""
-    parts = (model.weights, model.biases, model.shift, model.row_sum)
-    numbers = aligned_zeros(model.numbers.size, model.numbers.dtype)
-    return _with_numbers(model._replace(numbers=numbers), np.cumsum([part.size for part in parts]))
-
-
-def _with_numbers(model, ends):
-    """Return the model with views into its numbers."""
-    weights, biases, shift, row_sum, _ = np.split(model.numbers, ends)
-    return model._replace(weights=weights, biases=biases, shift=shift, row_sum=row_sum)
 
 
 def aligned_zeros(size, dtype):

@@ -1,7 +1,5 @@
 """The sigmoid and its derivative."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -6,8 +6,6 @@ of one, gradient and update are one pass over the weights (`dense`); and what is
 of the output is done to one sample after the other, while it is in the nearest cache (here).
 """
 
-from __future__ import annotations
-
 # So many samples of a batch go through the network together, and change its weights together: the
 # more they are, the less often weights are moved; their own numbers must fit into the second cache.
 from typing import NamedTuple
@@ -73,13 +71,11 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     >>> parameters[-2:].tolist(), errors.tolist()
     ([0.0625, -0.0625], [0.5])
     """
-    narrow = network.layer_sizes[1] <= _NARROW
-    with_shift = not narrow and X.starts.size > 0
-    model = layout.pack(
-        parameters, network.layer_sizes, network.bias_mask, narrow=narrow, with_shift=with_shift
-    )
+    sizes, mask, narrow = network.layer_sizes, network.bias_mask, network.layer_sizes[1] <= _NARROW
+    settings = sizes, mask, narrow, not narrow and X.starts.size > 0
+    model = layout.pack(parameters, *settings)
     # A batch of several tiles changes a copy, so that all of them see the same model.
-    changed = layout.copy_of(model) if batch_size > _TILE else model
+    changed = layout.pack(parameters, *settings) if batch_size > _TILE else model
     with np.errstate(over="ignore"):  # a rate that is infinite in float32 makes the errors NaN
         rate = parameters.dtype.type(rate)
     errors = np.empty(len(rows), parameters.dtype)
@@ -109,8 +105,7 @@ def propagate(parameters, layer_sizes, X):
     >>> propagate(np.zeros(7, np.float32), (2, 1, 2), np.ones((1, 2), np.float32))
     array([[0.5, 0.5]], dtype=float32)
     """
-    none_trained = np.zeros(sum(layer_sizes[1:]), bool)
-    model = layout.pack(parameters, layer_sizes, none_trained, narrow=False, with_shift=False)
+    model = layout.pack(parameters, layer_sizes, np.zeros(sum(layer_sizes[1:]), bool))
     output = np.empty((len(X), layer_sizes[-1]), parameters.dtype)
     _propagate(model, X, _new_scratch(model, min(_TILE, len(X))), output)
     return output
@@ -150,8 +145,6 @@ def _train(
 ):
     """Take a gradient step after each batch. `changed` is the model itself, or a copy of it."""
     tile = scratch.totals.size
-    layout.sum_rows(weights_of(model, 0), model.row_sum)
-    _copy(model, changed)
     for start in range(0, rows.size, batch_size):
         batch = rows[start : start + batch_size]
         step = -rate / model.numbers.dtype.type(batch.size)
@@ -164,7 +157,7 @@ def _train(
             _output_error(model, targets, part, scratch, step, raw_error, errors)
             _backward(model, inputs, part, raw_error, scratch, changed, batch_size == 1)
         if batch_size > tile:
-            _copy(changed, model)
+            layout.copy(changed.numbers, model.numbers)
     # What was kept aside is folded in, so that a chunk begins and ends with plain weights.
     layout.add_to_rows(model.shift, weights_of(model, 0))
 
@@ -183,25 +176,34 @@ def _fetch_sample(X, rows):
 @inlined
 def _forward(model, inputs, rows, scratch):
     """Pass the samples of a tile through all layers, up to z of the output: `Network.forward`."""
-    places = scratch.every[: rows.size]
     level = inputs.background if model.shift.size > 0 else model.numbers.dtype.type(0)
     background.copy_samples(inputs.X, rows, level, scratch.x, scratch.totals)
-    for layer in range(model.sizes.size - 1):
-        z, W = units_of(model, scratch.delta, layer, rows), weights_of(model, layer)
-        terms = scratch.every[: model.sizes[layer]]
-        b = biases_of(model, model.biases, layer)
-        layout.fill_rows(b, z)
-        if layer > 0:
-            dense.add_product(units_of(model, scratch.a, layer - 1, rows), W, terms, places, z)
-        elif model.shift.size > 0:
-            background.add_first_product(model, inputs, rows, scratch, z)
-        elif model.narrow:
-            dense.fill_product_transposed(scratch.x[: rows.size], W, z)
-            layout.add_to_rows(b, z)
-        else:
-            dense.add_product(scratch.x, W, terms, places, z)
-        if layer < model.sizes.size - 2:
-            fill_sigmoid(flat(z), flat(units_of(model, scratch.a, layer, rows)))
+    z = units_of(model, scratch.delta, 0, rows)
+    if model.narrow:
+        dense.fill_product_transposed(scratch.x[: rows.size], weights_of(model, 0), z)
+        layout.add_to_rows(biases_of(model, model.biases, 0), z)
+    elif model.shift.size > 0:
+        background.fill_first_product(model, inputs, rows, scratch, z)
+    else:
+        _fill_product(model, 0, scratch.x, scratch, z)
+    _upper_layers(model, rows, scratch)
+
+
+@inlined
+def _fill_product(model, layer, x, scratch, z):
+    """Put x @ W + b of a layer into z: twin of dense_forward."""
+    terms, places = scratch.every[: model.sizes[layer]], scratch.every[: len(z)]
+    layout.fill_rows(biases_of(model, model.biases, layer), z)
+    dense.add_product(x, weights_of(model, layer), terms, places, z)
+
+
+@inlined
+def _upper_layers(model, rows, scratch):
+    """Pass a tile from z of the first layer to z of the output."""
+    for layer in range(1, model.sizes.size - 1):
+        x = units_of(model, scratch.a, layer - 1, rows)
+        fill_sigmoid(flat(units_of(model, scratch.delta, layer - 1, rows)), flat(x))
+        _fill_product(model, layer, x, scratch, units_of(model, scratch.delta, layer, rows))
 
 
 @inlined
@@ -219,8 +221,7 @@ def _output_error(model, targets, rows, scratch, scale, raw_error, squared_error
         fill_sigmoid(dz, a)
         squared_errors[n] = fill_error(a, targets[rows[n]], scale, dz)
         if raw_error:
-            for j in range(dz.size):
-                carried[n, j] = dz[j]
+            layout.copy(dz, carried[n])
         multiply_by_slope(a, dz)
 
 
@@ -246,9 +247,7 @@ def _backward(model, inputs, rows, raw_error, scratch, changed, at_once):
                 dense.fill_product_transposed(carried, W, dx)
                 dense.add_product(x.T, dz, samples, units, weights_of(changed, layer))
             if raw_error:
-                below = flat(units_of(model, scratch.carried, layer - 1, rows))
-                for k in range(dx.size):
-                    below[k] = flat(dx)[k]
+                layout.copy(flat(dx), flat(units_of(model, scratch.carried, layer - 1, rows)))
             multiply_by_slope(flat(x), flat(dx))
         elif model.shift.size > 0:
             background.add_first_gradient(inputs, rows, dz, scratch, changed)
@@ -259,29 +258,14 @@ def _backward(model, inputs, rows, raw_error, scratch, changed, at_once):
             dense.add_product(scratch.x.T, dz, samples, units, weights_of(changed, 0))
 
 
-@elementwise
-def _copy(model, other):
-    """Copy the numbers of a model to another one, which may be itself."""
-    for k in range(model.numbers.size):
-        other.numbers[k] = model.numbers[k]
-
-
 @stage
 def _propagate(model, X, scratch, output):
     """Pass samples through all layers, a tile at a time."""
-    tile, last = scratch.totals.size, model.sizes.size - 2
+    tile = scratch.totals.size
     for first in range(0, X.shape[0], tile):
         x = X[first : first + tile]
-        places = scratch.every[: len(x)]
-        for layer in range(last + 1):
-            z, W = units_of(model, scratch.delta, layer, x), weights_of(model, layer)
-            terms = scratch.every[: model.sizes[layer]]
-            layout.fill_rows(biases_of(model, model.biases, layer), z)
-            if layer == 0:
-                dense.add_product(x, W, terms, places, z)
-            else:
-                dense.add_product(units_of(model, scratch.a, layer - 1, x), W, terms, places, z)
-            if layer < last:
-                fill_sigmoid(flat(z), flat(units_of(model, scratch.a, layer, x)))
+        _fill_product(model, 0, x, scratch, units_of(model, scratch.delta, 0, x))
+        _upper_layers(model, x, scratch)
+        z = units_of(model, scratch.delta, model.sizes.size - 2, x)
         for n in range(x.shape[0]):
             fill_sigmoid(z[n, : output.shape[1]], output[first + n])
