@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.kernels.compilation import elementwise, inlined, sums
+from ae_numpy.kernels.compilation import elementwise, inlined
 from ae_numpy.kernels.dense import add_product
 from ae_numpy.kernels.layout import weights_of
 
@@ -135,7 +135,7 @@ def add_first_gradient(inputs, rows, dz, scratch, changed):
             changed.row_sum[j] += total * dz[n, j]
 
 
-@sums
+@inlined
 def copy_samples(X, rows, background, x, totals):
     """Put what samples have above the background into the beginning of rows of x, with its sum."""
     for n in range(rows.size):
@@ -148,7 +148,7 @@ def copy_samples(X, rows, background, x, totals):
         totals[n] = total
 
 
-@elementwise
+@inlined
 def _mark_foreground(inputs, rows, mark, marks):
     """Mark the pixels that are foreground in any of these samples."""
     for n in range(rows.size):

@@ -22,7 +22,7 @@ that are left.
 import numpy as np
 
 from ae_numpy.kernels.blocks import add_block, fill_block, update_block
-from ae_numpy.kernels.compilation import elementwise, inlined, stage
+from ae_numpy.kernels.compilation import inlined, stage
 from ae_numpy.kernels.lanes import N_REGISTERS, any_layout, lane_size, whole_lanes
 
 # Lanes of broad blocks, which have four rows; rows of blocks of two lanes; lanes of single rows.
@@ -143,7 +143,7 @@ def backward_and_update(dz, x, W, carried, dx):
         update_block(W, carried, x, dz, dx, i, 1)
 
 
-@elementwise
+@inlined
 def add_bias_gradient(dz, mask, db):
     """Add the sum of dz over samples to db where the mask allows; elsewhere db keeps its bits."""
     for n in range(dz.shape[0]):
