@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.engine import ENGINES
-from ae_numpy.initialization import WEIGHT_INITS, initial_parameters
-from ae_numpy.network import BACKPROP_RULES, BiasMask, Network
+from ae_numpy.architecture import Architecture
+from ae_numpy.engine import get_engine
+from ae_numpy.initialization import initial_parameters
+from ae_numpy.network import Network
 from ae_numpy.progress import TrainingDisplay
 from ae_numpy.reference import Array
 from ae_numpy.sklearn_protocol import EstimatorMixin, feature_names
-from ae_numpy.storage import model_file
 from ae_numpy.storage.checkpoint import CheckpointWriter, describe, read_checkpoint
+from ae_numpy.storage.model_file import StoredModel, read_model, write_model
 from ae_numpy.training import EarlyStopping, History, Recipe, State, empty_history, train
 from ae_numpy.validation import (
+    PARAMETERS,
+    BiasMask,
+    Data,
     LearningRate,
-    checked_bool,
-    checked_choice,
-    checked_dtype,
-    checked_hidden_sizes,
-    checked_integer,
-    checked_learning_rates,
-    checked_number,
+    bias_mask,
+    callables,
+    checked,
+    checked_data,
     checked_samples,
-    checked_seed,
+    drawn_seed,
+    rates_of_epochs,
 )
 
 Callback = Callable[["Autoencoder"], bool | None]
@@ -165,7 +169,8 @@ class Autoencoder(EstimatorMixin):
         X: ArrayLike,
         y: Any = None,
         *,
-        validation_data: ArrayLike | None = None,
+        target: ArrayLike | None = None,
+        validation_data: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
         callbacks: Sequence[Callback] = (),
         checkpoint: str | os.PathLike | None = None,
     ) -> Self:
@@ -177,8 +182,12 @@ class Autoencoder(EstimatorMixin):
             Samples, with values in [0, 1]. Not changed.
         y : ignored
             There for pipelines.
+        target : array-like, shape (n_samples, n_features), optional
+            What the output is compared with, with values in [0, 1]: X unless given. A denoising
+            autoencoder is trained by ``fit(noisy, target=clean)``.
         validation_data : array-like, shape (n_validation, n_features), optional
-            Samples whose mean squared error is taken after every epoch.
+            Samples whose mean squared error is taken after every epoch. With `target`, a tuple of
+            samples and their targets.
         callbacks : sequence of callables
             Each is called with the estimator at the end of every epoch, when `network_` and
             `history_` are those of this epoch. Training stops when one returns True.
@@ -210,30 +219,32 @@ class Autoencoder(EstimatorMixin):
         >>> ae = Autoencoder(2, epochs=3, random_state=0).fit(X[:15], validation_data=X[15:])
         >>> ae.history_["epoch"], len(ae.history_["val_mse"])
         ([1, 2, 3], 3)
+        >>> noisy = np.clip(X + np.random.default_rng(1).normal(scale=0.1, size=X.shape), 0, 1)
+        >>> ae.fit(noisy[:15], target=X[:15], validation_data=(noisy[15:], X[15:])).n_iter_
+        3
         """
-        epochs = checked_integer(self.epochs, "epochs", 0)
-        rates = checked_learning_rates(self.learning_rate, epochs)
+        settings = self._settings()
+        rates = rates_of_epochs(settings.learning_rate, settings.epochs)
         stored = None if checkpoint is None else read_checkpoint(checkpoint)
-        resumed_seed = stored.seed if stored and self.random_state is None else None
-        recipe = self._recipe(rates, resumed_seed, self._early_stopping())
+        if stored and settings.random_state is None:
+            settings.seed = stored.seed
+        stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
+        recipe = _recipe(settings, rates, stopping if settings.early_stopping else None)
         names = feature_names(X)
-        network, X = self._network_for(X, recipe.seed)
-        if validation_data is not None:
-            validation_data = checked_samples(
-                validation_data, "validation_data", network.dtype, X.shape[1]
-            )
-        _check_callbacks(callbacks)
-        state = State(network.parameters, history=empty_history(validation_data is not None))
+        data = checked_data(X, y, target, settings.dtype, validation_data)
+        callbacks = callables(callbacks, "callbacks")
+        network = _new_network(data.X.shape[1], settings)
+        state = State(network.parameters, empty_history(data.validation_data is not None))
         observers: list[Observer] = []
         if checkpoint is not None:
-            description = describe(network, X, recipe, validation_data)
+            description = describe(network, network.parameters, data.X, recipe, *data[1:])
             if stored is not None:
                 state = stored.state_for(description, rates)
             observers.append(CheckpointWriter(checkpoint, description, rates, state))
         self._accept(names)
-        return self._train(network, X, recipe, state, validation_data, callbacks, observers)
+        return self._train(network, data, recipe, state, callbacks, observers)
 
-    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def partial_fit(self, X: ArrayLike, y: Any = None, *, target: ArrayLike | None = None) -> Self:
         """Go on training, by one pass over these samples; the first call starts afresh.
 
         Parameters
@@ -241,6 +252,8 @@ class Autoencoder(EstimatorMixin):
         X : array-like, shape (n_samples, n_features)
             A part of the data, of any number of samples.
         y : ignored
+        target : array-like, shape (n_samples, n_features), optional
+            As in `fit`.
 
         Returns
         -------
@@ -258,91 +271,65 @@ class Autoencoder(EstimatorMixin):
         >>> Autoencoder(2, random_state=0).partial_fit(X[:10]).partial_fit(X[10:]).n_iter_
         2
         """
-        epoch = self.n_iter_ if self._is_fitted() else 0
-        rates = self.learning_rate
-        if isinstance(rates, Sequence | np.ndarray):
+        settings, fitted = self._settings(), self._is_fitted()
+        epoch = self.n_iter_ if fitted else 0
+        rates = settings.learning_rate
+        if isinstance(rates, tuple):
             rates = rates[: epoch + 1]
-        rates = checked_learning_rates(rates, epoch + 1)
-        if not self._is_fitted():
-            recipe, names = self._recipe(rates), feature_names(X)
-            network, X = self._network_for(X, recipe.seed)
+        rates = rates_of_epochs(rates, epoch + 1)
+        if fitted:
+            settings.seed = self._seed
+            self._check_feature_names(X)
+            network, history = self.network_, self.history_
+            get_engine(network.engine)  # says now if it is not there
+            data = checked_data(X, y, target, network.dtype, n_features=self.n_features_in_)
+        else:
+            names, history = feature_names(X), empty_history(False)
+            data = checked_data(X, y, target, settings.dtype)
+            network = _new_network(data.X.shape[1], settings)
             self._accept(names)
-            state = State(network.parameters, history=empty_history(False))
-            return self._train(network, X, recipe, state)
-        recipe = self._recipe(rates, self._seed)
-        self._check_feature_names(X)
-        X = checked_samples(X, "X", self.network_.dtype, self.n_features_in_)
-        state = State(self.network_.parameters, epoch=epoch, history=self.history_)
-        return self._train(self.network_, X, recipe, state)
+        state = State(network.parameters, history, epoch)
+        return self._train(network, data, _recipe(settings, rates), state)
 
-    def _early_stopping(self) -> EarlyStopping | None:
-        stopping = EarlyStopping(
-            n_iter_no_change=checked_integer(self.n_iter_no_change, "n_iter_no_change", 1),
-            tol=checked_number(self.tol, "tol"),
-        )
-        return stopping if checked_bool(self.early_stopping, "early_stopping") else None
-
-    def _recipe(
-        self,
-        rates: tuple[float, ...],
-        seed: int | None = None,
-        early_stopping: EarlyStopping | None = None,
-    ) -> Recipe:
-        checked_integer(self.verbose, "verbose", 0)
-        return Recipe(
-            learning_rates=rates,
-            batch_size=checked_integer(self.batch_size, "batch_size", 1),
-            shuffle=checked_bool(self.shuffle, "shuffle"),
-            # Of a copy: a generator moves on in `_accept`.
-            seed=checked_seed(deepcopy(self.random_state)) if seed is None else seed,
-            early_stopping=early_stopping,
-        )
-
-    def _network_for(self, X: ArrayLike, seed: int) -> tuple[Network, Array]:
-        """Check the samples, and make a network of their width with its initial parameters."""
-        hidden = checked_hidden_sizes(self.hidden_layer_sizes)
-        weight_init = checked_choice(self.weight_init, "weight_init", WEIGHT_INITS)
-        backprop = checked_choice(self.backprop, "backprop", BACKPROP_RULES)
-        engine = checked_choice(self.engine, "engine", tuple(ENGINES))
-        dtype = checked_dtype(self.dtype)
-        X = checked_samples(X, "X", dtype)
-        sizes = (X.shape[1], *hidden, X.shape[1])
-        network = Network(sizes, bias=self.bias, backprop=backprop, dtype=dtype, engine=engine)
-        network.parameters = initial_parameters(network, weight_init, seed, self.initial_parameters)
-        return network, X
+    def _settings(self) -> SimpleNamespace:
+        """The parameters of the constructor in the form that is computed with."""
+        given = {name: value for name, value in vars(self).items() if name in PARAMETERS}
+        settings = SimpleNamespace(**{name: checked(name, value) for name, value in given.items()})
+        # From a copy: a generator moves on in `_accept`.
+        settings.seed = drawn_seed(deepcopy(settings.random_state))
+        return settings
 
     def _accept(self, names: NDArray | None) -> None:
         """Nothing can be refused any more: a generator moves on, the features' names are kept."""
-        checked_seed(self.random_state)
+        drawn_seed(self.random_state)
         self._keep_feature_names(names)
 
     def _train(
         self,
         network: Network,
-        X: Array,
+        data: Data,
         recipe: Recipe,
         state: State,
-        validation_data: Array | None = None,
         callbacks: Sequence[Callback] = (),
         observers: Sequence[Observer] = (),
     ) -> Self:
         """Train; whatever ends it, an error or an interrupt, keep the last state there was."""
+        rates, seed = recipe.learning_rates, recipe.seed
         if self.verbose:
-            display = TrainingDisplay(len(recipe.learning_rates), X.shape, state)
-            observers = [*observers, display]
-        self._keep(
-            state, network_=network, learning_rates_=recipe.learning_rates, _seed=recipe.seed
-        )
+            observers = [*observers, TrainingDisplay(len(rates), data.X.shape, state)]
+        self._keep(state, network_=network, learning_rates_=rates, _seed=seed)
         with ExitStack() as stack:
             for observer in observers:
                 stack.enter_context(observer)
             try:
-                for state in train(network, X, recipe, state, validation_data):  # noqa: B020
+                for reached in train(network, data.X, recipe, state, *data[1:]):
+                    state = reached
                     for observer in observers:
                         observer.update(state)
                     if state.position == 0:
                         self._keep(state)
-                        if True in [callback(self) for callback in callbacks]:
+                        answers = [callback(self) for callback in callbacks]
+                        if any(isinstance(one, bool | np.bool_) and one for one in answers):
                             break
             finally:
                 self._keep(state)
@@ -544,7 +531,9 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        model_file.save_model(self, path)
+        names = vars(self).get("feature_names_in_")
+        learned = self.network_, self.history_, self.learning_rates_, self._seed
+        write_model(path, StoredModel(*learned, self.get_params(), names))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -575,9 +564,25 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        return model_file.load_model(cls, path)
+        stored = read_model(path, inspect.signature(cls).parameters)
+        model = cls(**stored.settings)
+        model.network_, model.history_ = stored.network, stored.history
+        model.learning_rates_, model._seed = stored.learning_rates, stored.seed
+        model._keep_feature_names(stored.feature_names)
+        return model
 
 
-def _check_callbacks(callbacks: Sequence[Callback]) -> None:
-    if not np.iterable(callbacks) or not all(callable(callback) for callback in callbacks):
-        raise TypeError(f"callbacks must be callables of the estimator, got {callbacks!r}")
+def _recipe(
+    settings: SimpleNamespace, rates: tuple[float, ...], stopping: EarlyStopping | None = None
+) -> Recipe:
+    return Recipe(rates, settings.batch_size, settings.shuffle, settings.seed, stopping)
+
+
+def _new_network(n_features: int, settings: SimpleNamespace) -> Network:
+    """Return a network with its initial parameters."""
+    sizes = (n_features, *settings.hidden_layer_sizes, n_features)
+    mask = bias_mask(settings.bias, sizes)
+    architecture = Architecture(sizes, mask, settings.backprop, settings.dtype, settings.engine)
+    get_engine(settings.engine)  # says now if it is not there
+    start = settings.weight_init, settings.seed, settings.initial_parameters
+    return Network.of(architecture, initial_parameters(architecture, *start))

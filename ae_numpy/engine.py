@@ -1,8 +1,8 @@
 """Two ways to compute the same thing, chosen by name.
 
 An engine is a module with the functions of `reference`: that module itself (``"numpy"``) or its
-compiled twins (``"numba"``). Numba takes longer to import than all the rest of the package, hence
-the import where the engine is first asked for.
+compiled twins (``"numba"``). Numba takes longer to import than all the rest of the package, and may
+not be there at all, hence the import where the engine is first asked for.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ def get_engine(name: str) -> ModuleType:
     ------
     ValueError
         For any other name.
+    ImportError
+        If numba is asked for and not installed.
 
     Examples
     --------
@@ -36,5 +38,10 @@ def get_engine(name: str) -> ModuleType:
     'ae_numpy.reference'
     """
     if name not in ENGINES:
-        raise ValueError(f"engine must be one of {sorted(ENGINES)}, got {name!r}")
-    return import_module(ENGINES[name])
+        raise ValueError(f"engine must be one of {tuple(ENGINES)}, got {name!r}")
+    try:
+        return import_module(ENGINES[name])
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"engine={name!r} needs {name} ({error}): pip install {name}, or choose engine='numpy'"
+        ) from error

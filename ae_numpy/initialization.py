@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ae_numpy.network import Network
+from ae_numpy.architecture import Architecture, by_name
 from ae_numpy.reference import Array
-
-WEIGHT_INITS = ("fan_in", "fan_out")
+from ae_numpy.validation import Rule, checked, require
 
 
 def initial_parameters(
-    network: Network,
+    architecture: Architecture,
     weight_init: str,
     seed: int,
     given: Mapping[str, ArrayLike] | None = None,
@@ -27,8 +26,7 @@ def initial_parameters(
 
     Parameters
     ----------
-    network : Network
-        Gives the sizes and the bias mask; not changed.
+    architecture : Architecture
     weight_init : {"fan_in", "fan_out"}
         ``"fan_in"``: standard deviation 1 / sqrt(I), which gives pre-activations of about 1
         whatever the width (LeCun, Bottou, Orr and Mueller, Efficient BackProp, 1998, section
@@ -51,14 +49,14 @@ def initial_parameters(
 
     Examples
     --------
-    >>> network = Network((4, 2, 4))
-    >>> parameters = initial_parameters(network, "fan_in", seed=0, given={"b0": [1, 2]})
-    >>> network.as_dict(parameters)["b0"], network.as_dict(parameters)["b1"]
-    (array([1., 2.]), array([0., 0., 0., 0.]))
+    >>> architecture = Architecture((4, 2, 4), np.ones(6, bool))
+    >>> parameters = initial_parameters(architecture, "fan_in", seed=0, given={"b0": [1, 2]})
+    >>> [layer.b.tolist() for layer in architecture.views(parameters)]
+    [[1.0, 2.0], [0.0, 0.0, 0.0, 0.0]]
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
-    parameters = np.empty_like(network.parameters)
-    layers = network.views(parameters)
+    parameters = np.empty(architecture.n_parameters, architecture.dtype)
+    layers = architecture.views(parameters)
     for layer in layers:
         n_in, n_out = layer.W.shape
         scale = (n_in if weight_init == "fan_in" else n_out) ** -0.5
@@ -66,31 +64,24 @@ def initial_parameters(
     for layer in layers:
         scale = 0.0 if weight_init == "fan_in" else layer.b.size**-0.5
         layer.b[...] = np.where(layer.bias_mask, rng.normal(scale=scale, size=layer.b.size), 0)
-    _replace_given(network.as_dict(parameters), {} if given is None else given)
+    drawn = by_name(layers)
+    for name, value in checked("initial_parameters", given).items():
+        if name not in drawn:
+            raise ValueError(f"initial_parameters must name some of {list(drawn)}, got {name!r}")
+        drawn[name][...] = _given(value, name, drawn[name])
     return parameters
 
 
-def _replace_given(parameters: dict[str, Array], given: Mapping[str, ArrayLike]) -> None:
-    """Overwrite drawn arrays by given ones, once all of them have been checked."""
-    if not isinstance(given, Mapping):
-        raise TypeError(f"initial_parameters must be a dict of arrays, got {given!r}")
-    checked = {}
-    for name, value in given.items():
-        label = f"initial_parameters[{name!r}]"
-        if name not in parameters:
-            raise ValueError(f"initial_parameters may name {sorted(parameters)}, got {name!r}")
-        try:
-            array = np.asarray(value)
-        except ValueError as error:  # rows of different lengths
-            raise ValueError(f"{label} must be an array, got {value!r}: {error}") from None
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"{label} must hold real numbers, got {array.dtype}")
+def _given(value: ArrayLike, name: str, drawn: Array) -> Array:
+    """Return an array that can take the place of the one that was drawn."""
+
+    def convert(value: ArrayLike) -> Array:
+        array = np.asarray(value)  # a ValueError where rows have different lengths
+        require(array.dtype.kind in "fiub", TypeError)
         with np.errstate(over="ignore"):  # too large for the dtype becomes inf, refused below
-            array = array.astype(parameters[name].dtype)
-        if array.shape != parameters[name].shape:
-            raise ValueError(f"{label} must have shape {parameters[name].shape}, got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{label} must be finite, got {array}")
-        checked[name] = array
-    for name, array in checked.items():
-        parameters[name][...] = array
+            array = array.astype(drawn.dtype)
+        require(array.shape == drawn.shape and bool(np.isfinite(array).all()))
+        return array
+
+    expected = f"finite real numbers of shape {drawn.shape}"
+    return Rule(expected, convert)(value, f"initial_parameters[{name!r}]")

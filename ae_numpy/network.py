@@ -1,59 +1,29 @@
-"""A network of dense sigmoid layers whose parameters are one flat vector.
+"""A network of dense sigmoid layers: an architecture, and the parameters that it holds.
 
-The weights of all layers come first, then the biases of all layers; a layer's ``W`` and ``b`` are
-views into that vector. A gradient has the same layout, so that a training step, a gradient check,
-a checkpoint and a file each deal with one array. The passes themselves are compositions of what
-`reference` defines, forward next to backward.
+The passes are compositions of what `reference` defines, forward next to backward. What they are
+given is checked here, once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from ae_numpy.architecture import Architecture, Dense, by_name
 from ae_numpy.engine import get_engine
 from ae_numpy.reference import Array
-from ae_numpy.validation import checked_dtype
-
-BACKPROP_RULES = ("exact", "raw_error")
-DTYPES = ("float32", "float64")
+from ae_numpy.validation import BiasMask, bias_mask, checked
 
 # So many samples are reconstructed together when only their errors are wanted: the memory that it
 # takes does not grow with the data.
 _ROWS_PER_BLOCK = 1024
 
-BiasMask = bool | Sequence[ArrayLike]
 
-
-@dataclass(frozen=True)
-class Dense:
-    """One layer: views into the network's parameters and bias mask.
-
-    Attributes
-    ----------
-    W : array, shape (I, O)
-    b : array, shape (O,)
-    bias_mask : bool array, shape (O,)
-        True where the bias is trained, False where it is held.
-
-    Examples
-    --------
-    >>> layer = Network((3, 2)).layers[0]
-    >>> layer.W.shape, layer.bias_mask
-    ((3, 2), array([ True,  True]))
-    """
-
-    W: Array
-    b: Array
-    bias_mask: NDArray[np.bool_]
-
-
-class Network:
-    """Dense sigmoid layers, one after another.
+class Network(Architecture):
+    """Dense sigmoid layers, one after another, with parameters that can be changed.
 
     Parameters
     ----------
@@ -101,51 +71,44 @@ class Network:
         dtype: str | np.dtype = "float64",
         engine: str = "numpy",
     ) -> None:
-        self.layer_sizes = _checked_sizes(layer_sizes)
-        if backprop not in BACKPROP_RULES:
-            raise ValueError(f"backprop must be one of {BACKPROP_RULES}, got {backprop!r}")
-        self.backprop = backprop
-        self.engine = engine
-        get_engine(engine)
-        self.dtype = checked_dtype(dtype)
-        self.bias_mask = checked_bias_mask(bias, self.layer_sizes)
-        self.parameters = np.zeros(self._n_weights + self.bias_mask.size, self.dtype)
+        sizes = checked("layer_sizes", layer_sizes)
+        super().__init__(
+            sizes,
+            bias_mask(checked("bias", bias), sizes),
+            checked("backprop", backprop),
+            checked("dtype", dtype),
+            checked("engine", engine),
+        )
+        self.parameters = np.zeros(self.n_parameters, self.dtype)
 
-    @property
-    def _n_weights(self) -> int:
-        return sum(n_in * n_out for n_in, n_out in pairwise(self.layer_sizes))
+    @classmethod
+    def of(cls, architecture: Architecture, parameters: Array) -> Self:
+        """Return a network of this architecture that holds these parameters, not a copy.
+
+        Parameters
+        ----------
+        architecture : Architecture
+            Checked already.
+        parameters : array, shape (P,)
+
+        Returns
+        -------
+        Network
+
+        Examples
+        --------
+        >>> Network.of(Network((2, 1), dtype="float32"), np.ones(3)).layers[0].b
+        array([1.])
+        """
+        network, a = cls.__new__(cls), architecture
+        Architecture.__init__(network, a.layer_sizes, a.bias_mask, a.backprop, a.dtype, a.engine)
+        network.parameters = parameters
+        return network
 
     @property
     def layers(self) -> tuple[Dense, ...]:
         """The layers, as views: writing to them writes to `parameters`."""
         return self.views(self.parameters)
-
-    def views(self, flat: Array) -> tuple[Dense, ...]:
-        """Cut a vector with the layout of `parameters` into layers, without copying.
-
-        Parameters
-        ----------
-        flat : array, shape (P,)
-            Parameters, or a gradient.
-
-        Returns
-        -------
-        tuple of Dense
-
-        Examples
-        --------
-        >>> network = Network((3, 2, 3))
-        >>> [layer.W.shape for layer in network.views(network.parameters)]
-        [(3, 2), (2, 3)]
-        """
-        layers, start, unit = [], 0, 0
-        biases = flat[self._n_weights :]
-        for n_in, n_out in pairwise(self.layer_sizes):
-            W = flat[start : start + n_in * n_out].reshape(n_in, n_out)
-            units = slice(unit, unit + n_out)
-            layers.append(Dense(W, biases[units], self.bias_mask[units]))
-            start, unit = start + n_in * n_out, unit + n_out
-        return tuple(layers)
 
     def as_dict(self, flat: Array | None = None) -> dict[str, Array]:
         """Name the arrays of a flat vector: ``"W0"``, ``"b0"``, ``"W1"``, ... are views into it.
@@ -164,10 +127,7 @@ class Network:
         >>> {name: array.shape for name, array in Network((3, 2, 3)).as_dict().items()}
         {'W0': (3, 2), 'b0': (2,), 'W1': (2, 3), 'b1': (3,)}
         """
-        named = {}
-        for index, layer in enumerate(self.views(self.parameters if flat is None else flat)):
-            named[f"W{index}"], named[f"b{index}"] = layer.W, layer.b
-        return named
+        return by_name(self.layers if flat is None else self.views(flat))
 
     def flatten(self, named: Mapping[str, Array]) -> Array:
         """Lay out named arrays as one vector, the inverse of `as_dict`.
@@ -201,13 +161,12 @@ class Network:
         given = np.result_type(*named.values())
         if given.kind not in "fc":
             raise TypeError(f"parameters must hold floating-point numbers, got dtype {given}")
-        flat = np.empty(self.parameters.size, np.result_type(given, self.dtype))
-        targets = self.as_dict(flat)
-        for name, target in targets.items():
+        flat = np.empty(self.n_parameters, np.result_type(given, self.dtype))
+        for name, view in self.as_dict(flat).items():
             shape = np.shape(named[name])
-            if shape != target.shape:
-                raise ValueError(f"{name} must have shape {target.shape}, got {shape}")
-            target[...] = named[name]
+            if shape != view.shape:
+                raise ValueError(f"{name} must have shape {view.shape}, got {shape}")
+            view[...] = named[name]
         return flat
 
     def forward(self, x: Array, parameters: Array | None = None) -> list[Array]:
@@ -284,17 +243,17 @@ class Network:
         array([-0.125,  0.125])
         """
         parameters = self.parameters if parameters is None else parameters
+        target = _checked_batch(target, "target", self.layer_sizes[-1], parameters, activations[-1])
         engine = self._engine_for(parameters)
         gradient = np.empty_like(parameters)
-        target = _checked_batch(target, "target", self.layer_sizes[-1], parameters)
-        layers = zip(self.views(parameters), self.views(gradient), strict=True)
+        inputs, outputs = activations[:-1], activations[1:]
+        layers = zip(inputs, outputs, self.views(parameters), self.views(gradient), strict=True)
         da = engine.half_squared_error_backward(activations[-1], target)  # (B, O)
-        for index, (layer, d_layer) in reversed(list(enumerate(layers))):
-            x, a = activations[index], activations[index + 1]
+        for x, a, layer, d_layer in reversed(list(layers)):
             delta = engine.sigmoid_backward(da, a)  # (B, O)
-            dx, d_layer.W[...], db = engine.dense_backward(delta, x, layer.W)
-            d_layer.b[...] = np.where(layer.bias_mask, db, 0)
+            dx, d_layer.W[...], d_layer.b[...] = engine.dense_backward(delta, x, layer.W)
             da = dx if self.backprop == "exact" else engine.matmul(da, layer.W.T)  # (B, I)
+        gradient[self.n_weights :][~self.bias_mask] = 0
         return gradient
 
     def _engine_for(self, parameters: Array):
@@ -339,15 +298,11 @@ class Network:
         array([-0.125,  0.125])
         """
         flat = self.flatten(parameters)
-        x = _checked_batch(X, "X", self.layer_sizes[0], flat)
-        if target is None:
-            target = x
-        target = _checked_batch(target, "target", self.layer_sizes[-1], flat)
-        if len(target) != len(x):
-            raise ValueError(f"target must have {len(x)} samples, as X, got {len(target)}")
-        activations = self.forward(x, flat)
+        activations = self.forward(X, flat)
+        target = activations[0] if target is None else np.asarray(target, flat.real.dtype)
+        gradient = self.backward(activations, target, flat)
         loss = self._engine_for(flat).half_squared_error_forward(activations[-1], target)
-        return loss, self.as_dict(self.backward(activations, target, flat))
+        return loss, self.as_dict(gradient)
 
     def propagate(
         self,
@@ -384,27 +339,29 @@ class Network:
         """
         parameters = self.parameters if parameters is None else parameters
         layers = self.views(parameters)[first:last]
-        x = _checked_batch(x, "x", len(layers[0].W), parameters)
+        sizes = (len(layers[0].W), *(layer.b.size for layer in layers))
+        x = _checked_batch(x, "x", sizes[0], parameters)
         engine = get_engine(self.engine)
         if self.engine == "numba":
-            flat = np.concatenate(
-                [*(layer.W.ravel() for layer in layers), *(layer.b for layer in layers)]
-            )
-            return engine.propagate(
-                flat, (len(layers[0].W), *(layer.b.size for layer in layers)), x
-            )
+            arrays = [*(layer.W.ravel() for layer in layers), *(layer.b for layer in layers)]
+            return engine.propagate(np.concatenate(arrays), sizes, x)
         for layer in layers:
             x = engine.sigmoid_forward(engine.dense_forward(x, layer.W, layer.b))
         return x
 
-    def squared_errors(self, X: Array, parameters: Array | None = None) -> NDArray[np.float64]:
-        """Squared error of each reconstructed sample, summed over its features.
+    def squared_errors(
+        self, X: Array, parameters: Array | None = None, target: Array | None = None
+    ) -> NDArray[np.float64]:
+        """Squared error of each sample's output, summed over its features.
 
         Parameters
         ----------
         X : array, shape (n_samples, n_features)
         parameters : array, shape (P,), optional
             Used in place of the network's own.
+
+        target : array, shape (n_samples, n_outputs), optional
+            What the outputs are compared with: X unless given.
 
         Returns
         -------
@@ -413,7 +370,7 @@ class Network:
         Raises
         ------
         ValueError
-            If `X` has another width.
+            If `X` or `target` has another shape.
 
         Examples
         --------
@@ -422,67 +379,26 @@ class Network:
         """
         parameters = self.parameters if parameters is None else parameters
         X = _checked_batch(X, "X", self.layer_sizes[0], parameters)
+        target = X if target is None else target
+        target = _checked_batch(target, "target", self.layer_sizes[-1], parameters, X)
         engine = get_engine(self.engine)
         errors = np.empty(len(X))
         for start in range(0, len(X), _ROWS_PER_BLOCK):
-            x = X[start : start + _ROWS_PER_BLOCK]
-            output = self.propagate(x, parameters)
-            errors[start : start + _ROWS_PER_BLOCK] = engine.squared_errors(output, x)
+            block = slice(start, start + _ROWS_PER_BLOCK)
+            output = self.propagate(X[block], parameters)
+            errors[block] = engine.squared_errors(output, target[block])
         return errors
 
 
-def _checked_sizes(layer_sizes: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(layer_sizes) if np.iterable(layer_sizes) else ()
-    if len(sizes) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sizes):
-        raise ValueError(f"layer_sizes must be two or more positive integers, got {layer_sizes!r}")
-    return tuple(int(n) for n in sizes)
-
-
-def _checked_batch(x: ArrayLike, name: str, units: int, parameters: Array) -> Array:
-    """Return samples of this width, in the precision of the parameters.
+def _checked_batch(
+    x: Array, name: str, units: int, parameters: Array, beside: Array | None = None
+) -> Array:
+    """Return samples of this width, as many as `beside`, in the precision of the parameters.
 
     A kernel would read beyond the end of rows that are too short.
     """
     x = np.asarray(x, parameters.real.dtype)
-    if x.ndim != 2 or x.shape[1] != units:
-        raise ValueError(f"{name} must have shape (n_samples, {units}), got {x.shape}")
+    n_samples = "n_samples" if beside is None else len(beside)
+    if x.ndim != 2 or x.shape[1] != units or n_samples not in ("n_samples", len(x)):
+        raise ValueError(f"{name} must have shape ({n_samples}, {units}), got {x.shape}")
     return x
-
-
-def checked_bias_mask(bias: BiasMask, layer_sizes: Sequence[int]) -> NDArray[np.bool_]:
-    """Lay out the bias mask: True, False, or one boolean array per layer.
-
-    Parameters
-    ----------
-    bias : bool or sequence of arrays
-    layer_sizes : sequence of int
-
-    Returns
-    -------
-    bool array, shape (sum of layer_sizes[1:],)
-
-    Raises
-    ------
-    ValueError
-        If the masks are not one per layer, boolean (or 0 and 1), and of the layer's size.
-
-    Examples
-    --------
-    >>> checked_bias_mask([[True, False], [True]], (3, 2, 1))
-    array([ True, False,  True])
-    """
-    sizes = layer_sizes[1:]
-    if isinstance(bias, bool | np.bool_):
-        return np.full(sum(sizes), bool(bias))
-    expected = f"bias must be True, False or one boolean array per layer, of sizes {tuple(sizes)}"
-    if isinstance(bias, str) or not isinstance(bias, Sequence | np.ndarray):
-        raise ValueError(f"{expected}, got {bias!r}")
-    try:
-        masks = [np.asarray(mask) for mask in bias]
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{expected}, got {bias!r}") from None
-    if [mask.shape for mask in masks] != [(n,) for n in sizes]:
-        raise ValueError(f"{expected}, got shapes {[mask.shape for mask in masks]}")
-    if not all(np.isin(mask, (0, 1)).all() for mask in masks):
-        raise ValueError(f"{expected}, got {bias!r}")
-    return np.concatenate(masks).astype(bool)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.validation import checked_bool, checked_integer
+from ae_numpy.validation import checked_integer, flag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -312,7 +312,7 @@ def plot_network(
     sizes = [checked_integer(size, f"layer_sizes[{k}]", 1) for k, size in enumerate(layer_sizes)]
     if len(sizes) < 2:
         raise ValueError(f"layer_sizes must have two layers or more, got {layer_sizes!r}")
-    bias = checked_bool(bias, "bias")
+    bias = flag(bias, "bias")
     limits = list(most) if isinstance(most, Sequence) else [most] * len(sizes)
     limits = [checked_integer(limit, "most", 2) for limit in limits]
     labels = [f"{size} units" for size in sizes] if labels is None else labels
@@ -325,8 +325,8 @@ def plot_network(
     floor = min(heights[-1] for heights in layers) - 1
     below = floor - (0.7 if bias else -0.2)
     for k, heights in enumerate(layers):
-        ax.scatter(np.full(len(heights), k), heights, s=220, color="white", edgecolor=_INK,
-                   zorder=3, gid=f"units {k}")  # fmt: skip
+        places = np.full(len(heights), k), heights
+        ax.scatter(*places, s=220, color="white", edgecolor=_INK, zorder=3, gid=f"units {k}")
         if sizes[k] > limits[k]:
             ax.scatter([k] * 3, [-0.25, 0, 0.25], s=7, color=_INK, gid=f"dots {k}")
         ax.text(k, below, labels[k], ha="center", va="top", color=_INK)

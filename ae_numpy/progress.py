@@ -1,14 +1,18 @@
-"""What a training tells the person who waits for it."""
+"""What long work tells the person who waits for it."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from ae_numpy.training import State
+
+_SECONDS_BETWEEN_LINES = 5.0
+Step = TypeVar("Step")
 
 
 class TrainingDisplay:
@@ -33,7 +37,7 @@ class TrainingDisplay:
         self._bar: Any = None
 
     def __enter__(self) -> Self:
-        if new_bar := _tqdm():
+        if new_bar := bar_class():
             form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} gone, {remaining} left{postfix}"
             with suppress(OSError, ValueError):
                 self._bar = new_bar(total=self._epochs, initial=self._done, bar_format=form)
@@ -83,89 +87,51 @@ class TrainingDisplay:
         return text
 
 
-class SweepDisplay:
-    """One display for many trainings: a line per model that is trained, and one for all.
+def tracked(steps: list[Step], what: str) -> Iterator[Step]:
+    """Go through steps, and show how far they have come where they take more than a moment.
 
-    On a terminal, with tqdm, these are bars; elsewhere a line is written whenever a model is done.
+    On a terminal, with tqdm, a bar; elsewhere a line now and then.
 
     Parameters
     ----------
-    work : float
-        How much there is to do.
-    n_models : int
-        How many models there are.
+    steps : list
+    what : str
+        Is done in them.
+
+    Yields
+    ------
+    step
+
+    Examples
+    --------
+    >>> list(tracked([1, 2, 3], "counting"))
+    [1, 2, 3]
     """
-
-    def __init__(self, work: float, n_models: int) -> None:
-        self._work, self._n_models = work, n_models
-        self._done, self._models_done = 0.0, 0
-        self._epochs: dict[str, int] = {}  # of every model, the last that was told of
-        self._started = time.monotonic()
-        self._bars: dict[str, Any] = {}
-        self._new_bar = _tqdm()
-        if self._new_bar:
-            form = "{l_bar}{bar}| {elapsed} gone, {remaining} left{postfix}"
-            self._total = self._new_bar(total=work, desc="all models", bar_format=form)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._new_bar:
-            for bar in (*self._bars.values(), self._total):
-                bar.close()
-
-    def update(self, message: Any) -> None:
-        """Take in what a model tells after an epoch, or after several.
-
-        An epoch that is told of again, because the process that trained the model has died, counts
-        once.
-
-        Parameters
-        ----------
-        message : object
-            With ``model``, ``epoch``, ``epochs``, ``mse`` and ``work``, the share of one epoch.
-        """
-        n_new = message.epoch - self._epochs.get(message.model, 0)
-        if n_new <= 0:
-            return
-        self._epochs[message.model] = message.epoch
-        self._done += n_new * message.work
-        self._models_done += message.epoch == message.epochs
-        if self._new_bar:
-            self._draw(message, n_new)
-        elif message.epoch == message.epochs:
-            elapsed = time.monotonic() - self._started
-            left = elapsed * (self._work / self._done - 1)
-            print(
-                f"{message.model}: mse {message.mse:.4f} after epoch {message.epoch}; "
-                f"{self._models_done} of {self._n_models} models, about {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def _draw(self, message: Any, n_new: int) -> None:
-        if message.model not in self._bars:
-            self._bars[message.model] = self._new_bar(
-                total=message.epochs,
-                desc=message.model,
-                leave=False,
-                bar_format="{desc:32}{bar}| epoch {n_fmt}/{total_fmt}{postfix}",
-            )
-        bar = self._bars[message.model]
-        bar.set_postfix_str(f"mse {message.mse:.4f}", refresh=False)
-        bar.update(n_new)
-        self._total.set_postfix_str(f"{self._models_done}/{self._n_models} models", refresh=False)
-        self._total.update(n_new * message.work)
-        if message.epoch == message.epochs:
-            self._bars.pop(message.model).close()
+    if new_bar := bar_class():
+        yield from new_bar(steps, desc=what, delay=1, leave=False)
+        return
+    shown = time.monotonic()
+    for done, step in enumerate(steps):
+        if time.monotonic() > shown + _SECONDS_BETWEEN_LINES:
+            shown = time.monotonic()
+            with suppress(OSError, ValueError):  # of a stream that has been closed
+                print(f"{what}: {done / len(steps):.0%}", file=sys.stderr, flush=True)
+        yield step
 
 
-def _tqdm() -> Any:
-    """Return tqdm's class, or None where it is not installed or there is no terminal."""
+def bar_class() -> Any:
+    """Return a class of bars like tqdm's, or None without tqdm or without a terminal."""
     with suppress(ImportError, ValueError):  # a stream that has been closed raises the latter
         if sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
-            return tqdm
+            class Bar(tqdm):
+                # No thread: a stream that breaks leaves tqdm locked, and older versions would wait
+                # for the thread, which waits for the lock, at the end of the process.
+                monitor_interval = 0
+
+                def __del__(self) -> None:
+                    """Leave closing to the owner: half a bar, left by such a stream, cannot."""
+
+            return Bar
     return None

@@ -256,7 +256,7 @@ def assert_additive(
     >>> assert_additive(mean_square, np.array([1.0, 2.0]), (np.eye(2),))
     """
     if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction={reduction!r}: expected 'mean' or 'sum'")
+        raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
     count = _require_samples(batch)
     whole = _flat(loss_and_gradients(parameters, *batch))
     rows = _of_samples(loss_and_gradients, parameters, batch)

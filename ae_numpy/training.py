@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_numpy.architecture import Architecture
 from ae_numpy.engine import get_engine
 from ae_numpy.network import Network
 from ae_numpy.reference import Array
 
 History = dict[str, list]
+ValidationData = Array | tuple[Array, Array]
 Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 
 # How much work a chunk is, in multiply-adds: about 20 ms on one core. A number of operations and
@@ -123,28 +125,31 @@ class State:
 
 
 def train(
-    network: Network,
+    network: Architecture,
     X: Array,
     recipe: Recipe,
     state: State,
-    validation_data: Array | None = None,
+    validation_data: ValidationData | None = None,
+    target: Array | None = None,
 ) -> Iterator[State]:
-    """Train a network to reproduce its input; yield the state after each chunk and each epoch.
+    """Train a network to reproduce its target; yield the state after each chunk and each epoch.
 
     This is stochastic gradient descent (Robbins and Monro, A stochastic approximation method,
     1951), whose step `train_batches` takes.
 
     Parameters
     ----------
-    network : Network
-        Says what is trained; its own parameters are neither used nor changed.
+    network : Architecture
     X : array, shape (n_samples, n_features)
         Of the network's dtype.
     recipe : Recipe
     state : State
         Where to start, or to go on.
     validation_data : array, shape (n_validation, n_features), optional
-        Its mean squared error is taken at the end of every epoch.
+        Its mean squared error is taken at the end of every epoch. A tuple of samples and what
+        their outputs are compared with, if that is not the samples themselves.
+    target : array, shape (n_samples, n_features), optional
+        What the outputs are compared with: X unless given.
 
     Yields
     ------
@@ -164,7 +169,7 @@ def train(
     >>> last.epoch, second_mse < first_mse
     (2, True)
     """
-    step_through = _bound_steps(network, X, recipe.batch_size)
+    step_through = _bound_steps(network, X, target, recipe.batch_size)
     chunk = chunk_size(network, recipe.batch_size)
     while state.epoch < len(recipe.learning_rates) and not stops_early(recipe, state.history):
         order = epoch_order(len(X), state.epoch, recipe)
@@ -176,18 +181,19 @@ def train(
         yield state
 
 
-def _bound_steps(network: Network, X: Array, batch_size: int) -> Steps:
-    """Return the engine's `train_batches` for this network and these samples.
+def _bound_steps(network: Architecture, X: Array, target: Array | None, batch_size: int) -> Steps:
+    """Return the engine's `train_batches` for this network, these samples and their targets.
 
     What is left to give are the parameters to start from, the rows to train on, and the rate. A
     batch too large for one call of a kernel is trained on by the plain twin, engine or not.
     """
-    step, prepared = train_batches, X
+    step = train_batches
     if network.engine == "numba" and batch_size <= _CHUNKS_IN_A_CALL * chunk_size(network, 1):
         kernels = get_engine("numba")
-        step, prepared = kernels.train_batches, kernels.prepare(X)
+        step, X = kernels.train_batches, kernels.prepare(X)
+        target = None if target is None else kernels.prepare(target)
     return lambda parameters, rows, rate: step(
-        network, parameters, prepared, rows, batch_size, rate
+        network, parameters, X, rows, batch_size, rate, target
     )
 
 
@@ -212,19 +218,43 @@ def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: Stat
     )
 
 
-def _after_epoch(network: Network, X: Array, validation_data: Array | None, state: State) -> State:
+def _after_epoch(
+    network: Architecture, X: Array, validation_data: ValidationData | None, state: State
+) -> State:
     """Evaluate, and note the epoch in the history."""
     started = time.perf_counter()
     entry = {"epoch": state.epoch + 1, "train_mse": state.squared_error / X.size}
     if validation_data is not None:
-        errors = network.squared_errors(validation_data, state.parameters)
-        entry["val_mse"] = float(errors.sum() / validation_data.size)
+        samples, target = in_pair(validation_data)
+        errors = Network.of(network, state.parameters).squared_errors(samples, target=target)
+        entry["val_mse"] = float(errors.sum() / samples.size)
     entry["seconds"] = state.seconds + time.perf_counter() - started
     best = state.best_parameters
     if "val_mse" in entry and entry["val_mse"] < min(state.history.get("val_mse") or [np.inf]):
         best = state.parameters
     history = {key: [*values, entry.get(key, np.nan)] for key, values in state.history.items()}
     return State(state.parameters, history, epoch=state.epoch + 1, best_parameters=best)
+
+
+def in_pair(validation_data: ValidationData) -> tuple[Array, Array | None]:
+    """Return samples and their targets, None if these are the samples themselves.
+
+    Parameters
+    ----------
+    validation_data : array, shape (n_validation, n_features), or a tuple of two
+
+    Returns
+    -------
+    samples : array, shape (n_validation, n_features)
+    target : array, shape (n_validation, n_features), or None
+
+    Examples
+    --------
+    >>> samples, target = in_pair(np.ones((2, 3)))
+    >>> samples.shape, target is None
+    ((2, 3), True)
+    """
+    return validation_data if isinstance(validation_data, tuple) else (validation_data, None)
 
 
 def stops_early(recipe: Recipe, history: History) -> bool:
@@ -277,7 +307,7 @@ def empty_history(with_validation: bool) -> History:
 
 
 def train_batches(
-    network: Network,
+    network: Architecture,
     parameters: Array,
     X: Array,
     rows: NDArray,
@@ -291,7 +321,7 @@ def train_batches(
 
     Parameters
     ----------
-    network : Network
+    network : Architecture
     parameters : array, shape (P,)
         Where to start; not changed.
     X : array, shape (n_samples, n_features)
@@ -317,39 +347,37 @@ def train_batches(
     >>> network.as_dict(parameters)["b1"], errors
     (array([ 0.0625, -0.0625]), array([0.5]))
     """
-    parameters = parameters.copy()
+    network = Network.of(network, parameters.copy())
     target = X if target is None else target
     squared_errors = np.empty(len(rows), parameters.dtype)
     # A training that diverges is reported once, by whoever looks at the errors.
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(rows), batch_size):
             batch = slice(start, start + batch_size)
-            gradient, squared_errors[batch] = _batch_gradient(
-                network, parameters, X, target, rows[batch]
-            )
-            parameters -= parameters.dtype.type(rate) * gradient
-    return parameters, squared_errors
+            gradient, squared_errors[batch] = _batch_gradient(network, X, target, rows[batch])
+            network.parameters -= parameters.dtype.type(rate) * gradient
+    return network.parameters, squared_errors
 
 
 def _batch_gradient(
-    network: Network, parameters: Array, X: Array, target: Array, batch: NDArray
+    network: Network, X: Array, target: Array, batch: NDArray
 ) -> tuple[Array, Array]:
     """Return the gradient of a batch, and the squared error of each of its samples."""
     at_once = chunk_size(network, 1)
     if len(batch) > at_once:  # a mean over parts: the parts' means, weighted by their sizes
-        gradient = np.zeros_like(parameters)
-        errors = np.empty(len(batch), parameters.dtype)
+        gradient = np.zeros_like(network.parameters)
+        errors = np.empty(len(batch), gradient.dtype)
         for start in range(0, len(batch), at_once):
-            rows = batch[start : start + at_once]
-            share = parameters.dtype.type(len(rows) / len(batch))
-            part, errors[start : start + at_once] = _batch_gradient(
-                network, parameters, X, target, rows
-            )
-            gradient += share * part
+            part = slice(start, start + at_once)
+            share = gradient.dtype.type(len(batch[part]) / len(batch))
+            of_part, errors[part] = _batch_gradient(network, X, target, batch[part])
+            gradient += share * of_part
         return gradient, errors
-    activations = network.forward(X[batch], parameters)  # each (B, units)
-    squared_errors = get_engine(network.engine).squared_errors(activations[-1], target[batch])
-    return network.backward(activations, target[batch], parameters), squared_errors
+    x = X[batch]  # (B, I)
+    targets = x if target is X else target[batch]  # (B, O)
+    activations = network.forward(x)
+    squared_errors = get_engine(network.engine).squared_errors(activations[-1], targets)
+    return network.backward(activations, targets), squared_errors
 
 
 def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]:
@@ -381,12 +409,12 @@ def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]
     return np.random.default_rng(sequence).permutation(n_samples)
 
 
-def chunk_size(network: Network, batch_size: int) -> int:
+def chunk_size(network: Architecture, batch_size: int) -> int:
     """Return how many samples make a chunk: whole batches, at least one.
 
     Parameters
     ----------
-    network : Network
+    network : Architecture
     batch_size : int
 
     Returns
@@ -399,5 +427,5 @@ def chunk_size(network: Network, batch_size: int) -> int:
     0
     """
     sizes = network.layer_sizes
-    work = 3 * network.parameters.size + _WORK_PER_UNIT * sum(sizes[1:])
+    work = 3 * network.n_parameters + _WORK_PER_UNIT * sum(sizes[1:])
     return max(1, _CHUNK_WORK // work // batch_size) * batch_size

@@ -160,7 +160,8 @@ def main() -> int:
     description = describe()
     print(as_markdown(description))
     results, found = [], []
-    for sweep in (sweep for sweep in sweeps() if options.only in sweep.title):
+    chosen = [sweep for sweep in sweeps() if options.only in sweep.title]
+    for sweep in chosen:
         print(f"{sweep.title} ...", file=sys.stderr, flush=True)
         times = measure_sweep(sweep, options.passes, options.samples, options.seconds)
         results.append(_result(sweep, times))

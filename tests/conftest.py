@@ -1,5 +1,9 @@
-"""Settings shared by the whole suite: deterministic Hypothesis."""
+"""What the whole suite shares: deterministic Hypothesis, and a browser to open pages in."""
 
+import shutil
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Derandomised: the suite gives the same verdict on every run. No deadline: a first call may
@@ -13,3 +17,45 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ae_numpy")
+
+# No sandbox: it needs rights that containers lack. No network of the browser's own.
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a window; the tests that need it skip where it is missing."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        pytest.skip("playwright is missing: pip install playwright")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a file, at a fragment; at the end no error and no request but for it has been seen."""
+    contexts, complaints = [], []
+
+    def open_page(file: Path, fragment: str = "", **settings):
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **settings})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url))
+        page.goto(file.as_uri() + fragment)
+        assert complaints.pop(0) == file.as_uri()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [said for said in complaints if not said.startswith("data:")] == []

@@ -17,8 +17,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 
 TRAIN_COUNT, TEST_COUNT = 20, 10
-CAP = 1 << 18
-"""Largest answer the tests accept, far above every honest file here."""
 ENDLESS_SECONDS = 10
 """What should go on for ever stops here, so that a broken client fails its test in finite time."""
 
@@ -90,13 +88,6 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def drip(self, piece: bytes) -> None:
-        """Send a piece every 50 ms, until the client or the test is gone."""
-        for _ in range(20 * ENDLESS_SECONDS):
-            if self.server.over.wait(0.05):
-                break
-            self.wfile.write(piece)
-
     # Honest answers.
 
     def serve_good(self, content: bytes) -> None:
@@ -125,17 +116,6 @@ class Handler(BaseHTTPRequestHandler):
     def serve_empty(self, content: bytes) -> None:
         self.reply(b"", 0)
 
-    def serve_bomb(self, content: bytes) -> None:
-        self.reply(gzip.compress(bytes([0, 0, 8, 1, 1, 0, 0, 0]) + bytes(1 << 24)))
-
-    def serve_too_large(self, content: bytes) -> None:
-        self.reply(b"", 1 << 40)
-
-    def serve_endless(self, content: bytes) -> None:
-        self.reply(b"")
-        for _ in range(64):  # as long as the client takes it
-            self.wfile.write(bytes(CAP))
-
     def serve_redirect_loop(self, content: bytes) -> None:
         self.send_response(302)
         self.send_header("Location", self.path)
@@ -150,14 +130,6 @@ class Handler(BaseHTTPRequestHandler):
         body = gzip.compress(content)
         self.reply(body[:30], len(body))
         self.server.over.wait(ENDLESS_SECONDS)
-
-    def serve_dripped_header(self, content: bytes) -> None:
-        self.wfile.write(b"HTTP/1.0 200 OK\r\n")
-        self.drip(b"X-Padding: 1\r\n")
-
-    def serve_dripped_body(self, content: bytes) -> None:
-        self.reply(b"", 1 << 16)
-        self.drip(b"?")
 
     def serve_half_closed(self, content: bytes) -> None:
         body = gzip.compress(content)
@@ -196,24 +168,6 @@ def running_server() -> Iterator[Server]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@contextmanager
-def black_hole() -> Iterator[str]:
-    """URL of a port that answers no attempt to connect, as when a firewall drops packets."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        try:
-            # Linux ignores attempts to connect while the queue of connections is full.
-            for filler in fillers:
-                filler.setblocking(False)
-                filler.connect_ex(listener.getsockname())
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        finally:
-            for filler in fillers:
-                filler.close()
 
 
 def closed_port() -> str:

@@ -1,135 +1,101 @@
-"""The ladder: a module imports only from lower steps."""
+"""The order of imports: no two files import each other, and none knows more than it should."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
+import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from imports import IMPORTS, imported, reached, within
 
-import ae_numpy
-from ae_numpy.engine import ENGINES
+PROJECT = Path(__file__).parents[1]
 
-ROOT = Path(ae_numpy.__file__).parent
-TOP = 9  # the package's own __init__
-
-# A folder stands for all the modules in it; they may import each other.
-STEPS = {
-    "validation": 0,
-    "files": 0,
-    "worker_pool": 0,
-    "kernel_cache": 0,
-    "progress": 0,
-    "datasets": 0,
-    "reference": 1,
-    "kernels": 1,
-    "estimator": 1,
-    "npz": 1,
-    "engine": 2,
-    "gradcheck": 2,
-    "network": 3,
-    "initialization": 4,
-    "training": 4,
-    "serialize": 4,
-    "checkpoint": 5,
-    "autoencoder": 6,
-    "sweep": 7,
-    "plots": 7,
-    "testing": 7,
-    "__init__": TOP,
+# Imports that close a cycle, and are to go.
+KNOWN = {
+    "ae_numpy.gradcheck.explain": {"ae_numpy.gradcheck.run"},
+    "ae_numpy.gradcheck.recognition": {"ae_numpy.gradcheck.run"},
+    "ae_numpy.gradcheck.plot": {"ae_numpy.gradcheck.report"},
 }
-MODULES = sorted(ROOT.rglob("*.py"))
 
 
-def name_of(path: Path) -> str:
-    """The module or folder in the package, by which it stands on the ladder."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def test_no_two_files_import_each_other():
+    wanted = {module: names - KNOWN.get(module, set()) for module, names in IMPORTS.items()}
+    TopologicalSorter(wanted).prepare()  # raises CycleError, which names the files
 
 
-def imported_nodes(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """All imports, wherever they stand, but for those that only a type checker sees."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child
-        yield from imported_nodes(child)
+@pytest.mark.parametrize("module", KNOWN)
+def test_a_known_cycle_is_one(module):
+    for other in KNOWN[module]:
+        assert other in IMPORTS[module]
+        assert module in reached({other})
 
 
-def modules_named(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif node.level:
-        yield "ae_numpy.<relative>"
-    elif node.module == "ae_numpy":
-        yield from (f"ae_numpy.{alias.name}" for alias in node.names)
-    else:
-        yield node.module
+@pytest.mark.parametrize(("twin", "other"), [("reference", "kernels"), ("kernels", "reference")])
+def test_the_twins_do_not_know_each_other(twin, other):
+    assert not reached(within(twin)) & within(other)
 
 
-def imports_within_the_package(source: str) -> set[str]:
-    """What of ae_numpy a source imports: names of modules or folders."""
-    names = (name for node in imported_nodes(ast.parse(source)) for name in modules_named(node))
-    inside = (name.split(".") for name in names if name.split(".")[0] == "ae_numpy")
-    return {parts[1] if len(parts) > 1 else "__init__" for parts in inside}
+def test_the_checker_knows_the_reference_alone():
+    checker = within("gradcheck") - {"ae_numpy.gradcheck", "ae_numpy.gradcheck.network"}
+    assert reached(checker) <= checker | within("reference")
 
 
-def steps_too_high(module: str, source: str) -> set[str]:
-    others = imports_within_the_package(source) - {module}
-    return {other for other in others if STEPS.get(other, TOP) >= STEPS[module]}
+def test_data_sets_know_nothing_else_but_how_arguments_are_checked():
+    allowed = within("datasets") | reached(within("validation"))
+    assert reached(within("datasets")) <= allowed
+    assert reached(within("validation")) == within("validation") | within("engine")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_imports_only_from_lower_steps(path):
-    module = name_of(path)
-    assert module in STEPS, f"{module} has no step yet: say which, here and in the design"
-    assert steps_too_high(module, path.read_text()) == set()
+def test_storage_does_not_know_the_estimator():
+    estimator = {"ae_numpy", "ae_numpy.autoencoder", "ae_numpy.sklearn_protocol"}
+    assert not reached(within("storage")) & estimator
 
 
-def test_gradcheck_imports_the_reference_only():
-    sources = [path.read_text() for path in MODULES if name_of(path) == "gradcheck"]
-    imported = {name for source in sources for name in imports_within_the_package(source)}
-    assert imported <= {"gradcheck", "reference"}
+def test_nothing_knows_the_paper():
+    examples = {path.stem for path in (PROJECT / "examples").iterdir()} | {"examples"}
+    for module, names in IMPORTS.items():
+        assert not examples & {name.partition(".")[0] for name in names}, module
 
 
-def test_datasets_import_nothing_else():
-    sources = [path.read_text() for path in MODULES if name_of(path) == "datasets"]
-    assert {name for source in sources for name in imports_within_the_package(source)} <= {
-        "datasets"
-    }
+def test_the_table_in_the_readme_has_every_module_in_the_order_of_imports():
+    rows = re.findall(r"^\|.*\(ae_numpy/\w+.*$", (PROJECT / "README.md").read_text(), re.MULTILINE)
+    linked = [re.findall(r"\(ae_numpy/(\w+(?:\.py)?)\)", row) for row in rows]
+    shown = [name for row in linked for name in row]
+    there = {path.name for path in (PROJECT / "ae_numpy").iterdir() if path.name[0] not in "_."}
+    assert sorted(shown) == sorted(there - {"py.typed"})
+    above = {"ae_numpy"}  # whose __init__ any doctest may import
+    for row in linked:
+        above |= {module for name in row for module in within(name.removesuffix(".py"))}
+        for name in row:
+            assert reached(within(name.removesuffix(".py"))) <= above, name
 
 
-def test_engines_stand_below_their_switch():
-    for module in ENGINES.values():
-        assert STEPS[module.removeprefix("ae_numpy.")] < STEPS["engine"]
+# ------------------------------------------------------------------ what is read from a file
 
 
 @pytest.mark.parametrize(
-    "source",
+    ("source", "expected"),
     [
-        "import ae_numpy.autoencoder",
-        "from ae_numpy.training import train",
-        "from ae_numpy import sweep",
-        "from ae_numpy import Autoencoder",
-        "import ae_numpy",
-        "from . import training",
-        "def f():\n    from ae_numpy.initialization import initial_parameters",
-        "if True:\n    import numpy, ae_numpy.training as t",
+        ("import ae_numpy.training as t, numpy", {"ae_numpy.training", "numpy"}),
+        ("from ae_numpy.training import train", {"ae_numpy.training"}),
+        ("from ae_numpy import sweep", {"ae_numpy.sweep"}),
+        ("from ae_numpy import Autoencoder, reference", {"ae_numpy", "ae_numpy.reference"}),
+        ("from ae_numpy.storage import npz", {"ae_numpy.storage.npz"}),
+        ("from . import training", {"ae_numpy.training"}),
+        ("from .storage.npz import read", {"ae_numpy.storage.npz"}),
+        ("def f():\n    from ae_numpy.training import train", {"ae_numpy.training"}),
+        ("if TYPE_CHECKING:\n    import ae_numpy.training", {"ae_numpy.training"}),
     ],
 )
-def test_a_step_too_high_is_seen(source):
-    assert steps_too_high("network", source)
+def test_an_import_is_seen(source, expected):
+    assert imported("ae_numpy.network", source) == expected
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "import numpy",
-        "from ae_numpy.engine import get_engine",
-        "from ae_numpy import reference",
-        "if TYPE_CHECKING:\n    from ae_numpy.autoencoder import Autoencoder",
-    ],
-)
-def test_a_lower_step_is_not(source):
-    assert not steps_too_high("network", source)
+def test_a_relative_import_in_a_folder_is_one_of_the_folder():
+    assert imported("ae_numpy.storage", "from . import npz") == {"ae_numpy.storage.npz"}
+
+
+def test_a_cycle_is_an_error():
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"c"}, "c": {"a"}}).prepare()

@@ -9,35 +9,20 @@ import re
 import subprocess
 import sys
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
+import small_models
 from numeric import check_complex_step, outputs
+from small_models import X_TEST, X, parameters
 from strategies import skip_without_compiler
 
 import ae_numpy
 from ae_numpy import Autoencoder, autoencoder, kernels, training
 
 ENGINES = ("numpy", "numba")
-X = np.random.default_rng(0).random((23, 6))
-X_TEST = np.random.default_rng(1).random((9, 6))
-
-
-def make(**settings) -> Autoencoder:
-    """A small model that trains in no time; NumPy unless the engine matters."""
-    defaults = {
-        "hidden_layer_sizes": 3,
-        "learning_rate": 0.5,
-        "epochs": 2,
-        "random_state": 0,
-        "engine": "numpy",
-        "dtype": "float64",
-    }
-    return Autoencoder(**(defaults | settings))
-
-
-def parameters(model) -> np.ndarray:
-    return model.network_.parameters.copy()
+make = partial(small_models.make, epochs=2, dtype="float64")
 
 
 def without_seconds(history) -> dict:

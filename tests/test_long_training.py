@@ -8,35 +8,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_models import X_TEST, X, make, parameters
 from train_in_a_process import samples
 
 from ae_numpy import Autoencoder, progress, training
 from ae_numpy.storage.checkpoint import read_checkpoint
 from ae_numpy.training import EarlyStopping, Recipe, stops_early
-
-X = np.random.default_rng(0).random((23, 6))
-X_TEST = np.random.default_rng(1).random((9, 6))
-
-
-def make(**settings) -> Autoencoder:
-    defaults = {
-        "hidden_layer_sizes": 3,
-        "learning_rate": 0.5,
-        "epochs": 3,
-        "random_state": 0,
-        "engine": "numpy",
-    }
-    return Autoencoder(**(defaults | settings))
-
-
-def parameters(model) -> np.ndarray:
-    return model.network_.parameters.copy()
-
 
 # ---------------------------------------------------------------------------------- early stopping
 
@@ -161,7 +144,7 @@ def test_a_bar_goes_on_where_the_checkpoint_ends(monkeypatch, tmp_path):
 @pytest.mark.parametrize("stream", [io.StringIO, Terminal])
 def test_without_a_terminal_or_without_tqdm_there_are_lines(monkeypatch, stream):
     if stream is Terminal:
-        monkeypatch.setattr(progress, "_tqdm", lambda: None)
+        monkeypatch.setattr(progress, "bar_class", lambda: None)
     lines = shown(monkeypatch, stream()).splitlines()
     assert [line.split(",")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert all(", train mse 0." in line and ", validation mse 0." in line for line in lines)
@@ -189,7 +172,9 @@ def closed_stream() -> io.StringIO:
 )
 def test_a_stream_that_cannot_be_written_does_not_end_a_training(monkeypatch, stream):
     monkeypatch.setattr(sys, "stderr", stream)
+    threads = threading.active_count()
     assert make(verbose=1).fit(X).n_iter_ == 3
+    assert threading.active_count() == threads  # none that would wait for the stream
 
 
 # ------------------------------------------------------------------------- the end of a process

@@ -11,7 +11,7 @@ from numeric import outputs
 from strategies import cases, make_case, skip_without_compiler
 
 from ae_numpy import Network, engine, network
-from ae_numpy.network import checked_bias_mask
+from ae_numpy.validation import bias_mask, checked
 
 ENGINES = ("numpy", "numba")
 
@@ -135,12 +135,12 @@ def test_loss_and_gradients_change_nothing():
 
 def test_bias_masks_in_all_their_forms():
     sizes = (3, 2, 3)
-    assert checked_bias_mask(True, sizes).tolist() == [True] * 5
-    assert checked_bias_mask(False, sizes).tolist() == [False] * 5
+    assert bias_mask(checked("bias", True), sizes).tolist() == [True] * 5
+    assert bias_mask(checked("bias", False), sizes).tolist() == [False] * 5
     mixed = [True, False, False, True, True]
-    assert checked_bias_mask([[True, False], [False, True, True]], sizes).tolist() == mixed
-    assert checked_bias_mask(([1, 0], np.array([0, 1, 1])), sizes).tolist() == mixed
-    assert checked_bias_mask(np.ones((2, 3), int), (3, 3, 3)).all()
+    assert bias_mask(checked("bias", [[True, False], [False, True, True]]), sizes).tolist() == mixed
+    assert bias_mask(checked("bias", ([1, 0], np.array([0, 1, 1]))), sizes).tolist() == mixed
+    assert bias_mask(checked("bias", np.ones((2, 3), int)), (3, 3, 3)).all()
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_no_pass_reads_beyond_the_end_of_rows(engine, method):
 def test_a_target_of_another_width_is_refused():
     network = Network((3, 2, 3))
     activations = network.forward(np.ones((4, 3)))
-    with pytest.raises(ValueError, match=r"target must have shape \(n_samples, 3\)"):
+    with pytest.raises(ValueError, match=r"target must have shape \(4, 3\), got \(4, 2\)"):
         network.backward(activations, np.ones((4, 2)))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from small_models import make
 
 pytest.importorskip("sklearn", "1.6")
 
@@ -26,11 +27,6 @@ from sklearn.utils.validation import check_is_fitted
 from ae_numpy import Autoencoder
 
 X = np.random.default_rng(0).random((40, 6))
-
-
-def make(**settings) -> Autoencoder:
-    defaults = {"hidden_layer_sizes": 2, "epochs": 3, "random_state": 0, "engine": "numpy"}
-    return Autoencoder(**(defaults | settings))
 
 
 # Without the compiler, its twin of plain NumPy is the fast engine.
@@ -87,7 +83,7 @@ def test_not_fitted_is_scikit_learns_own_error():
 
 
 def test_clones_are_not_fitted_and_train_alike():
-    model = make(bias=[np.ones(2), np.zeros(6)], early_stopping=True).fit(X)
+    model = make(bias=[np.ones(3), np.zeros(6)], early_stopping=True).fit(X)
     copy = clone(model)
     assert not hasattr(copy, "network_")
     np.testing.assert_array_equal(copy.fit(X).network_.parameters, model.network_.parameters)
@@ -99,7 +95,11 @@ def test_in_a_pipeline():
     np.testing.assert_array_equal(codes, make().fit_transform(MinMaxScaler().fit_transform(X)))
     assert pipeline.inverse_transform(codes).shape == X.shape
     assert pipeline.score(10 * X - 3) < 0
-    assert list(pipeline.get_feature_names_out()) == ["autoencoder0", "autoencoder1"]
+    assert list(pipeline.get_feature_names_out()) == [
+        "autoencoder0",
+        "autoencoder1",
+        "autoencoder2",
+    ]
     copy = pickle.loads(pickle.dumps(pipeline))
     np.testing.assert_array_equal(copy.transform(10 * X - 3), codes)
 
@@ -132,7 +132,7 @@ def test_names_and_frames_through_a_pipeline():
     frame = pd.DataFrame(X, columns=list("abcdef"), index=range(5, 45))
     pipeline = make_pipeline(MinMaxScaler(), make()).set_output(transform="pandas")
     codes = pipeline.fit_transform(frame)
-    assert list(codes.columns) == ["autoencoder0", "autoencoder1"]
+    assert list(codes.columns) == ["autoencoder0", "autoencoder1", "autoencoder2"]
     assert list(codes.index) == list(frame.index)
     assert list(pipeline[-1].feature_names_in_) == list("abcdef")
     assert isinstance(clone(pipeline).fit(frame).transform(frame), pd.DataFrame)
@@ -150,4 +150,4 @@ def test_the_container_chosen_for_all_of_scikit_learn():
 
 def test_with_metadata_routing():
     with config_context(enable_metadata_routing=True):
-        assert make_pipeline(MinMaxScaler(), make()).fit_transform(X).shape == (40, 2)
+        assert make_pipeline(MinMaxScaler(), make()).fit_transform(X).shape == (40, 3)

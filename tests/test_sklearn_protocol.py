@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from small_models import make
 
 from ae_numpy import Autoencoder
 
@@ -26,11 +27,6 @@ class Frame:
 NAMED = Frame(X, ["a", "b", "c", "d"])
 
 
-def make(**settings) -> Autoencoder:
-    defaults = {"hidden_layer_sizes": 2, "epochs": 1, "random_state": 0, "engine": "numpy"}
-    return Autoencoder(**(defaults | settings))
-
-
 # --------------------------------------------------------------------------------- parameters
 
 
@@ -46,7 +42,7 @@ def test_an_unknown_parameter_is_refused_before_any_is_set():
     model = make()
     with pytest.raises(ValueError, match=r"Invalid parameter 'layers' .*'hidden_layer_sizes'"):
         model.set_params(epochs=7, layers=3)
-    assert model.epochs == 1
+    assert model.epochs == 3
 
 
 def test_repr_shows_what_differs_from_the_defaults():
@@ -133,7 +129,7 @@ def test_names_that_are_strings_in_part_are_refused():
 
 def test_names_of_the_code():
     model = make().fit(NAMED)
-    assert list(model.get_feature_names_out()) == ["autoencoder0", "autoencoder1"]
+    assert list(model.get_feature_names_out()) == ["autoencoder0", "autoencoder1", "autoencoder2"]
     assert list(model.get_feature_names_out(["a", "b", "c", "d"])) == list(
         model.get_feature_names_out()
     )
@@ -161,7 +157,7 @@ def test_codes_as_data_frames():
     for given, index in ((rows, list(rows.index)), (X, list(range(12)))):
         codes = model.set_output(transform="pandas").transform(given)
         assert isinstance(codes, pd.DataFrame)
-        assert list(codes.columns) == ["autoencoder0", "autoencoder1"]
+        assert list(codes.columns) == ["autoencoder0", "autoencoder1", "autoencoder2"]
         assert list(codes.index) == index
         np.testing.assert_array_equal(codes.to_numpy(), model.encode(X))
         assert isinstance(model.encode(given), np.ndarray)
@@ -175,4 +171,4 @@ def test_codes_as_polars_frames():
     assert list(model.feature_names_in_) == ["a", "b", "c", "d"]
     codes = make().fit(X).set_output(transform="polars").transform(X)
     assert isinstance(codes, pl.DataFrame)
-    assert codes.columns == ["autoencoder0", "autoencoder1"]
+    assert codes.columns == ["autoencoder0", "autoencoder1", "autoencoder2"]

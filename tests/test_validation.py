@@ -7,11 +7,15 @@ from functools import partial
 
 import numpy as np
 import pytest
+import small_models
 
 from ae_numpy import Autoencoder
 
 X = np.random.default_rng(0).random((8, 4))
 RNG = np.random.default_rng(5)
+make = partial(
+    small_models.make, hidden_layer_sizes=2, epochs=1, initial_parameters={"b0": np.zeros(2)}
+)
 
 
 class SparseMatrix:
@@ -27,17 +31,6 @@ def with_entry(value, row=3, column=2) -> np.ndarray:
     changed = X.copy()
     changed[row, column] = value
     return changed
-
-
-def make(**settings) -> Autoencoder:
-    defaults = {
-        "hidden_layer_sizes": 2,
-        "epochs": 1,
-        "random_state": 0,
-        "engine": "numpy",
-        "initial_parameters": {"b0": np.zeros(2)},
-    }
-    return Autoencoder(**(defaults | settings))
 
 
 def snapshot(model) -> dict[str, str]:
@@ -176,7 +169,7 @@ def test_a_refused_fit_warns_of_nothing_else():
 TYPE, VALUE = TypeError, ValueError
 BAD_PARAMETERS = {
     "hidden_layer_sizes": (
-        "positive integer|an integer of at least 1|one hidden layer or more",
+        "a positive integer or a tuple of one or more of them",
         [
             (0, VALUE),
             (-3, VALUE),
@@ -194,7 +187,7 @@ BAD_PARAMETERS = {
         ],
     ),
     "learning_rate": (
-        "",
+        "a finite number of at least 0|one rate for each",
         [
             (-0.1, VALUE),
             (np.nan, VALUE),
@@ -240,7 +233,7 @@ BAD_PARAMETERS = {
         [(0, VALUE), (2.0, TYPE), (None, TYPE), (True, TYPE)],
     ),
     "tol": (
-        "a number|finite and not negative",
+        "a finite number of at least 0",
         [(-1e-4, VALUE), (np.nan, VALUE), (np.inf, VALUE), ("small", TYPE), (None, TYPE)],
     ),
     "bias": (
@@ -357,6 +350,11 @@ def test_callbacks_that_cannot_be_called_are_refused(callbacks):
 )
 def test_numbers_of_numpy_are_as_good_as_those_of_python(settings):
     assert make(**settings).fit(X).n_iter_ == 1
+
+
+def test_a_random_state_of_the_old_kind_is_taken():
+    model, same = (make(random_state=np.random.RandomState(5)).fit(X) for _ in range(2))
+    np.testing.assert_array_equal(model.network_.parameters, same.network_.parameters)
 
 
 @pytest.mark.parametrize(

@@ -1,34 +1,25 @@
-"""Downloads of IDX files: mirrors in turn, every wait bounded, nothing kept that is not verified.
+"""Downloads of IDX files, by pooch: mirrors in turn, and nothing kept that is not verified.
 
-`Mirrors` turns a file's name and hash into its array, or into one error that tells what happened
-at each mirror. `CachedMirrors` keeps what arrives in a directory, through pooch, which writes to a
-temporary file, verifies and moves it into place. Nothing here knows MNIST.
+Pooch writes to a temporary file, checks its hash and moves it into place. What is added here is
+unpacking, more than one mirror, and one error that says what happened at each. Nothing here knows
+MNIST.
 """
 
-import contextlib
-import http.client
-import importlib
-import textwrap
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
-from concurrent.futures import Future, InvalidStateError
+import io
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ae_numpy.datasets.idx import idx_sha256, parse_idx, read_idx, write_idx
+from ae_numpy.datasets.idx import parse_idx, write_idx
 
 MAX_BYTES = 1 << 26
-"""The largest file that is downloaded or unpacked; MNIST's largest has 47 million bytes."""
+"""The largest unpacked file that is accepted; MNIST's largest has 47 million bytes."""
 
 
 class DataUnavailableError(OSError):
-    """A data set can be had neither from the cache nor from the network.
+    """A data set is neither in the cache nor to be downloaded.
 
     The message is one line that says what was tried and what to do. A missing or damaged file in
     a directory the user named is not this error: there, nothing should take its place.
@@ -43,197 +34,82 @@ class DataUnavailableError(OSError):
     """
 
 
-class Mirrors:
-    """Addresses that hold the same gzipped IDX files, tried in turn.
+def download_files(
+    sha256: Mapping[str, str],
+    mirrors: Sequence[str],
+    directory: Path,
+    timeout: tuple[float, float] = (3.0, 10.0),
+) -> None:
+    """Put IDX files into a directory, from the mirrors in turn, unless they are there undamaged.
 
-    A mirror that gave no complete answer is not asked again; one that answered, if only with 404
-    or with a wrong file, is asked for the next file too.
-
-    Parameters
-    ----------
-    urls : sequence of str
-        Each ends in "/" and is completed by the file's name and ".gz".
-    connect_seconds : float
-        Until the answer begins: name resolution, all addresses of the host, TLS, HTTP header.
-    stall_seconds : float
-        The longest pause within an answer.
-    total_seconds : float
-        For the body of one answer.
-    max_bytes : int
-        The largest answer, and the largest decompressed file, in bytes.
-
-    Examples
-    --------
-    >>> mirrors = Mirrors(["https://storage.googleapis.com/cvdf-datasets/mnist/"])
-    >>> labels = mirrors.fetch("t10k-labels-idx1-ubyte", sha256)  # doctest: +SKIP
-    """
-
-    def __init__(
-        self,
-        urls: Sequence[str],
-        *,
-        connect_seconds: float = 5.0,
-        stall_seconds: float = 10.0,
-        total_seconds: float = 300.0,
-        max_bytes: int = MAX_BYTES,
-    ) -> None:
-        self.urls = tuple(urls)
-        self.connect_seconds = connect_seconds
-        self.stall_seconds = stall_seconds
-        self.total_seconds = total_seconds
-        self.max_bytes = max_bytes
-        self._gave_no_answer: dict[str, str] = {}  # mirror -> what happened
-
-    def fetch(self, name: str, sha256: str) -> NDArray[np.uint8]:
-        """Return the array of the IDX file whose decompressed content has the given SHA-256.
-
-        Raises DataUnavailableError, naming each mirror and what happened, if none sends it.
-        """
-        problems = []
-        for mirror in self.urls:
-            url = f"{mirror}{name}.gz"
-            if mirror in self._gave_no_answer:
-                problems.append(f"{url}: {self._gave_no_answer[mirror]}")
-                continue
-            try:
-                return _verified(self._receive(url), sha256, url, self.max_bytes)
-            except urllib.error.HTTPError as error:
-                error.close()
-                problems.append(_one_line(f"{url}: HTTP {error.code} {error.reason}"))
-            except ValueError as error:
-                problems.append(_one_line(error))
-            except (OSError, http.client.HTTPException) as error:
-                self._gave_no_answer[mirror] = _one_line(_cause(error))
-                problems.append(f"{url}: {self._gave_no_answer[mirror]}")
-        raise DataUnavailableError(f"{name} cannot be downloaded. {'; '.join(problems)}")
-
-    def _receive(self, url: str) -> bytearray:
-        """The body of the answer to a GET request."""
-        with _open(url, self.connect_seconds, self.stall_seconds) as response:
-            deadline = time.monotonic() + self.total_seconds
-            announced = response.length
-            if announced is not None and announced > self.max_bytes:
-                raise ValueError(
-                    f"{url}: found {announced} bytes, expected at most {self.max_bytes}"
-                )
-            body = bytearray()
-            while chunk := response.read1(1 << 16):
-                body += chunk
-                if len(body) > self.max_bytes:
-                    raise ValueError(
-                        f"{url}: found an endless body, expected at most {self.max_bytes} bytes"
-                    )
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"incomplete after {self.total_seconds:g} s")
-        if announced is not None and len(body) < announced:
-            raise ConnectionError(f"the connection closed after {len(body)} of {announced} bytes")
-        return body
-
-
-class CachedMirrors:
-    """Mirrors whose files are kept in a directory, or in memory where it cannot be written.
+    A mirror that fails is not asked for the files that are left: the next one is.
 
     Parameters
     ----------
+    sha256 : mapping of str to str
+        The hash of each unpacked file, by name.
+    mirrors : sequence of str
+        Each ends in "/" and is completed by a file's name and ".gz".
     directory : path
-        Made when the first file arrives.
-    mirrors : Mirrors
-        Where files come from.
+        Made if it does not exist.
+    timeout : tuple of float
+        Seconds until an address of a mirror must have accepted the connection, and the longest
+        pause before and within its answer.
 
-    Attributes
-    ----------
-    problem : str or None
-        Why the directory could not be used, for the caller to tell the user once.
+    Raises
+    ------
+    DataUnavailableError
+        If a file cannot be had from any mirror, with what happened at each; or without pooch.
+    OSError
+        If the directory cannot be written.
     """
-
-    def __init__(self, directory: Path, mirrors: Mirrors) -> None:
-        self.directory = directory
-        self.mirrors = mirrors
-        self.problem: str | None = None
-
-    def fetch(self, name: str, sha256: str) -> NDArray[np.uint8]:
-        """Return the array of a file, downloaded unless the directory holds it undamaged."""
-        if self.problem is None:
-            try:
-                path = self._retrieve(name, sha256)
-                return read_idx(path, max_bytes=self.mirrors.max_bytes)
-            except DataUnavailableError:
-                raise
-            except (OSError, ValueError) as error:  # read-only, full or failing disk
-                # In words: the error itself would keep the array that could not be written.
-                self.problem = str(error)
-        return self.mirrors.fetch(name, sha256)
-
-    def _retrieve(self, name: str, sha256: str) -> str:
-        """Have pooch put the decompressed file into the directory; its path."""
-        pooch = _import_pooch()
-
-        def download(url: str, output_file: str, _: object) -> None:
-            write_idx(output_file, self.mirrors.fetch(name, sha256))
-
-        url = f"{self.mirrors.urls[0]}{name}.gz"
-        path: str = pooch.retrieve(
-            url, known_hash=sha256, fname=name, path=self.directory, downloader=download
-        )
-        return path
+    missing, problems = list(sha256), []
+    for mirror in mirrors:
+        try:
+            while missing:
+                url = f"{mirror}{missing[0]}.gz"
+                _retrieve(url, sha256[missing[0]], directory / missing[0], timeout)
+                del missing[0]
+        except ValueError as error:
+            problems.append(f"{url}: {error}")
+    if missing:
+        raise DataUnavailableError(f"{missing[0]} cannot be downloaded. {'; '.join(problems)}")
 
 
-def _import_pooch() -> ModuleType:
-    """Import pooch, or say how to install it."""
+def _retrieve(url: str, sha256: str, path: Path, timeout: tuple[float, float]) -> None:
+    """Have pooch put one unpacked file into place; ValueError if the mirror has none to give."""
     try:
-        return importlib.import_module("pooch")
+        import pooch
     except ImportError as error:
         raise DataUnavailableError(
             'downloading needs the package pooch: pip install "ae_numpy[data]"'
         ) from error
 
-
-def _verified(body: bytearray, sha256: str, url: str, max_bytes: int) -> NDArray[np.uint8]:
-    """Decode a downloaded file whose decompressed content must have the given SHA-256."""
-    array = parse_idx(body, url, max_bytes)
-    found = idx_sha256(array)
-    if found != sha256:
-        raise ValueError(
-            f"{url}: found SHA-256 {found} of the decompressed file, expected {sha256}"
-        )
-    return array
-
-
-def _open(url: str, seconds: float, stall_seconds: float) -> http.client.HTTPResponse:
-    """Send a GET request, and return within `seconds` with the answer's header or an error."""
-    # A timeout of urlopen holds for each address of a host in turn (these hosts have a dozen) and
-    # not for name resolution at all. Hence a thread, left behind if it is late.
-    opened: Future[http.client.HTTPResponse] = Future()
-
-    def work() -> None:
+    def fetch(url: str, output_file: str, _: object) -> None:
+        body, handled = io.BytesIO(), sys.exception()
         try:
-            response = urllib.request.urlopen(url, timeout=stall_seconds)
-        except Exception as error:
-            with contextlib.suppress(InvalidStateError):  # nobody waits any longer
-                opened.set_exception(error)
-            return
-        try:
-            opened.set_result(response)
-        except InvalidStateError:
-            response.close()
+            pooch.HTTPDownloader(timeout=timeout)(url, body, None)
+        except OSError as error:  # told apart from those of the directory
+            raise ValueError(_root(error, handled)) from error
+        write_idx(output_file, parse_idx(body.getvalue(), "the answer", MAX_BYTES))
 
-    threading.Thread(target=work, daemon=True).start()
+    with _quiet(pooch.get_logger()):
+        pooch.retrieve(url, sha256, path.name, path.parent, downloader=fetch)
+
+
+def _root(error: BaseException, handled: BaseException | None) -> str:
+    """What began a chain of errors: the operating system's words rather than a library's."""
+    while error.__context__ not in (None, handled):  # the latter is the caller's own affair
+        error = error.__context__
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Let warnings pass only."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     try:
-        return opened.result(timeout=seconds)
-    except TimeoutError:
-        if opened.cancel():
-            raise TimeoutError(f"no answer within {seconds:g} s") from None
-        return opened.result()
-
-
-def _cause(error: Exception) -> object:
-    """What went wrong with a connection, in the operating system's words where there are any."""
-    if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
-        return f"no valid HTTP answer ({error!r})"
-    reason = getattr(error, "reason", error)  # URLError wraps the original error
-    return getattr(reason, "strerror", None) or reason
-
-
-def _one_line(problem: object) -> str:
-    """What happened, short enough to stand in an error message beside others."""
-    return textwrap.shorten(str(problem) or type(problem).__name__, 400)
+        yield
+    finally:
+        logger.setLevel(level)

@@ -16,7 +16,7 @@ import math
 import os
 import struct
 import zlib
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,13 @@ def parse_idx(content: bytes | bytearray, name: str, max_bytes: int) -> NDArray[
 def write_idx(path: str | os.PathLike[str], array: NDArray[np.uint8]) -> None:
     """Write a uint8 array of rank 1 to 3 as a plain IDX file."""
     with open(path, "wb") as file:
-        file.write(_header(array))
-        file.write(np.ascontiguousarray(array).data)
+        dump_idx(file, array)
+
+
+def dump_idx(file: IO[bytes], array: NDArray[np.uint8]) -> None:
+    """Write a uint8 array of rank 1 to 3 to an open file."""
+    file.write(_header(array))
+    file.write(np.ascontiguousarray(array).data)
 
 
 def idx_sha256(array: NDArray[np.uint8]) -> str:

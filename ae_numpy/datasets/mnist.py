@@ -16,12 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_numpy.datasets.digits import Digits
-from ae_numpy.datasets.download import (
-    MAX_BYTES,
-    CachedMirrors,
-    DataUnavailableError,
-    Mirrors,
-)
+from ae_numpy.datasets.download import MAX_BYTES, DataUnavailableError, download_files
 from ae_numpy.datasets.idx import idx_sha256, read_idx
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -82,7 +77,7 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     Warns
     -----
     UserWarning
-        If the cache cannot be used; the images are then kept in memory only.
+        If the cache cannot be written; the images are then kept in memory only.
 
     Examples
     --------
@@ -97,7 +92,18 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     >>> digits.train_images.shape  # doctest: +SKIP
     (60000, 28, 28)
     """
-    return _load(data_dir, download, SHA256, cache_directory(), Mirrors(MIRRORS))
+    named = data_dir if data_dir is not None else os.environ.get("AE_NUMPY_DATA") or None
+    if named is None:
+        arrays = _from_cache(download)
+    else:
+        arrays = _from_directory(Path(os.path.expanduser(named)))
+    return Digits(
+        name="mnist",
+        train_images=arrays[TRAIN_IMAGES],
+        train_labels=arrays[TRAIN_LABELS],
+        test_images=arrays[TEST_IMAGES],
+        test_labels=arrays[TEST_LABELS],
+    )
 
 
 def cache_directory() -> Path:
@@ -117,32 +123,10 @@ def _absolute(base: str) -> Path:
     return path if path.is_absolute() else Path(tempfile.gettempdir())
 
 
-def _load(
-    data_dir: str | os.PathLike[str] | None,
-    download: bool,
-    sha256: Mapping[str, str],
-    cache: Path,
-    mirrors: Mirrors,
-) -> Digits:
-    """`load_mnist` with its hashes, cache and mirrors as arguments."""
-    named = data_dir if data_dir is not None else os.environ.get("AE_NUMPY_DATA") or None
-    if named is not None:
-        arrays = _from_directory(Path(os.path.expanduser(named)), sha256)
-    else:
-        arrays = _from_cache(cache, sha256, mirrors if download else None)
-    return Digits(
-        name="mnist",
-        train_images=arrays[TRAIN_IMAGES],
-        train_labels=arrays[TRAIN_LABELS],
-        test_images=arrays[TEST_IMAGES],
-        test_labels=arrays[TEST_LABELS],
-    )
-
-
-def _from_directory(directory: Path, sha256: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:
+def _from_directory(directory: Path) -> dict[str, NDArray[np.uint8]]:
     """Read the four files from a directory that must hold them all."""
-    paths = {name: path for name in sha256 for path in _existing(directory, name)[:1]}
-    missing = [name for name in sha256 if name not in paths]
+    paths = {name: path for name in SHA256 for path in _existing(directory, name)[:1]}
+    missing = [name for name in SHA256 if name not in paths]
     if missing:
         raise FileNotFoundError(
             f"{directory}: found no {', '.join(missing)}, plain or with .gz added. To load MNIST, "
@@ -154,45 +138,49 @@ def _from_directory(directory: Path, sha256: Mapping[str, str]) -> dict[str, NDA
         _check_images(arrays[images], paths[images])
         _check_labels(arrays[labels], paths[labels], len(arrays[images]))
     for name, path in paths.items():
-        _check_hash(arrays[name], path, sha256[name])
+        _check_hash(arrays[name], path, SHA256[name])
     return arrays
 
 
-def _from_cache(
-    cache: Path, sha256: Mapping[str, str], mirrors: Mirrors | None
-) -> dict[str, NDArray[np.uint8]]:
-    """Read the four files from the cache, and download what it lacks if there are mirrors."""
-    cached = {name: _cached(cache, name, expected) for name, expected in sha256.items()}
+def _from_cache(may_download: bool) -> dict[str, NDArray[np.uint8]]:
+    """Read the four files from the cache, and download what it lacks."""
+    cache = cache_directory()
+    cached = {name: _cached(cache, name) for name in SHA256}
     arrays = {name: array for name, array in cached.items() if array is not None}
-    missing = {name: sha256[name] for name in sha256 if name not in arrays}
-    if missing and mirrors is None:
+    missing = {name: SHA256[name] for name in SHA256 if name not in arrays}
+    if not missing:
+        return arrays
+    if not may_download:
         raise DataUnavailableError(
             f"MNIST's {', '.join(missing)} not in the cache {cache}, and download=False. "
             f"Allow the download, or {_ADVICE}."
         )
-    if missing and mirrors is not None:
-        arrays |= _downloaded(cache, missing, mirrors)
+    try:
+        return arrays | _downloaded(cache, missing)
+    except DataUnavailableError:
+        raise
+    except OSError as error:  # read-only, full or failing disk
+        problem = str(error)
+    with tempfile.TemporaryDirectory() as directory:
+        arrays |= _downloaded(Path(directory), missing)
+    warnings.warn(
+        f"The cache {cache} cannot be used ({problem}): MNIST is kept in memory and will be "
+        f"downloaded again next time. To avoid that, {_ADVICE}.",
+        stacklevel=3,
+    )
     return arrays
 
 
-def _downloaded(
-    cache: Path, sha256: Mapping[str, str], mirrors: Mirrors
-) -> dict[str, NDArray[np.uint8]]:
-    """Download files into the cache, or with a warning into memory."""
-    downloads = CachedMirrors(cache, mirrors)
+def _downloaded(directory: Path, sha256: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:
+    """Download files into a directory, and read them."""
     try:
-        arrays = {name: downloads.fetch(name, expected) for name, expected in sha256.items()}
+        download_files(sha256, MIRRORS, directory)
     except DataUnavailableError as error:
         raise DataUnavailableError(
-            f"MNIST is not in the cache {cache}, and {error}. Without a download, {_ADVICE}."
+            f"MNIST is not in the cache {cache_directory()}, and {error}. "
+            f"Without a download, {_ADVICE}."
         ) from error
-    if downloads.problem is not None:
-        warnings.warn(
-            f"The cache {cache} cannot be used ({downloads.problem}): MNIST is kept in memory and "
-            f"will be downloaded again next time. To avoid that, {_ADVICE}.",
-            stacklevel=5,
-        )
-    return arrays
+    return {name: read_idx(directory / name, max_bytes=MAX_BYTES) for name in sha256}
 
 
 def _existing(directory: Path, name: str) -> list[Path]:
@@ -200,14 +188,14 @@ def _existing(directory: Path, name: str) -> list[Path]:
     return [path for path in (directory / name, directory / f"{name}.gz") if path.is_file()]
 
 
-def _cached(cache: Path, name: str, sha256: str) -> NDArray[np.uint8] | None:
+def _cached(cache: Path, name: str) -> NDArray[np.uint8] | None:
     """The array of a file in the cache, None if it is missing, unreadable or damaged."""
     for path in (cache / name, cache / f"{name}.gz"):
         try:
             array = read_idx(path, max_bytes=MAX_BYTES)
         except (OSError, ValueError):
             continue
-        if idx_sha256(array) == sha256:
+        if idx_sha256(array) == SHA256[name]:
             return array
     return None
 

@@ -6,13 +6,12 @@ them meets a task of MNIST's size and difficulty. The glyphs are in `strokes`, t
 in `handwriting`; here is the ink.
 """
 
-from operator import index
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ae_numpy.datasets.digits import Digits
 from ae_numpy.datasets.handwriting import Paths, n_uniform, write
+from ae_numpy.validation import checked_integer
 
 Images = NDArray[np.uint8]
 
@@ -64,19 +63,11 @@ def load_stroke_digits(n_train: int = 60_000, n_test: int = 10_000, *, seed: int
     >>> digits.train_labels[:10]
     array([9, 0, 7, 3, 1, 5, 8, 8, 5, 3], dtype=uint8)
     """
-    n_train = _natural("n_train", n_train)
-    n_test = _natural("n_test", n_test)
-    train_seed, test_seed = np.random.SeedSequence(_natural("seed", seed)).spawn(2)
+    n_train = checked_integer(n_train, "n_train", 0)
+    n_test = checked_integer(n_test, "n_test", 0)
+    seed = checked_integer(seed, "seed", 0)
+    train_seed, test_seed = np.random.SeedSequence(seed).spawn(2)
     return Digits(*_draw(n_train, train_seed), *_draw(n_test, test_seed), name="stroke-digits")
-
-
-def _natural(name: str, value: int) -> int:
-    """Return `value` as an int; raise unless it is an integer of 0 or more."""
-    if isinstance(value, (bool, np.bool)) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer of 0 or more, got {value!r}")
-    if value < 0:
-        raise ValueError(f"{name} must be an integer of 0 or more, got {value!r}")
-    return index(value)
 
 
 def _draw(n_images: int, seed: np.random.SeedSequence) -> tuple[Images, Images]:

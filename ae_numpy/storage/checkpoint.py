@@ -15,18 +15,17 @@ import time
 import warnings
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_numpy.network import DTYPES, Network
+from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.reference import Array
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
-from ae_numpy.training import Recipe, State, chunk_size, empty_history
-from ae_numpy.validation import level_of_the_caller
+from ae_numpy.training import Recipe, State, ValidationData, chunk_size, empty_history, in_pair
+from ae_numpy.validation import PARAMETERS, checked, checked_integer, level_of_the_caller, shown
 
 _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 
@@ -35,31 +34,34 @@ _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 _SECONDS_BETWEEN_WRITES = 5.0
 _WRITING_PAYS_AFTER = 50
 
-# The parts of a state that are no arrays, and whatever else stands in a header.
-_PROGRESS = {
-    "history": dict,
-    "epoch": int,
-    "position": int,
-    "squared_error": float,
-    "seconds": float,
-}
-_FIELDS: dict[str, type] = {"description": dict, "learning_rates": list, **_PROGRESS}
+# The parts of a state that are no arrays, and what else is in a header.
+_PROGRESS = ("history", "epoch", "position", "squared_error", "seconds")
+_FIELDS = dict(zip(_PROGRESS, (dict, int, int, float, float), strict=True))
+_FIELDS |= {"description": dict, "learning_rates": list}
 
 _ROWS_PER_HASH_UPDATE = 4096  # Python handles signals between two updates
 
 
 def describe(
-    network: Network, X: Array, recipe: Recipe, validation_data: Array | None
+    network: Architecture,
+    parameters: Array,
+    X: Array,
+    recipe: Recipe,
+    validation_data: ValidationData | None = None,
+    target: Array | None = None,
 ) -> dict[str, Any]:
     """Describe what the bits of a training depend on, but for its learning rates.
 
     Parameters
     ----------
-    network : Network
-        With its initial parameters.
+    network : Architecture
+    parameters : array, shape (P,)
+        The initial ones.
     X : array, shape (n_samples, n_features)
     recipe : Recipe
     validation_data : array, shape (n_validation, n_features), optional
+        A tuple of samples and targets, if these differ.
+    target : array, shape (n_samples, n_features), optional
 
     Returns
     -------
@@ -68,18 +70,22 @@ def describe(
 
     Examples
     --------
-    >>> described = describe(Network((3, 2, 3)), np.ones((4, 3)), Recipe((0.1,), seed=7), None)
+    >>> network, recipe = Architecture((3, 2, 3), np.ones(5, bool)), Recipe((0.1,), seed=7)
+    >>> described = describe(network, np.zeros(17), np.ones((4, 3)), recipe)
     >>> described["layer sizes"], described["seed"], described["validation_data"]
     ([3, 2, 3], 7, None)
     """
     settings = asdict(recipe)
     del settings["learning_rates"]  # compared as far as they have been used
+    samples, their_target = (None, None) if validation_data is None else in_pair(validation_data)
+    targets = {"target": target, "target of validation_data": their_target}
     return {
         "X": _fingerprint(X),
-        "validation_data": None if validation_data is None else _fingerprint(validation_data),
+        "validation_data": None if samples is None else _fingerprint(samples),
+        **{name: _fingerprint(array) for name, array in targets.items() if array is not None},
         "layer sizes": list(network.layer_sizes),
         "bias": _fingerprint(network.bias_mask),
-        "initial parameters": _fingerprint(network.parameters),
+        "initial parameters": _fingerprint(parameters),
         "backprop": network.backprop,
         "engine": network.engine,
         "dtype": network.dtype.name,
@@ -223,35 +229,33 @@ def _shapes(header: dict[str, Any]) -> Shapes:
     """Check a header, and return dtype and shape of the arrays that belong to it."""
     for name, kind in _FIELDS.items():
         if type(header.get(name)) is not kind:
-            raise ValueError(f"found {name} {header.get(name)!r:.60}, expected a {kind.__name__}")
-    sizes, dtype, seed, validation = (
-        header["description"].get(name)
-        for name in ("layer sizes", "dtype", "seed", "validation_data")
-    )
-    if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes):
-        raise ValueError(f"found layer sizes {sizes!r:.60}, expected positive integers")
-    if dtype not in DTYPES:
-        raise ValueError(f"found dtype {dtype!r:.60}, expected one of {DTYPES}")
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"found seed {seed!r:.60}, expected an integer of at least 0")
-    _check_progress(header, validation is not None)
-    shape = (sum(n_in * n_out + n_out for n_in, n_out in pairwise(sizes)),)
-    names = ["parameters"] + ["best_parameters"] * (validation is not None and header["epoch"] > 0)
-    return {name: (np.dtype(dtype), shape) for name in names}
+            raise ValueError(f"{name} must be a {kind.__name__}, got {shown(header.get(name))}")
+    description = header["description"]
+    sizes = PARAMETERS["layer_sizes"](description.get("layer sizes"), "layer sizes")
+    dtype = checked("dtype", description.get("dtype"))
+    checked_integer(description.get("seed"), "seed", 0)
+    with_validation = description.get("validation_data") is not None
+    _check_progress(header, with_validation)
+    has_best = with_validation and header["epoch"] > 0
+    names = ("parameters", "best_parameters") if has_best else ("parameters",)
+    return dict.fromkeys(names, (dtype, (n_parameters(sizes),)))
 
 
 def _check_progress(header: dict[str, Any], with_validation: bool) -> None:
-    """Refuse what no training arrives at."""
+    """Refuse what no training run arrives at."""
     epoch, history, rates = header["epoch"], header["history"], header["learning_rates"]
-    columns = empty_history(with_validation)
-    if list(history) != list(columns) or not all(
+    columns = list(empty_history(with_validation))
+    if list(history) != columns or not all(
         _are_numbers(values) and len(values) == epoch for values in history.values()
     ):
-        raise ValueError(f"found another history than {list(columns)} with {epoch} numbers in each")
+        raise ValueError(
+            f"history must be {columns} with {epoch} numbers each, got {shown(history)}"
+        )
     if not _are_numbers(rates) or len(rates) < epoch:
-        raise ValueError(f"found {epoch} epochs completed, expected a learning rate for each")
-    if header["position"] < 0:
-        raise ValueError(f"found position {header['position']}, expected at least 0")
+        raise ValueError(
+            f"learning_rates must be a learning rate for each of {epoch} epochs, got {shown(rates)}"
+        )
+    checked_integer(header["position"], "position", 0)
 
 
 def _are_numbers(values: Any) -> bool:
@@ -280,13 +284,13 @@ class CheckpointWriter:
     Examples
     --------
     >>> import os, tempfile
-    >>> network, recipe = Network((3, 2, 3)), Recipe(learning_rates=(0.1, 0.1))
-    >>> training = describe(network, np.ones((4, 3)), recipe, None), recipe.learning_rates
-    >>> start = State(network.parameters, empty_history(False))
+    >>> network, recipe = Architecture((3, 2, 3), np.ones(5, bool)), Recipe((0.1, 0.1))
+    >>> start = State(np.zeros(17), empty_history(False))
+    >>> training = describe(network, start.parameters, np.ones((4, 3)), recipe), (0.1, 0.1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "training.npz")
     ...     with CheckpointWriter(path, *training, start) as writer:
-    ...         writer.update(State(network.parameters, empty_history(False), position=2))
+    ...         writer.update(State(np.ones(17), empty_history(False), position=2))
     ...     read_checkpoint(path).state.position
     2
     """

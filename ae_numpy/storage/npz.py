@@ -1,4 +1,4 @@
-"""One .npz file of arrays and a header: written in one piece, read with suspicion.
+"""One .npz file of arrays and a header: written in one piece, validated before it is believed.
 
 The header is JSON and holds everything that is no array, with the name and the version of what the
 file is. Nothing in it is pickled. A file may come from anybody: what it declares is compared with
@@ -36,7 +36,7 @@ def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> 
     Parameters
     ----------
     path : str or path
-        See `files.replacing`, which writes it.
+        See `atomic.replacing`, which writes it.
     arrays : mapping of str to array
         Of any shape, each under its name in the file.
 
@@ -60,8 +60,11 @@ def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> 
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
-    with replacing(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    # As np.savez does, which before NumPy 2.1 leaves the archive open where the disk is full.
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def write_npz(
@@ -113,14 +116,14 @@ def read_npz(
     Raises
     ------
     ValueError
-        If the file is anything else, or damaged: it names the file, what was found, and what was
-        expected. No more memory than the file's own size was taken.
+        If the file is anything else, or damaged: it names the file, what must be what, and what
+        it is. No more memory than the file's own size was taken.
     OSError
         If the file cannot be read.
     """
     with open(path, "rb") as file:
         try:
-            with _damage_is_refused(f"{kind} file"):
+            with _damage_is_refused("it must be a zip archive"):
                 archive = zipfile.ZipFile(file)
             members = _members(archive, os.fstat(file.fileno()).st_size)
             header = _read_header(archive, members)
@@ -130,14 +133,14 @@ def read_npz(
             for name, (dtype, shape) in shapes.items():  # all, before memory is taken for one
                 _open(archive, members[name], dtype, shape).close()
             arrays = {name: _read(archive, members[name], *shapes[name]) for name in shapes}
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a whole {kind} file: {error}") from error
     return header, arrays
 
 
 @contextlib.contextmanager
-def _damage_is_refused(expected: str) -> Iterator[None]:
-    """Turn what the libraries raise for damaged bytes into a ValueError with found and expected.
+def _damage_is_refused(expectation: str) -> Iterator[None]:
+    """Turn what the libraries raise for damaged bytes into a ValueError like all others.
 
     zipfile, NumPy and json have no error of their own for it: a dozen kinds have been seen, among
     them MemoryError for brackets nested deeply and tokenize.TokenError for brackets left open.
@@ -149,7 +152,7 @@ def _damage_is_refused(expected: str) -> Iterator[None]:
     except Exception as error:
         # The text of an error may quote the file, which may hold anything.
         reason = f"{type(error).__name__}: {str(error)[:200]}"
-        raise ValueError(f"found damage ({reason}), expected {expected}") from error
+        raise ValueError(f"{expectation}, got damage ({reason})") from error
 
 
 def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
@@ -158,32 +161,30 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
         if name in members:
-            raise ValueError(f"found two members {name!r:.60}, expected one")
+            raise ValueError(f"members must differ in name, got two {name!r:.60}")
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-            raise ValueError(f"found {name!r:.60} compressed, expected members that are not")
+            raise ValueError(f"members must be stored as they are, got {name!r:.60} compressed")
         if not 0 <= info.header_offset < size:
-            raise ValueError(f"found {name!r:.60} at {info.header_offset}, expected it in the file")
+            raise ValueError(f"{name!r:.60} must be in the file, got offset {info.header_offset}")
         members[name] = info
     total = sum(info.file_size for info in members.values())
     if total > size:  # members that overlap, or lie beyond the end
-        raise ValueError(f"found members of {total} bytes in a file of {size}, expected them in it")
+        raise ValueError(f"members must fit into {size} bytes, the file's size, got {total} bytes")
     return members
 
 
 def _read_header(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> dict[str, Any]:
     """Read the member that is JSON."""
     if _HEADER not in members:
-        raise ValueError(f"found {reprlib.repr(sorted(members))}, expected {_HEADER!r} among them")
+        raise ValueError(f"members must include {_HEADER!r}, got {reprlib.repr(sorted(members))}")
     info = members.pop(_HEADER)
     if info.file_size > _MAX_HEADER_BYTES:
-        raise ValueError(
-            f"found a header of {info.file_size} bytes, expected at most {_MAX_HEADER_BYTES}"
-        )
+        raise ValueError(f"header must be at most {_MAX_HEADER_BYTES} bytes, got {info.file_size}")
     content = _read(archive, info, np.dtype(np.uint8), None).tobytes()
-    with _damage_is_refused("a header in JSON"):
+    with _damage_is_refused("header must be JSON"):
         header = json.loads(content)
     if not isinstance(header, dict):
-        raise ValueError(f"found a header {reprlib.repr(header)}, expected an object")
+        raise ValueError(f"header must be an object, got {reprlib.repr(header)}")
     return header
 
 
@@ -191,17 +192,17 @@ def _check_version(header: dict[str, Any], kind: str, version: int) -> None:
     """Take format and version out of the header."""
     given, number = header.pop("format", None), header.pop("version", None)
     if given != kind:
-        raise ValueError(f"found format {reprlib.repr(given)}, expected {kind!r}")
+        raise ValueError(f"format must be {kind!r}, got {reprlib.repr(given)}")
     if type(number) is not int or number != version:
         newer = type(number) is int and number > version
         hint = "; it was written by a newer ae_numpy, which can read it" if newer else ""
-        raise ValueError(f"found version {reprlib.repr(number)}, expected {version}{hint}")
+        raise ValueError(f"version must be {version}, got {reprlib.repr(number)}{hint}")
 
 
 def _check_names(members: Mapping[str, Any], shapes: Shapes) -> None:
     if members.keys() != shapes.keys():
-        found, expected = (reprlib.repr(sorted(names)) for names in (members, shapes))
-        raise ValueError(f"found the arrays {found}, expected {expected}")
+        given, expected = (reprlib.repr(sorted(names)) for names in (members, shapes))
+        raise ValueError(f"arrays must be {expected}, got {given}")
 
 
 def _open(
@@ -211,7 +212,7 @@ def _open(
 
     Without a shape it must be a vector of any length.
     """
-    with _damage_is_refused("an array"):
+    with _damage_is_refused(f"{info.filename!r:.60} must be an array"):
         stream = archive.open(info)
         if npy.read_magic(stream) != (1, 0):
             raise ValueError("a version of the .npy format other than 1.0")
@@ -221,16 +222,14 @@ def _open(
         shape = found
     if (given, found, in_columns) != (dtype, shape, False) or min(found, default=0) < 0:
         raise ValueError(
-            f"found {info.filename!r:.60} with {given.str!r:.60} of shape {found}"
-            f"{' by columns' if in_columns else ''}, "
-            f"expected {dtype.str!r} of shape {'(n,)' if shape is None else shape}"
+            f"{info.filename!r:.60} must be {dtype.str!r} of shape "
+            f"{'(n,)' if shape is None else shape}, got {given.str!r:.60} of shape {found}"
+            f"{' by columns' if in_columns else ''}"
         )
     entries = info.file_size - start
-    if math.prod(found) * dtype.itemsize != entries:
-        raise ValueError(
-            f"found {info.filename!r:.60} with {entries} bytes of entries, "
-            f"expected {math.prod(found) * dtype.itemsize}"
-        )
+    declared = math.prod(found) * dtype.itemsize
+    if declared != entries:
+        raise ValueError(f"{info.filename!r:.60} must have {declared} bytes, got {entries}")
     return stream
 
 
@@ -242,7 +241,7 @@ def _read(
         entries = info.file_size - stream.tell()
         array = np.empty(entries // dtype.itemsize, dtype)
         memory = array.view(np.uint8)
-        with _damage_is_refused(f"{entries} bytes of {info.filename!r:.60}"):
+        with _damage_is_refused(f"{info.filename!r:.60} must be an array"):
             for begin in range(0, entries, _CHUNK):  # zipfile checks the sum at the last one
                 part = stream.read(min(_CHUNK, entries - begin))
                 memory[begin : begin + _CHUNK] = np.frombuffer(part, np.uint8)
@@ -254,6 +253,8 @@ def _check_entries(array: NDArray, name: str) -> None:
     """Refuse what no computation gives: NaN, infinity, truth values other than 0 and 1."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         index = int(np.argmin(np.isfinite(array)))
-        raise ValueError(f"found {array[index]} in {name!r:.60}, expected finite numbers")
+        raise ValueError(f"{name!r:.60} must hold finite numbers, got {array[index]}")
     if array.dtype.kind == "b" and array.size and array.view(np.uint8).max() > 1:
-        raise ValueError(f"found other bytes than 0 and 1 in {name!r:.60}, expected truth values")
+        raise ValueError(
+            f"{name!r:.60} must hold the bytes 0 and 1, got {array.view(np.uint8).max()}"
+        )

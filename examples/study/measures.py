@@ -84,7 +84,8 @@ class Step:
         """Whether the mean over all seeds rises; None where the interval leaves it open."""
         if np.isnan(self.low):  # one run can show a fall where the text has none, but no rule
             return None if self.mean > 0 else False
-        return True if self.low > 0 else False if self.high < 0 else None
+        excludes_0 = self.low > 0 or self.high < 0
+        return self.low > 0 if excludes_0 else None
 
 
 @dataclass(frozen=True)

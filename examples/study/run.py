@@ -16,10 +16,10 @@ from typing import Any
 import llvmlite.binding
 
 import ae_numpy
-from ae_numpy.progress import SweepDisplay
 from ae_numpy.storage.atomic import replacing
 from ae_numpy.sweep import run_jobs
 from study.data import DataSource
+from study.display import SweepDisplay
 from study.training import Pair, Progress, SettingsDifferError, train_pair
 
 SETTINGS = "settings.json"

@@ -59,7 +59,9 @@ def t_quantile(probability: float, dof: int) -> float:
 def _probability_within(theta: float, dof: int) -> float:
     """P(|T| <= t) for theta = arctan(t / sqrt(dof)): Abramowitz & Stegun 26.7.3 and 26.7.4."""
     odd = dof % 2 == 1
-    term = (math.cos(theta) if dof > 1 else 0.0) if odd else 1.0
+    term = 1.0
+    if odd:
+        term = math.cos(theta) if dof > 1 else 0.0
     series = term
     for k in range(2 + odd, dof - 1, 2):
         term *= (k - 1) / k * math.cos(theta) ** 2

@@ -53,7 +53,8 @@ def monotone(results: Results, protocol: str) -> Verdict:
         several = len(results.seeds_of(protocol)) > 1
         shown = f" ({_shown([step.rises for step in taken])})" if several else ""
         parts.append(f"{name} the mean rises at every step {course(taken)}{shown}")
-    holds = False if False in rises else None if None in rises else True
+    undecided = None in rises and False not in rises
+    holds = None if undecided else all(rises)
     why = "; ".join(parts)
     return Verdict(holds, f"{why[0].upper()}{why[1:]}.")
 

@@ -228,12 +228,12 @@ class TestBadInput:
     @pytest.mark.parametrize("name", ["n_train", "n_test", "seed"])
     @pytest.mark.parametrize("value", [2.5, "3", None, True, np.True_, [1]])
     def test_not_an_integer(self, name, value):
-        with pytest.raises(TypeError, match=f"{name} must be an integer of 0 or more, got "):
+        with pytest.raises(TypeError, match=f"{name} must be an integer of at least 0, got "):
             load_stroke_digits(**{"n_train": 1, "n_test": 1, name: value})
 
     @pytest.mark.parametrize("name", ["n_train", "n_test", "seed"])
     def test_negative(self, name):
-        with pytest.raises(ValueError, match=f"{name} must be an integer of 0 or more, got -1"):
+        with pytest.raises(ValueError, match=f"{name} must be an integer of at least 0, got -1"):
             load_stroke_digits(**{"n_train": 1, "n_test": 1, name: -1})
 
     def test_numpy_integers_are_integers(self, digits):

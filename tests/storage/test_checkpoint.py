@@ -7,26 +7,14 @@ import re
 
 import numpy as np
 import pytest
+from small_models import X_TEST, X, make
 
 import ae_numpy
-from ae_numpy import Autoencoder, kernels, training
+from ae_numpy import kernels, training
 from ae_numpy.storage import checkpoint, npz
 from ae_numpy.storage.checkpoint import read_checkpoint
 
 ENGINES = ("numpy", "numba")
-X = np.random.default_rng(0).random((23, 6))
-X_TEST = np.random.default_rng(1).random((9, 6))
-
-
-def make(**settings) -> Autoencoder:
-    defaults = {
-        "hidden_layer_sizes": 3,
-        "learning_rate": 0.5,
-        "epochs": 3,
-        "random_state": 0,
-        "engine": "numpy",
-    }
-    return Autoencoder(**(defaults | settings))
 
 
 def assert_same_model(model, other) -> None:
@@ -277,16 +265,16 @@ def test_other_files_are_refused_and_kept(path, tmp_path):
 
 # What stands in a file that nobody has written, by the part that is wrong.
 WRONG_HEADERS = {
-    "history missing": (lambda h: h.pop("history"), "history None"),
-    "epoch a text": (lambda h: h.update(epoch="3"), "epoch '3'"),
-    "position negative": (lambda h: h.update(position=-1), "position"),
+    "history missing": (lambda h: h.pop("history"), "history must be a dict, got None"),
+    "epoch a text": (lambda h: h.update(epoch="3"), "epoch must be a int, got '3'"),
+    "position negative": (lambda h: h.update(position=-1), "position must be .*, got -1"),
     "epoch of another history": (lambda h: h.update(epoch=2), "history"),
     "text in the history": (lambda h: h["history"].update(seconds=["1"] * 3), "history"),
     "too few rates": (lambda h: h.update(learning_rates=[0.5]), "a learning rate for each"),
-    "no sizes": (lambda h: h["description"].pop("layer sizes"), "layer sizes None"),
+    "no sizes": (lambda h: h["description"].pop("layer sizes"), "layer sizes must be .*, got None"),
     "sizes below zero": (lambda h: h["description"].update({"layer sizes": [6, -3]}), "sizes"),
-    "dtype": (lambda h: h["description"].update(dtype="object"), "dtype 'object'"),
-    "seed": (lambda h: h["description"].update(seed=-1), "seed -1"),
+    "dtype": (lambda h: h["description"].update(dtype="object"), "dtype must be .*, got 'object'"),
+    "seed": (lambda h: h["description"].update(seed=-1), "seed must be .*, got -1"),
     "validation data": (lambda h: h["description"].update(validation_data=1), "history"),
 }
 

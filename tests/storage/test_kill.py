@@ -130,11 +130,10 @@ def kill_myself(*args, **kwargs) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill_half_way(file, **arrays) -> None:
-    """Stand-in for numpy.savez that does not come to the end of the file."""
-    SAVEZ(file, **arrays)
-    file.flush()
-    os.truncate(file.name, os.fstat(file.fileno()).st_size // 2)
+def kill_half_way(member, array, **options) -> None:
+    """Stand-in for write_array that does not come to the end of the array."""
+    member.write(array.tobytes()[: array.nbytes // 2])
+    member._fileobj.flush()
     kill_myself()
 
 
@@ -144,10 +143,10 @@ def kill_afterwards(*args) -> None:
     kill_myself()
 
 
-SAVEZ, REPLACE = np.savez, os.replace
+REPLACE = os.replace
 STEPS = {
-    "before anything is written": (np, "savez", kill_myself, "old"),
-    "in the middle of the file": (np, "savez", kill_half_way, "old"),
+    "before anything is written": (npz.zipfile, "ZipFile", kill_myself, "old"),
+    "in the middle of the file": (npz.npy, "write_array", kill_half_way, "old"),
     "before the disk has it": (os, "fsync", kill_myself, "old"),
     "before it takes its name": (os, "replace", kill_myself, "old"),
     "after it took its name": (os, "replace", kill_afterwards, "new"),

@@ -1,7 +1,6 @@
 """The report's explorer in a real browser: by mouse, by finger, from the keyboard alone."""
 
 import re
-import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,48 +23,10 @@ GREY_TOLERANCE = 1.0
 
 
 @pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        pytest.skip("playwright is missing: pip install playwright")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     report(folder, figures=drawn_figures(folder))
     return folder / "report.html"
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open a file; at the end no error and no request but for the file has been seen."""
-    contexts, complaints = [], []
-
-    def open_page(file: Path, **settings):
-        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **settings})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url))
-        page.goto(file.as_uri())
-        assert complaints.pop(0) == file.as_uri()
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert [said for said in complaints if not said.startswith("data:")] == []
 
 
 def output(page) -> dict:

@@ -87,17 +87,17 @@ def error_against_ratio(results: Results, protocols: list[str]) -> Drawing:
 def _draw_series(ax: Axes, points: list[Cell], aside: float, label: str) -> None:
     """Draw a line through the means, and at each its interval and its seeds."""
     shape, line = PROTOCOL_STYLES[points[0].protocol]
-    look = marker(points[0].bias, shape)
+    look = {"ms": 6.5, **marker(points[0].bias, shape)}
+    in_ink = {"markerfacecolor": INK, "mec": INK, **look}
     x = [cell.ratio * aside for cell in points]
     means = [cell.mean for cell in points]
-    ax.plot(x, means, color=GREY, ls=line, lw=1.1, zorder=2, ms=6.5, mec=INK,
-            label=label, **{"markerfacecolor": INK, **look})  # fmt: skip
+    ax.plot(x, means, color=GREY, ls=line, lw=1.1, zorder=2, label=label, **in_ink)
     for place, cell in zip(x, points, strict=True):
         colour = RATIO_COLOURS[cell.ratio]
         dots = np.full(len(cell.values), 1.025 * place)
         ax.plot(dots, cell.values, ".", ms=5, mew=0, alpha=0.5, color=colour, zorder=2.5)
         draw_intervals(ax, place, cell.low, cell.high, color=colour, zorder=2.6)
-        ax.plot([place], [cell.mean], ls="", ms=6.5, color=colour, zorder=3, **look)
+        ax.plot([place], [cell.mean], ls="", color=colour, zorder=3, **look)
 
 
 def _references(results: Results) -> Iterator[tuple[str, list[float], list[float], object]]:
@@ -149,8 +149,8 @@ def _dress(ax: Axes, protocol: str, low: float, high: float) -> None:
     ax.locator_params(axis="y", nbins=5)
     ax.set_title(protocol)
     for place, side, words in ((0.97, "top", "worse"), (0.03, "bottom", "better")):
-        ax.text(1, place, f"bias is {words}", va=side, ha="right", color=GREY, fontsize=9,
-                transform=ax.transAxes)  # fmt: skip
+        look = {"va": side, "ha": "right", "color": GREY, "fontsize": 9}
+        ax.text(1, place, f"bias is {words}", transform=ax.transAxes, **look)
 
 
 def _caption(results: Results, protocols: list[str]) -> str:

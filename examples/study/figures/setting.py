@@ -44,12 +44,12 @@ def class_counts(digits: Digits, data: str) -> Drawing:
     figure = new_figure(WIDTH, 4.2)
     ax = figure.add_subplot()
     ax.bar(DIGITS, counts[0], color="0.4", width=0.75, label="training")
-    ax.bar(DIGITS, counts[1], color="0.82", width=0.75, bottom=counts[0], label="test",
-           edgecolor="0.4", linewidth=0.6)  # fmt: skip
+    look = {"color": "0.82", "edgecolor": "0.4", "linewidth": 0.6}
+    ax.bar(DIGITS, counts[1], bottom=counts[0], width=0.75, label="test", **look)
+    above = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "fontsize": 9}
     for digit, total in enumerate(totals):
         backing = {"fc": "white", "ec": "none", "pad": 0.6}
-        ax.annotate(f"{total:,}", (digit, total), (0, 3), textcoords="offset points",
-                    ha="center", fontsize=9, bbox=backing)  # fmt: skip
+        ax.annotate(f"{total:,}", (digit, total), bbox=backing, **above)
     ax.axhline(totals.mean(), color=INK, ls="--", lw=1, zorder=0, label="mean of the classes")
     ax.set_xticks(DIGITS)
     ax.set_xlabel("digit")

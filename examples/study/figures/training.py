@@ -48,8 +48,8 @@ def training_curves(results: Results, protocol: str) -> Drawing:
             place = epochs + span * (0.05 + 0.16 * (k + 0.5) / len(models))
             _draw_seeds(ax, results, protocol, *model, place)
     if n_seeds > 1:
-        ax.text(epochs + 0.13 * span, 1.01, f"all {n_seeds} seeds", ha="center", fontsize=9,
-                transform=ax.get_xaxis_transform())  # fmt: skip
+        above = {"ha": "center", "fontsize": 9, "transform": ax.get_xaxis_transform()}
+        ax.text(epochs + 0.13 * span, 1.01, f"all {n_seeds} seeds", **above)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("MSE on the test images")
     ax.grid(axis="y")
@@ -136,8 +136,8 @@ def reconstructions(
     plot_reconstructions(x, columns, row_labels=labels, limits=(0, 1), ax=ax)
     ax.tick_params(axis="x", pad=8)
     for place, ratio in zip(ax.get_xticks()[1:], ratios, strict=True):
-        ax.plot([place - 14, place + 14], [-3.5, -3.5], color=RATIO_COLOURS[ratio], lw=4,
-                solid_capstyle="butt", clip_on=False)  # fmt: skip
+        look = {"color": RATIO_COLOURS[ratio], "lw": 4, "solid_capstyle": "butt"}
+        ax.plot([place - 14, place + 14], [-3.5, -3.5], clip_on=False, **look)
     side = x.shape[1] ** 0.5
     ax.axvline(side + 0.5, color=INK, lw=0.8)
     ax.set_xlim(-0.5, ax.images[0].get_array().shape[1] - 0.5)

@@ -1,20 +1,13 @@
-"""Lines that no other test reaches: displays of a sweep, absent extras, odd but valid input."""
+"""The display of a sweep: bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
-import importlib
 import io
 import sys
-import zipfile
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-
-from ae_numpy import Autoencoder, testing
-from ae_numpy.progress import SweepDisplay
-
-X = np.full((4, 3), 0.5)
+from study.display import SweepDisplay
 
 
 class Terminal(io.StringIO):
@@ -48,7 +41,7 @@ def test_a_sweep_writes_a_line_per_model_where_there_is_no_terminal(monkeypatch)
     assert lines[1].startswith("b: mse 0.1250 after epoch 2; 2 of 2 models, about 0 s left")
 
 
-def test_an_epoch_that_is_told_of_twice_counts_once(monkeypatch):
+def test_an_epoch_that_is_reported_twice_counts_once(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     display = SweepDisplay(4.0, 2)
     with display:
@@ -83,31 +76,3 @@ def test_a_sweep_writes_lines_on_a_terminal_without_tqdm(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     watch_a_sweep(SweepDisplay(4.0, 2))
     assert len(sys.stderr.getvalue().splitlines()) == 2
-
-
-def test_a_random_state_of_the_old_kind_is_taken():
-    model, same = (
-        Autoencoder(2, epochs=1, engine="numpy", random_state=np.random.RandomState(5)).fit(X)
-        for _ in range(2)
-    )
-    np.testing.assert_array_equal(model.network_.parameters, same.network_.parameters)
-
-
-def test_absence_of_hypothesis_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "hypothesis", None)
-    with pytest.raises(ImportError, match=r"pip install 'ae_numpy\[test\]'"):
-        importlib.reload(testing)
-    monkeypatch.undo()
-    importlib.reload(testing)
-
-
-def test_a_disk_that_fails_is_not_called_a_damaged_file(tmp_path, monkeypatch):
-    path = tmp_path / "model.npz"
-    Autoencoder(2, epochs=1, engine="numpy").fit(X).save(path)
-
-    def fail(*args):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(zipfile.ZipExtFile, "read", fail)
-    with pytest.raises(OSError, match="Input/output error"):
-        Autoencoder.load(path)
