@@ -20,8 +20,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 _MARK = "AE_NUMPY_BENCHMARK_CORE"
 # These make OpenBLAS take the kernels of another machine, up to twice as slow as this one's own.
 _SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-# What a machine without AVX-512 gets: ours (compiled into a cache of its own, lest Numba's usual one
-# fill up with code of two kinds), NumPy's own loops, OpenBLAS, PyTorch and XLA, each in its own
+# What a machine without AVX-512 gets: ours (compiled into a cache of its own, lest Numba's usual
+# one fill up with code of two kinds), NumPy's own loops, OpenBLAS, PyTorch and XLA, each in its own
 # words. Haswell's kernels are the ones that OpenBLAS takes on every x86 machine with AVX2 only.
 _WITHOUT_AVX512 = {
     "NUMBA_CPU_NAME": "haswell",

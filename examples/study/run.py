@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 
 import ae_numpy
+from ae_numpy import Autoencoder
+from ae_numpy.progress import compilation_notice
 from ae_numpy.storage.atomic import replacing
 from ae_numpy.sweep import run_jobs
 from study.data import DataSource
@@ -143,6 +146,7 @@ def train(
     work = sum(missing[pair] * pair.epochs * pair.work_per_epoch for pair in todo)
     if processes is not None:
         processes = min(processes, len(todo))
+    _compile_kernels()
     with _clock(todo[0].folder), SweepDisplay(work, n_models=n_missing) as display:
 
         def show_all(pair: Pair, trained: list[Progress]) -> None:
@@ -159,6 +163,13 @@ def train(
             name=lambda pair: pair.name,
         )
     return n_missing
+
+
+def _compile_kernels() -> None:
+    """Have the kernels compiled, and say so, before each process would do it for itself."""
+    X = np.zeros((2, 784))
+    with compilation_notice():
+        Autoencoder(9, epochs=1, random_state=0).fit(X, validation_data=X)
 
 
 def wall_seconds(folder: Path) -> float:
