@@ -16,7 +16,7 @@ from ae_numpy.kernels import background, dense, layout
 
 # So many samples of a batch go through the network together, and change its weights together: the
 # more they are, the less often weights are moved; their own numbers must fit into the second cache.
-from ae_numpy.kernels.compilation import inlined, stage
+from ae_numpy.kernels.compilation import elementwise, inlined, stage
 from ae_numpy.kernels.lanes import fetch, lane_size, whole_lanes
 from ae_numpy.kernels.layout import (
     biases_of,
@@ -162,7 +162,7 @@ def _train(
     layout.add_to_rows(model.shift, weights_of(model, 0))
 
 
-@inlined
+@elementwise
 def _fetch_sample(X, rows):
     """Ask for a sample before its turn, which the machine cannot guess if they are shuffled.
 
