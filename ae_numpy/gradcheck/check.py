@@ -7,6 +7,7 @@ explain what is wrong.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -19,7 +20,6 @@ from ae_numpy.gradcheck.evidence import Diagnosis, Measured
 from ae_numpy.gradcheck.function import Problem
 from ae_numpy.gradcheck.measure import (
     Settings,
-    Slope,
     compare_directions,
     compare_entries,
     entry_slope,
@@ -34,7 +34,6 @@ from ae_numpy.gradcheck.verdict import (
     RESOLUTION,
     WRONG,
     ArrayCheck,
-    Comparison,
 )
 
 ENTRYWISE = {"complex_step", "central"}
@@ -218,13 +217,6 @@ class Run:
             diagnosis = diagnose(self.measured(arrays))
         return GradientReport(arrays, self._words(), settings.tolerance, diagnosis, tuple(notes))
 
-    def compared(self, name: str) -> Comparison:
-        """The entries of one array by central differences, without words."""
-        self.settings = self._settings(False)
-        return compare_entries(
-            self.probe, name, self.summed[name], self.masks[name], self.settings
-        )[1]
-
     def _measured(self) -> tuple[tuple[ArrayCheck, ...], list[str]]:
         """Checks of all arrays, and if not made as wanted, a note that says why."""
         if self.method == "central":
@@ -242,54 +234,37 @@ class Run:
 
     def measured(self, arrays: tuple[ArrayCheck, ...]) -> Measured:
         """What the diagnosis may look at."""
-        settings = self.settings
-
-        def problem_at(parameters: Any, batch: Any) -> Problem:
-            return self.problem.elsewhere(parameters, batch)
 
         def claimed(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
-            problem = problem_at(parameters, batch)
+            problem = self.problem.elsewhere(parameters, batch)
             try:
                 return problem.gradients(problem.point)
             except Exception:  # not every function takes a batch of one row
                 return {a.name: np.full(a.shape, np.nan) for a in arrays}
 
-        def numerical(
-            parameters: Any = None, batch: Any = None, names: Any = None
-        ) -> dict[str, Array]:
-            probe = self.probe.moved(problem_at(parameters, batch))
-            wanted = [a for a in arrays if names is None or a.name in names]
-            return {array.name: self._derivatives(probe, array, settings) for array in wanted}
+        def numerical(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
+            probe = self.probe.moved(self.problem.elsewhere(parameters, batch))
+            return {array.name: self._derivatives(probe, array) for array in arrays}
 
         def loss(parameters: Any = None, batch: Any = None) -> float:
-            problem = problem_at(parameters, batch)
+            problem = self.problem.elsewhere(parameters, batch)
             return float(problem.loss(problem.point).real)
-
-        def slopes(batch: Any) -> dict[str, tuple[float, float]]:
-            probe, result = self.probe.moved(problem_at(None, batch)), {}
-            for name, given in self.summed.items():
-                direction = self.probe.direction(name, self.masks[name])
-                claim = direction[self.problem.packing.section(name)]
-                slope = Slope(name, claim, direction, probe.size(name))
-                result[name] = float(np.ravel(given) @ claim), _or_nan(slope, probe)
-            return result
 
         return Measured(
             parameters=self.problem.packing.by_name(self.problem.point),
             given={a.name: _claimed(a) for a in arrays},
             expected={a.name: _expanded(a, "expected") for a in arrays},
-            unmasked={a.name: _expanded(a, "unmasked") for a in arrays},
             uncertainty={a.name: _expanded(a, "uncertainty") for a in arrays},
             masks=self.masks,
             verdicts={a.name: a.verdict for a in arrays},
             unsummed=tuple(a.name for a in arrays if a.unsummed),
             ignored=tuple(a.name for a in arrays if a.verdict == WRONG and self._ignores(a)),
-            tolerance=settings.tolerance,
+            tolerance=self.settings.tolerance,
             entrywise=self.method in ENTRYWISE,
             complete=all(array.complete and not array.open_entries for array in arrays),
             batch=self.problem.batch,
             batch_size=self.problem.batch_size,
-            claimed=claimed, numerical=numerical, loss=loss, slopes=slopes,
+            claimed=claimed, numerical=numerical, loss=loss,
         )  # fmt: skip
 
     def _ignores(self, array: ArrayCheck) -> bool:
@@ -297,15 +272,14 @@ class Run:
         parts = [part for part in (array.entrywise, array.directions) if part is not None]
         return not any(part.expected.any() for part in parts) and self.probe.ignores(array.name)
 
-    def _derivatives(self, probe: Probe, array: ArrayCheck, settings: Settings) -> Array:
+    def _derivatives(self, probe: Probe, array: ArrayCheck) -> Array:
         """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""
         values = np.full(array.size, np.nan)
-        if array.entries is not None:
-            enough = 0.01 * settings.tolerance * largest(array.gradient)
-            values[array.entries] = [
-                _or_nan(entry_slope(probe, array.name, int(i)), probe, enough)
-                for i in array.entries
-            ]
+        enough = 0.01 * self.settings.tolerance * largest(array.gradient)
+        with contextlib.suppress(Exception):  # not every loss takes a batch of one row
+            for i in () if array.entries is None else array.entries:
+                slope = entry_slope(probe, array.name, int(i))
+                values[i] = slope.measured(probe, enough=enough).value
         return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)
 
     def _settings(self, use_complex: bool) -> Settings:
@@ -322,19 +296,19 @@ class Run:
         each = entries if self.method in ENTRYWISE else self.directions * len(self.given)
         calls = (each if use_complex else 30 * each) + 50 * len(self.given)
         self.problem.progress.announce(calls, self.problem.seconds)
-        return tuple(self._measure_array(name, self.settings) for name in self.given)
+        return tuple(self._measure_array(name) for name in self.given)
 
-    def _measure_array(self, name: str, settings: Settings) -> ArrayCheck:
-        given, mask = self.summed[name], self.masks[name]
-        entries = entrywise = derivatives = directions = None
+    def _measure_array(self, name: str) -> ArrayCheck:
+        given, mask, settings = self.summed[name], self.masks[name], self.settings
+        entries = entrywise = directions = None
         subgradient = False
         if self.method in ENTRYWISE:
             found = compare_entries(self.probe, name, given, mask, settings)
-            entries, entrywise, derivatives, subgradient = found
+            entries, entrywise, subgradient = found
         if entries is None or len(entries) < given.size:
             directions = compare_directions(self.probe, name, given, mask, settings)
         return ArrayCheck(
-            name, given.shape, self.given[name], entries, entrywise, directions, derivatives,
+            name, given.shape, self.given[name], entries, entrywise, directions,
             unsummed=self.given[name].ndim > given.ndim, subgradient=subgradient,
         )  # fmt: skip
 
@@ -387,14 +361,6 @@ class Run:
         return f"{base} along {self.directions} random directions per array"
 
 
-def _or_nan(slope: Slope, probe: Probe, enough: float = 0.0) -> float:
-    """A derivative where the function may raise: not every loss takes a batch of one row."""
-    try:
-        return slope.measured(probe, enough=enough).value
-    except Exception:
-        return float("nan")
-
-
 def _claimed(array: ArrayCheck) -> Array:
     """The claimed gradient, or its slopes if only directions were measured."""
     if array.entries is None and array.directions is not None and not array.unsummed:
@@ -403,14 +369,11 @@ def _claimed(array: ArrayCheck) -> Array:
 
 
 def _expanded(array: ArrayCheck, kind: str) -> Array:
-    """Expected, unmasked or uncertainty in the parameter's shape, NaN where nothing is known."""
+    """`expected` or `uncertainty` in the parameter's shape, NaN where nothing is known."""
     part = array.directions if array.entrywise is None else array.entrywise
     if part is None:
         return np.full(array.shape, np.nan)
-    values = part.uncertainty if kind == "uncertainty" else part.expected
-    if kind == "unmasked" and array.derivatives is not None:
-        values = array.derivatives
-    known = np.where(part.verdicts == CANNOT_TELL, np.nan, values)
+    known = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, kind))
     if array.entries is None:
         return known
     result = np.full(array.size, np.nan)

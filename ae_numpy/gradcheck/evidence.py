@@ -8,9 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.packing import Array
 from ae_numpy.gradcheck.verdict import RIGHT, WRONG
 
 
@@ -24,9 +22,9 @@ class Measured:
         The point, by name, in the user's order. All other dicts have the same names.
     given : dict of arrays
         The claimed gradients, with the batch axis in front for the names in `unsummed`.
-    expected, unmasked : dict of arrays
-        The measured gradients with masks applied, and without; NaN where an entry was not looked
-        at, or where nothing can be said about it.
+    expected : dict of arrays
+        The measured gradients with masks applied; NaN where an entry was not looked at, or where
+        nothing can be said about it.
     uncertainty : dict of arrays
         Absolute uncertainty of each expected entry, NaN as in `expected`.
     masks : dict of bool arrays
@@ -51,16 +49,12 @@ class Measured:
     claimed : callable
         `claimed(parameters=None, batch=None)`: the user's gradients, a dict of arrays in the shape
         of their parameters, at other parameters (a dict; missing names stay as they are) and on
-        another batch (a tuple, such as `sample(3)`). NaN where the function raises.
+        another batch (a tuple). NaN where the function raises.
     numerical : callable
-        `numerical(parameters=None, batch=None, names=None)`: the measured gradients there, of the
-        arrays in `names` or of all; zero where masked, NaN where the function raises or an entry
-        was not looked at.
+        `numerical(parameters=None, batch=None)`: the measured gradients there; zero where masked,
+        NaN where the function raises or an entry was not looked at.
     loss : callable
         `loss(parameters=None, batch=None)`: the loss there; NaN where the function raises.
-    slopes : callable
-        `slopes(batch)`: by name, the slope claimed (on the whole batch) along one random direction
-        and the slope measured along it on `batch`: a cheap look before `numerical`.
     jacobians : dict of pairs of arrays
         `check_vjp` only: by name, the claimed and the measured Jacobian, (outputs, inputs) each.
     """
@@ -68,7 +62,6 @@ class Measured:
     parameters: dict[str, Array]
     given: dict[str, Array]
     expected: dict[str, Array]
-    unmasked: dict[str, Array]
     uncertainty: dict[str, Array]
     masks: dict[str, Array]
     verdicts: dict[str, str]
@@ -82,7 +75,6 @@ class Measured:
     claimed: Callable[..., dict[str, Array]]
     numerical: Callable[..., dict[str, Array]]
     loss: Callable[..., float]
-    slopes: Callable[[tuple[Any, ...]], dict[str, tuple[float, float]]]
     jacobians: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
 
     @property
@@ -94,51 +86,6 @@ class Measured:
     def right(self) -> tuple[str, ...]:
         """Names of the arrays that are known to be right."""
         return tuple(name for name, verdict in self.verdicts.items() if verdict == RIGHT)
-
-    @property
-    def outputs(self) -> int | None:
-        """Columns of the last argument of the batch, if the last parameter has as many."""
-        last = (self.batch or (None,))[-1]
-        shape = list(self.parameters.values())[-1].shape
-        if np.ndim(last) != 2 or not shape or np.shape(last)[1] != shape[-1] or shape[-1] == 1:
-            return None
-        return int(shape[-1])
-
-    def rows(self, rows: slice) -> tuple[Any, ...]:
-        """Some rows of the batch; what is not an array with rows stays as it is."""
-        return tuple(
-            a[rows] if isinstance(a, np.ndarray) and a.ndim > 0 else a for a in self.batch or ()
-        )
-
-    def sample(self, i: int) -> tuple[Any, ...]:
-        """The batch that consists of sample `i` alone, 0 <= i < batch_size."""
-        return self.rows(slice(i, i + 1))
-
-    def agrees(self, name: str, predicted: Array) -> bool:
-        """Is the claimed gradient of an array what was predicted, as far as was measured?"""
-        return self.close(name, self.given[name], predicted)
-
-    def close(self, name: str, given: Array, predicted: Array) -> bool:
-        """Are two candidates for the gradient of an array equal as far as was measured?
-
-        Entries whose derivative could not be told are no evidence for anything.
-        """
-        if predicted.shape != given.shape:
-            return False
-        seen = np.isfinite(given) & np.isfinite(predicted)
-        uncertainty: Array | float = 0.0
-        if given.shape == self.expected[name].shape:
-            seen &= np.isfinite(self.expected[name])
-            uncertainty = self.uncertainty[name]
-        scale = max(largest(given[seen]), largest(predicted[seen]))
-        near = np.abs(given - predicted) <= self.tolerance * scale + 3 * uncertainty
-        return bool(seen.any() and np.all(near[seen]))
-
-    def informative(self, name: str) -> int:
-        """Number of measured entries that are large enough to refute a cause."""
-        expected = np.nan_to_num(self.expected[name])
-        visible = 1e3 * self.tolerance * largest(expected)
-        return int(np.count_nonzero(np.abs(expected) > visible))
 
 
 class Finding(NamedTuple):

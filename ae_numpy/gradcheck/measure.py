@@ -122,8 +122,8 @@ def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
 
 def compare_entries(
     probe: Probe, name: str, given: Array, mask: Array, settings: Settings
-) -> tuple[Array, Comparison, Array, bool]:
-    """Checked entries, their comparison, the derivatives before masking; is it a subgradient?"""
+) -> tuple[Array, Comparison, bool]:
+    """Checked entries, their comparison; is it a subgradient?"""
     entries = chosen_entries(given, settings.max_entries, probe.rng)
     # A hundredth of what the verdict needs, if the claim has the right size; if it has not, the
     # verdict does not need it.
@@ -132,17 +132,17 @@ def compare_entries(
     slopes = [
         entry_slope(probe, name, int(i), bool(t)) for i, t in zip(entries, trained, strict=True)
     ]
-    found = [entry_slope(probe, name, int(i)).measured(probe, enough=enough) for i in entries]
-    raw = np.array([d.value for d in found])
-    claimed, expected = np.ravel(given)[entries], np.where(trained, raw, 0.0)
-    uncertainty = np.where(trained, [3 * d.error for d in found], 0.0)
+    held = Derivative(0.0, 0.0)
+    found = [s.measured(probe, enough=enough) if s.direction.any() else held for s in slopes]
+    claimed, expected = np.ravel(given)[entries], np.array([d.value for d in found])
+    uncertainty = np.array([3 * d.error for d in found])
     kinks = _settle_kinks(probe, slopes, entries, claimed, expected, uncertainty)
     comparison = Comparison(
         claimed, expected, uncertainty, np.full(len(entries), largest(expected)),
         settings.tolerance, settings.resolution,
     )  # fmt: skip
     comparison = convicted(probe, comparison, slopes, given, kinks)
-    return entries, comparison, raw, bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
+    return entries, comparison, bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
 
 
 def _settle_kinks(

@@ -233,7 +233,7 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
         elif formula == "clipped":
             limit = f" to [-{number(x[0])}, {number(x[0])}]" if constant else ""
             yield cause("clipped", limit=limit)
-        elif formula == "unused" and np.any(views.measured.unmasked[name]):
+        elif formula == "unused" and not np.any(views.measured.masks[name]):
             yield cause("mask")
         elif formula == "unused" and name not in views.measured.ignored:
             continue  # the derivative is zero here, but not everywhere

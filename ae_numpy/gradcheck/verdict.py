@@ -159,8 +159,6 @@ class ArrayCheck:
         These entries: given and expected.
     directions : Comparison or None
         The whole array along random directions, where not every entry was looked at.
-    derivatives : (K,) array or None
-        Measured derivatives at `entries` before the mask was applied.
     unsummed : bool
         True if the gradient has the batch axis in front.
     subgradient : bool
@@ -180,7 +178,6 @@ class ArrayCheck:
     entries: Array | None
     entrywise: Comparison | None
     directions: Comparison | None
-    derivatives: Array | None = None
     unsummed: bool = False
     subgradient: bool = False
 
