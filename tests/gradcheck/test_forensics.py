@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ae_numpy.gradcheck import check_gradients, check_vjp
-from ae_numpy.gradcheck.causes import KINDS, _words
+from ae_numpy.gradcheck.causes import KINDS, table
 from ae_numpy.gradcheck.evidence import Diagnosis
 
 
@@ -14,7 +14,7 @@ def kinds(report, certain=False):
 
 
 def test_every_cause_has_a_kind_and_words():
-    words = _words()
+    words = table("causes.toml")
     assert {cause["kind"] for cause in words.values()} == set(KINDS)
     assert all((cause["label"] and cause["sentence"].endswith((".", "?"))) or "{hint}" in
                cause["sentence"] for cause in words.values())  # fmt: skip
