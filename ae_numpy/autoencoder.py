@@ -16,7 +16,7 @@ from ae_numpy.architecture import Architecture
 from ae_numpy.engine import get_engine
 from ae_numpy.initialization import initial_parameters
 from ae_numpy.network import Network
-from ae_numpy.progress import TrainingDisplay
+from ae_numpy.progress import TrainingDisplay, compilation_notice
 from ae_numpy.reference import Array
 from ae_numpy.samples import Data, check_names, checked_data, checked_samples, feature_names
 from ae_numpy.sklearn_protocol import EstimatorMixin, parameters_of
@@ -326,6 +326,8 @@ class Autoencoder(EstimatorMixin):
         self._keep(state, network_=network, learning_rates_=rates, _seed=seed)
         try:
             with ExitStack() as stack:
+                if self.verbose and network.engine == "numba":
+                    stack.enter_context(compilation_notice())
                 for observer in observers:
                     stack.enter_context(observer)
                 for reached in train(network, data.X, recipe, state, *data[1:]):
