@@ -5,14 +5,53 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from ae_numpy.training import State
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_OF_COMPILATION = 1.0
+_compiling_said = False
 Step = TypeVar("Step")
+
+
+@contextmanager
+def compilation_notice() -> Iterator[None]:
+    """Say so if kernels are compiled for longer than a second; once in a process."""
+    from numba.core import event
+
+    class Listener(event.Listener):
+        """Hears of the compilation of every function, those within others included."""
+
+        def __init__(self) -> None:
+            self.depth, self.timer = 0, Timer(_SECONDS_OF_COMPILATION, _say_compiling)
+
+        def on_start(self, _: Any) -> None:
+            if self.depth == 0:
+                self.timer = Timer(_SECONDS_OF_COMPILATION, _say_compiling)
+                self.timer.daemon = True
+                self.timer.start()
+            self.depth += 1
+
+        def on_end(self, _: Any) -> None:
+            self.depth -= 1
+            if self.depth == 0:
+                self.timer.cancel()
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
+
+
+def _say_compiling() -> None:
+    global _compiling_said
+    if not _compiling_said:
+        _compiling_said = True
+        with suppress(OSError, ValueError, AttributeError):  # a stream closed, or none at all
+            sys.stderr.write("compiling kernels for this machine; the next start finds them done\n")
+            sys.stderr.flush()
 
 
 class TrainingDisplay:

@@ -27,15 +27,16 @@ class Cause(NamedTuple):
 
 def cause(key: str, /, **details: Any) -> Cause:
     """The words for a cause, its numbers filled in."""
-    words = _words()[key]
+    words = table("causes.toml")[key]
     details = {k: number(v) if isinstance(v, float) else v for k, v in details.items()}
     label, sentence = (words[part].format(**details) for part in ("label", "sentence"))
     return Cause(words["kind"], label, sentence, words.get("certain", True))
 
 
 @cache
-def _words() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(files(__package__).joinpath("causes.toml").read_text("utf-8"))
+def table(name: str) -> dict[str, Any]:
+    """A table of this package."""
+    return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
 
 
 def number(value: float) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.causes import Cause, cause
+from ae_numpy.gradcheck.causes import Cause, cause, table
 from ae_numpy.gradcheck.mistakes import linear
 from ae_numpy.gradcheck.packing import Array, largest
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
@@ -29,30 +29,10 @@ TOLERANCE = 1e-5
 # Where the name of a layer goes that is not known yet.
 HERE = "{layer}"
 
-# Activations as people write them, and their derivatives.
-ACTIVATIONS = {
-    "tanh": ("tanh(z)", "1 - a**2"),
-    "the sigmoid": ("sigmoid(z)", "a * (1 - a)"),
-    "relu": ("maximum(z, 0)", "z > 0"),
-    "leaky relu": ("where(z > 0, z, 0.01 * z)", "where(z > 0, 1, 0.01)"),
-    "leaky relu (0.1)": ("where(z > 0, z, 0.1 * z)", "where(z > 0, 1, 0.1)"),
-    "elu": ("where(z > 0, z, exp(z) - 1)", "where(z > 0, 1, a + 1)"),
-    "softplus": ("log(1 + exp(z))", "sigmoid(z)"),
-    "swish": ("z * sigmoid(z)", "a + sigmoid(z) * (1 - a)"),
-    "exp": ("exp(z)", "a"),
-    "the square": ("z**2", "2 * z"),
-    "the sine": ("sin(z)", "cos(z)"),
-    "the identity": ("z", "1"),
-}
-# What is written for a derivative by mistake.
-WRITTEN = (
-    "1", "1 - a**2", "a * (1 - a)", "1 - z**2", "z * (1 - z)", "a", "1 - a", "z", "1 - z",
-    "1 + a**2", "1 + a", "a**2", "z > 0", "z < 0", "(a * (1 - a))**2", "(1 - a**2)**2",
-    "1 - tanh(a)**2", "1 - sigmoid(a)**2", "sigmoid(z)", "sigmoid(a)",
-    "sigmoid(a) * (1 - sigmoid(a))", "sigmoid(z) * (1 - sigmoid(z))", "1 - tanh(z)**2",
-    "where(z > 0, 1, 0.01)", "where(z > 0, 1, 0.1)", "exp(z)", "2 * z", "cos(z)", "cos(a)",
-    "sin(z)",
-)  # fmt: skip
+# Activations and their derivatives, and what is written for a derivative by mistake, as text.
+FORMULAS = table("activations.toml")
+ACTIVATIONS: dict[str, tuple[str, str]] = FORMULAS["activations"]
+WRITTEN: list[str] = FORMULAS["written"]
 FUNCTIONS: dict[str, Any] = {
     f.__name__: f for f in (np.tanh, np.exp, np.log, np.sin, np.cos, np.maximum, np.where)
 }
@@ -290,6 +270,12 @@ def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
     for written in WRITTEN:
         if fits(e * value(written, layer.z, layer.a)):
             return _derivative(layer, written)
+    if np.any(layer.mask == 0):
+        bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
+        if any(fits(c * bare * right) for c in (1.0, np.max(layer.mask))):
+            return cause("unit_mask")
+        if layer.g and fits(e * value(ACTIVATIONS[layer.g][1], layer.z, layer.a * layer.mask)):
+            return cause("after_mask", W=HERE, right=ACTIVATIONS[layer.g][1])
     for other in layers:
         alike = other is not layer and other.z.shape == right.shape and other.above
         if alike and fits(e * other.right):

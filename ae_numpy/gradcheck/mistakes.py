@@ -6,7 +6,8 @@ it does so wherever the function was looked at, with the same constants.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import permutations, product
 from typing import NamedTuple
 
@@ -19,6 +20,15 @@ from ae_numpy.gradcheck.views import View, Views, least_squares, near
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
 SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
 # What may be added by mistake, and the formula that has these terms.
+# Derivatives of what a parameter w goes through first, such as sigma = exp(w).
+SLOPES: dict[str, Callable[[Array], Array]] = {
+    "exp(w)": np.exp,
+    "exp(2 * w)": lambda w: np.exp(2 * w),
+    "w": lambda w: w,
+    "exp(-w)": lambda w: np.exp(-w),
+    "s * (1 - s), s = sigmoid(w)": lambda w: 1 / (2 + np.exp(w) + np.exp(-w)),
+    "sigmoid(w)": lambda w: 1 / (1 + np.exp(-w)),
+}
 # Powers of the batch size that a factor may have.
 POWERS = (1, -1, 2, -2)
 TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
@@ -49,7 +59,7 @@ def fits(view: View, name: str) -> Iterator[Fit]:
         yield from _values(g[seen], e[seen], view.tolerance)
         yield from _penalties(g[seen], e[seen], p[seen], view.tolerance)
         if seen.all():
-            yield from _places(g, e, view.tolerance)
+            yield from _places(g, e, p, view.tolerance)
             yield from _lines(g, e, p, view.tolerance)
         for other, there in view.expected.items():
             same = other != name and there.size == g.size > 1
@@ -71,8 +81,13 @@ def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
         yield Fit("clipped", "", (limit,))
     if largest(g[zero]) > tolerance * largest(e) and near(g[~zero], e[~zero], tolerance):
         yield Fit("mask")
-    if np.array_equal(g, g.astype(np.float32)) and near(g, e, 2.0**-21):
-        yield Fit("rounding")
+    for dtype, digits in ((np.float32, 2.0**-21), (np.float16, 2.0**-10)):
+        if np.array_equal(g, g.astype(dtype)) and near(g, e, digits):
+            yield Fit("rounding", f"to {np.dtype(dtype)}")
+    for digits in range(1, 7):
+        close = largest(g - e) <= 0.51 * 10.0**-digits < 0.1 * largest(g)
+        if close and g.size > 1 and np.array_equal(g, np.round(g, digits)):
+            yield Fit("rounding", f"to {digits} decimals")
 
 
 def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
@@ -86,33 +101,44 @@ def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
                 yield Fit(formula, words, tuple(map(float, x)))
                 if words != "1":  # of equal signs, 1 and the sign cannot be told apart
                     return
+    for text, slope in SLOPES.items():
+        (c,), fit = least_squares([g * slope(p)], e)
+        if np.ptp(slope(p)) and near(e, fit, tolerance):
+            yield Fit("of_parameter", text, (float(c),))
     x, total = least_squares([e, p], g)
     if p.size > 2 and near(g, total, tolerance):
         yield Fit("on_data", "", tuple(map(float, x)))
 
 
-def _places(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
-    """Right numbers in wrong places."""
+def _places(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
+    """Right numbers in wrong places; a penalty on the parameter may have stayed in its own."""
+
+    def is_moved(move: Callable[[Array], Array]) -> bool:
+        """Is g = move(e - rate * p) + rate * p for some rate?"""
+        moved, shift = move(e).reshape(g.shape), p - move(p).reshape(g.shape)
+        fit = least_squares([shift], g - moved)[1] if g.size > 2 else 0.0
+        return near(g, moved, tolerance) or near(g, moved + fit, tolerance)
+
     for axes in permutations(range(e.ndim)):
-        if list(axes) != sorted(axes) and near(g, e.transpose(axes).reshape(g.shape), tolerance):
+        if list(axes) != sorted(axes) and is_moved(partial(np.transpose, axes=axes)):
             yield Fit("transposed", ", ".join(map(str, axes)))
             return
+    if g.size < 3 or near(g, e, tolerance):
+        return
     same = near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
-    if g.size > 2 and same and not near(g, e, tolerance):
-        yield Fit("permuted", _arrangement(g, e, tolerance))
-
-
-def _arrangement(g: Array, e: Array, tolerance: float) -> str:
-    """What was done to the places of the numbers."""
     for flipped in product((False, True), repeat=e.ndim):
         axes = tuple(k for k in range(e.ndim) if flipped[k])
-        if axes and near(g, np.flip(e, axes), tolerance):
-            return f"reversed along axis {' and '.join(map(str, axes))}"
+        if axes and is_moved(partial(np.flip, axis=axes)):
+            yield Fit("permuted", f"reversed along axis {' and '.join(map(str, axes))}")
+            return
     for k, n in enumerate(e.shape):
         for shift in range(1, n):
-            if near(g, np.roll(e, shift, k), tolerance):
-                return f"shifted by {shift if 2 * shift <= n else shift - n} along axis {k}"
-    return "somewhere else"
+            if is_moved(partial(np.roll, shift=shift, axis=k)):
+                shift = shift if 2 * shift <= n else shift - n
+                yield Fit("permuted", f"shifted by {shift} along axis {k}")
+                return
+    if same:
+        yield Fit("permuted", "somewhere else")
 
 
 def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:

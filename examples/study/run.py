@@ -18,9 +18,11 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 
 import ae_numpy
-from ae_numpy.progress import tell
+from ae_numpy import Autoencoder
+from ae_numpy.progress import compilation_notice, tell
 from ae_numpy.sweep import Report, run_jobs
 from study.data import DataSource
 from study.display import SweepDisplay
@@ -184,6 +186,7 @@ def train(
     work = sum(missing[pair] * pair.epochs * pair.work_per_epoch for pair in todo)
     if processes is not None:
         processes = min(processes, len(todo))
+        _compile_kernels()
     with _clock(todo[0].folder), SweepDisplay(work, n_models=n_missing) as display:
 
         def take(pair: Pair, trained: list[Progress] | Exception) -> None:
@@ -220,6 +223,13 @@ def _train_pair(
         return train_pair(pair, report)
     except (OSError, SettingsDifferError) as error:
         return error
+
+
+def _compile_kernels() -> None:
+    """Have the kernels compiled, and say so, before each process would do it for itself."""
+    X = np.zeros((2, 784))
+    with compilation_notice():
+        Autoencoder(9, epochs=1, random_state=0).fit(X, validation_data=X)
 
 
 def wall_seconds(folder: Path) -> float:

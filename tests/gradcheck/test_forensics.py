@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ae_numpy.gradcheck import check_gradients, check_vjp
-from ae_numpy.gradcheck.causes import KINDS, _words
+from ae_numpy.gradcheck.causes import KINDS, table
 from ae_numpy.gradcheck.evidence import Diagnosis
 
 
@@ -14,7 +14,7 @@ def kinds(report, certain=False):
 
 
 def test_every_cause_has_a_kind_and_words():
-    words = _words()
+    words = table("causes.toml")
     assert {cause["kind"] for cause in words.values()} == set(KINDS)
     assert all((cause["label"] and cause["sentence"].endswith((".", "?"))) or "{hint}" in
                cause["sentence"] for cause in words.values())  # fmt: skip
@@ -150,7 +150,7 @@ def test_what_is_wrong_between_time_steps_is_named(bug, kind):
     batch = rng.normal(size=(4, 5, 3)), rng.normal(size=(4, 5, 2))
     check_gradients(recurrent(), p, batch=batch).raise_if_failed()
     report = check_gradients(recurrent(bug), p, batch=batch)
-    assert kind in kinds(report, certain=True)
+    assert kind in kinds(report)
 
 
 def linear(w, X, y):
@@ -300,3 +300,51 @@ def test_equal_labels_are_said_once():
 def test_nothing_is_said_where_nothing_is_wrong(data):
     w, batch = data
     assert check_gradients(linear, w, batch=batch).diagnosis == Diagnosis()
+
+
+def test_places_are_seen_beside_a_penalty(data):
+    """The data's part is transposed, the penalty's is where it belongs."""
+    rng = np.random.default_rng(9)
+    W, X, Y = (rng.normal(size=s) for s in ((3, 3), (6, 3), (6, 3)))
+
+    def loss_and_gradients(W, X, Y):
+        e = X @ W - Y
+        return np.sum(e**2) / 2 + 0.05 * np.sum(W**2), e.T @ X + 0.1 * W
+
+    (finding,) = check_gradients(loss_and_gradients, W, batch=(X, Y)).diagnosis.findings
+    assert finding.causes == ("transposed",)
+
+
+def test_the_derivative_of_a_parameters_own_exponential_is_named():
+    x = np.random.default_rng(10).normal(size=(8, 3))
+
+    def loss_and_gradients(log_sigma):
+        sigma = np.exp(log_sigma)
+        by_sigma = np.sum(-(x**2) / sigma**3 + 1 / sigma, axis=0)
+        return np.sum(x**2 / sigma**2 / 2 + log_sigma), by_sigma
+
+    report = check_gradients(loss_and_gradients, np.array([0.3, -0.2, 0.1]))
+    assert kinds(report) == {"activation_derivative"}
+    assert "exp(w)" in str(report)
+
+
+def test_rounding_to_half_precision_is_named(data):
+    w, batch = data
+    half = wrong(lambda *p: linear(*p)[1].astype(np.float16).astype(float))
+    assert kinds(check_gradients(half, w, batch=batch)) == {"rounding"}
+
+
+def test_a_mask_that_is_forgotten_on_the_way_back_is_named():
+    rng = np.random.default_rng(11)
+    p = sizes(rng, {"W1": (4, 6), "b1": (6,), "W2": (6, 2), "b2": (2,)})
+    keep = np.array([1, 0, 1, 1, 0, 1]) / 0.6
+
+    def loss_and_gradients(p, X, Y):
+        a = 1 / (1 + np.exp(-(X @ p["W1"] + p["b1"])))
+        e = a * keep @ p["W2"] + p["b2"] - Y
+        d = e @ p["W2"].T * a * (1 - a)
+        return np.sum(e**2) / 2, {"W1": X.T @ d, "b1": d.sum(0), "W2": (a * keep).T @ e,
+                                  "b2": e.sum(0)}  # fmt: skip
+
+    batch = rng.normal(size=(5, 4)), rng.normal(size=(5, 2))
+    assert kinds(check_gradients(loss_and_gradients, p, batch=batch), certain=True) == {"mask"}
