@@ -1,12 +1,12 @@
 """IDX files, the format in which MNIST is published.
 
-    offset 0    00 00 08 r    two zeros, 8 for unsigned bytes, the rank r
+    offset 0    00 00 t r     two zeros, the type t of the entries (8: unsigned bytes), the rank r
     offset 4    r numbers     the dimensions, big-endian, four bytes each
-    then        the entries   row-major, one byte each, to the end of the file
+    then        the entries   row-major, big-endian, to the end of the file
 
-A file may be gzipped, which is told by its first bytes and not by its name. Lengths are checked
-before memory is allocated for what they announce, so a damaged or hostile file costs a ValueError
-and little else. Other entry types and ranks above 3 are left out.
+A file may be gzipped, which its first bytes say and not its name. Lengths are checked before memory
+is allocated for what they announce, so a damaged or hostile file costs a ValueError and little
+else. Ranks above 3 are left out.
 """
 
 import gzip
@@ -22,14 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_IDX_MAGIC = b"\x00\x00\x08"
+# The types of entries, by their code.
+_DTYPES = {
+    code: np.dtype(name)
+    for code, name in ((8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8"))
+}
 # DEFLATE writes at least 2 bits for 258 bytes: nothing gzipped grows by more when unpacked.
 _MAX_DEFLATE_RATIO = 1032
 _CHUNK = 1 << 18
 
 
-def read_idx(path: str | os.PathLike[str], *, max_bytes: int = 1 << 30) -> NDArray[np.uint8]:
-    """Read an IDX file of unsigned bytes, plain or gzipped.
+def read_idx(path: str | os.PathLike[str], *, max_bytes: int = 1 << 30) -> NDArray:
+    """Read an IDX file, plain or gzipped.
 
     LeCun, Cortes and Burges, The MNIST database of handwritten digits, 1998, define the format.
 
@@ -42,14 +46,15 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int = 1 << 30) -> NDArr
 
     Returns
     -------
-    uint8 array
-        Of the shape the file announces: 1, 2 or 3 dimensions, each at least 1.
+    array
+        Of the shape and type that the file announces: 1, 2 or 3 dimensions, each at least 1; of
+        uint8, int8, int16, int32, float32 or float64, in the byte order of this machine.
 
     Raises
     ------
     ValueError
-        If the file is anything else than one whole IDX array of unsigned bytes. The message
-        names the file, what was found and what was expected.
+        If the file is anything else than one whole IDX array. The message names the file, what
+        was found and what was expected.
     OSError
         If the file cannot be opened or read.
 
@@ -67,38 +72,44 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int = 1 << 30) -> NDArr
         return _decode(file, os.fstat(file.fileno()).st_size, os.fspath(path), max_bytes)
 
 
-def parse_idx(content: bytes | bytearray, name: str, max_bytes: int) -> NDArray[np.uint8]:
+def parse_idx(content: bytes | bytearray, name: str, max_bytes: int) -> NDArray:
     """Decode the content of an IDX file, plain or gzipped; errors call it `name`."""
     return _decode(io.BytesIO(content), len(content), name, max_bytes)
 
 
-def write_idx(path: str | os.PathLike[str], array: NDArray[np.uint8]) -> None:
-    """Write a uint8 array of rank 1 to 3 as a plain IDX file."""
+def write_idx(path: str | os.PathLike[str], array: NDArray) -> None:
+    """Write an array of rank 1 to 3, of a type that `read_idx` reads, as a plain IDX file."""
     with open(path, "wb") as file:
         dump_idx(file, array)
 
 
-def dump_idx(file: IO[bytes], array: NDArray[np.uint8]) -> None:
-    """Write a uint8 array of rank 1 to 3 to an open file."""
+def dump_idx(file: IO[bytes], array: NDArray) -> None:
+    """Write the same to an open file."""
     file.write(_header(array))
-    file.write(np.ascontiguousarray(array).data)
+    file.write(_entries(array))
 
 
-def idx_sha256(array: NDArray[np.uint8]) -> str:
+def idx_sha256(array: NDArray) -> str:
     """SHA-256 of the plain IDX file that holds `array`, in hexadecimal."""
     # The header follows from the shape and nothing may stand behind the entries: array and plain
     # file determine each other, so the file need not be unpacked a second time to be hashed.
     digest = hashlib.sha256(_header(array))
-    digest.update(np.ascontiguousarray(array).data)
+    digest.update(_entries(array))
     return digest.hexdigest()
 
 
-def _header(array: NDArray[np.uint8]) -> bytes:
-    """The bytes of an IDX file that stand before the entries."""
-    return _IDX_MAGIC + struct.pack(f">B{array.ndim}I", array.ndim, *array.shape)
+def _header(array: NDArray) -> bytes:
+    """Return the bytes of an IDX file before the entries."""
+    code = {dtype.newbyteorder("="): code for code, dtype in _DTYPES.items()}[array.dtype]
+    return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
 
 
-def _decode(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray[np.uint8]:
+def _entries(array: NDArray) -> memoryview:
+    """Return the bytes of the entries."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder(">")).reshape(-1).view("u1").data
+
+
+def _decode(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray:
     """Decode an open file of `size` bytes."""
     magic = file.read(len(_GZIP_MAGIC))
     file.seek(0)
@@ -114,29 +125,27 @@ def _decode(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray[np.
         ) from error
 
 
-def _decode_plain(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray[np.uint8]:
+def _decode_plain(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray:
     """Decode a plain file, whose size must be the announced one to the byte."""
-    shape = _read_shape(file, name)
-    expected = file.tell() + math.prod(shape)
+    shape, dtype = _read_header(file, name)
+    expected = file.tell() + math.prod(shape) * dtype.itemsize
     if size != expected:
         raise ValueError(f"{name}: found {size} bytes, expected {expected} for shape {shape}")
     _require_at_most(max_bytes, expected, name, shape)
-    return _read_entries(file, shape, name)
+    return _read_entries(file, shape, dtype, name)
 
 
-def _decode_gzipped(
-    stream: gzip.GzipFile, size: int, name: str, max_bytes: int
-) -> NDArray[np.uint8]:
+def _decode_gzipped(stream: gzip.GzipFile, size: int, name: str, max_bytes: int) -> NDArray:
     """Decode a gzipped file of `size` bytes, reading no further than one byte past the entries."""
-    shape = _read_shape(stream, name)
-    expected = stream.tell() + math.prod(shape)
+    shape, dtype = _read_header(stream, name)
+    expected = stream.tell() + math.prod(shape) * dtype.itemsize
     _require_at_most(max_bytes, expected, name, shape)
     if expected > size * _MAX_DEFLATE_RATIO:
         raise ValueError(
             f"{name}: found a gzip file of {size} bytes, expected more: "
             f"it cannot hold the {expected} bytes of shape {shape}"
         )
-    array = _read_entries(stream, shape, name)
+    array = _read_entries(stream, shape, dtype, name)
     # Asking for one more byte also makes the gzip module verify its checksum.
     if stream.read(1):
         raise ValueError(
@@ -146,14 +155,15 @@ def _decode_gzipped(
     return array
 
 
-def _read_shape(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[int, ...]:
+def _read_header(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Read the magic number and the dimensions."""
     magic = stream.read(4)
-    if len(magic) < 4 or magic[:3] != _IDX_MAGIC or magic[3] not in (1, 2, 3):
+    known = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in _DTYPES
+    if not known or magic[3] not in (1, 2, 3):
         hint = " (perhaps a web page)" if magic.lstrip().startswith(b"<") else ""
         raise ValueError(
-            f"{name}: found {magic!r} at the start{hint}, expected {_IDX_MAGIC!r} and the rank "
-            "1, 2 or 3: an IDX file of unsigned bytes"
+            f"{name}: found {magic!r} at the start{hint}, expected an IDX file: two zeros, a type "
+            f"of {', '.join(map(str, _DTYPES))} (8: unsigned bytes), the rank 1, 2 or 3"
         )
     rank = magic[3]
     dimensions = stream.read(4 * rank)
@@ -163,7 +173,7 @@ def _read_shape(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[int, ...]:
     shape = struct.unpack(f">{rank}I", dimensions)
     if 0 in shape:
         raise ValueError(f"{name}: found the shape {shape}, expected dimensions of at least 1")
-    return shape
+    return shape, _DTYPES[magic[2]]
 
 
 def _require_at_most(max_bytes: int, size: int, name: str, shape: tuple[int, ...]) -> None:
@@ -175,16 +185,16 @@ def _require_at_most(max_bytes: int, size: int, name: str, shape: tuple[int, ...
 
 
 def _read_entries(
-    stream: BinaryIO | gzip.GzipFile, shape: tuple[int, ...], name: str
-) -> NDArray[np.uint8]:
+    stream: BinaryIO | gzip.GzipFile, shape: tuple[int, ...], dtype: np.dtype, name: str
+) -> NDArray:
     """Read as many entries as the shape has, which must all be there."""
-    entries = np.empty(math.prod(shape), dtype=np.uint8)  # (size,)
-    filled = _fill(stream, entries.data)
-    if filled < entries.size:
+    entries = np.empty(math.prod(shape), dtype)  # (size,)
+    filled = _fill(stream, entries.view("u1").data)
+    if filled < entries.nbytes:
         raise ValueError(
-            f"{name}: found {filled} bytes of entries, expected {entries.size} for shape {shape}"
+            f"{name}: found {filled} bytes of entries, expected {entries.nbytes} for shape {shape}"
         )
-    return entries.reshape(shape)
+    return entries.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
 def _fill(stream: BinaryIO | gzip.GzipFile, buffer: memoryview) -> int:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import RIGHT, WRONG, largest
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.report import COLOURS, ArrayCheck, GradientReport
+from ae_numpy.gradcheck.report import COLOURS, GradientReport
+from ae_numpy.gradcheck.verdict import RIGHT, WRONG, ArrayCheck
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ VERDICT_COLOURS = COLOURS | {RIGHT: "#2166ac"}  # the blue that errors below the
 
 
 def plot_report(report: GradientReport) -> Figure:
-    """One panel per parameter: errors as a picture, or as dots along directions, or remainders.
+    """One panel per parameter: errors as a picture, or as dots along directions.
 
     Blue is below the tolerance, red above it, grey was not looked at. Higher-dimensional
     parameters are laid out with their last axis across.
@@ -43,8 +43,6 @@ def plot_report(report: GradientReport) -> Figure:
     for panel, array in zip(panels, report.arrays, strict=False):
         if array.size == 0:
             _write(panel, "no entries")
-        elif array.remainder is not None:
-            _draw_remainder(panel, array)
         elif array.entrywise is None or array.unsummed:
             _draw_directions(panel, array, report.tolerance)
         else:
@@ -100,23 +98,4 @@ def _draw_directions(panel: Axes, array: ArrayCheck, tolerance: float) -> None:
     panel.axhline(tolerance, color=VERDICT_COLOURS[WRONG], lw=1, label="tolerance")
     panel.set_xlabel("direction")
     panel.set_ylabel("relative error")
-    panel.legend(fontsize=8)
-
-
-def _draw_remainder(panel: Axes, array: ArrayCheck) -> None:
-    """The Taylor remainder against the step, beside lines of slope 1 and 2."""
-    remainder = array.remainder
-    if remainder is None:
-        return
-    steps, values = remainder.steps, np.maximum(remainder.values, 1e-300)
-    panel.loglog(steps, values, "o-", ms=3, color="0.2", label=f"slope {remainder.words}")
-    top = max(largest(values[np.isfinite(values)]), 10 * remainder.floor)
-    for power, style in ((1, ":"), (2, "--")):
-        panel.loglog(steps, top * (steps / steps[0]) ** power, style, color="0.5", lw=1,
-                     label=f"slope {power}")  # fmt: skip
-    if remainder.floor > 0:
-        panel.axhline(remainder.floor, color="0.8", lw=4, zorder=0, label="rounding")
-        panel.set_ylim(remainder.floor / 10, top * 10)
-    panel.set_xlabel("step h")
-    panel.set_ylabel("remainder")
     panel.legend(fontsize=8)

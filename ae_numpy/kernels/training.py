@@ -59,6 +59,7 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     Examples
     --------
     >>> from ae_numpy import Network
+    >>> from ae_numpy.kernels import prepare
     >>> network, X = Network((2, 1, 2)), prepare(np.array([[1.0, 0.0]]))
     >>> parameters, errors = train_batches(network, np.zeros(7), X, np.array([0]), 1, 0.5)
     >>> parameters[-2:].tolist(), errors.tolist()

@@ -25,20 +25,29 @@ HTML = b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>"
 # IDX that claims 2**32 - 256 entries and has none.
 GIANT_HEADER = bytes([0, 0, 8, 1, 255, 255, 255, 0])
 
-arrays = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=3, max_side=6))
+# The codes of the format's definition.
+TYPES = {8: np.uint8, 9: np.int8, 11: np.int16, 12: np.int32, 13: np.float32, 14: np.float64}
+
+arrays = st.sampled_from(list(TYPES.values())).flatmap(
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=3, max_side=6))
+)
 
 
 def naive_decode(content: bytes) -> np.ndarray | None:
     """The array of a plain IDX file; None if the format's definition does not allow it."""
-    if content[:3] != b"\0\0\x08" or content[3:4] not in (b"\1", b"\2", b"\3"):
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         return None
+    if content[3] not in (1, 2, 3):
+        return None
+    dtype = np.dtype(TYPES[content[2]])
     end = 4 + 4 * content[3]
     if len(content) < end:
         return None
     shape = struct.unpack(f">{content[3]}I", content[4:end])
-    if 0 in shape or math.prod(shape) != len(content) - end:
+    if 0 in shape or math.prod(shape) * dtype.itemsize != len(content) - end:
         return None
-    return np.frombuffer(content, np.uint8, offset=end).reshape(shape)
+    entries = np.frombuffer(content, dtype.newbyteorder(">"), offset=end)
+    return entries.astype(dtype).reshape(shape)
 
 
 def naive_gunzip(content: bytes) -> bytes:
@@ -103,8 +112,9 @@ def test_hash_is_that_of_the_plain_file():
 FAULTS = {
     "empty file": (b"", "found b'' at the start"),
     "magic cut short": (PLAIN[:3], "at the start"),
-    "bad magic": (b"\1" + PLAIN[1:], "expected b'\\x00\\x00\\x08'"),
-    "signed entries": (PLAIN[:2] + b"\x09" + PLAIN[3:], "unsigned bytes"),
+    "bad magic": (b"\1" + PLAIN[1:], "expected an IDX file: two zeros"),
+    "entries of no known type": (PLAIN[:2] + b"\x0a" + PLAIN[3:], "a type of 8, 9, 11"),
+    "entries of a larger type": (PLAIN[:2] + b"\x0c" + PLAIN[3:], "found 40 bytes, expected 112"),
     "rank 0": (b"\0\0\x08\0", "rank 1, 2 or 3"),
     "rank 4": (b"\0\0\x08\4" + PLAIN[4:], "rank 1, 2 or 3"),
     "dimensions cut short": (PLAIN[:15], "found 11 bytes of dimensions, expected 12"),
@@ -214,7 +224,9 @@ def mutated(draw, originals):
 
 
 plain_files = arrays.map(idx_bytes)
-prefixes = st.sampled_from([b"", b"\0\0\x08", b"\0\0\x08\1", b"\0\0\x08\3", b"\x1f\x8b\x08"])
+prefixes = st.sampled_from(
+    [b"", b"\0\0\x08", b"\0\0\x08\1", b"\0\0\x08\3", b"\0\0\x0d\1", b"\x1f\x8b\x08"]
+)
 
 
 @given(prefix=prefixes, rest=st.binary(max_size=60))
