@@ -17,7 +17,7 @@ from ae_numpy.architecture import Architecture
 from ae_numpy.engine import get_engine
 from ae_numpy.initialization import initial_parameters
 from ae_numpy.network import Network
-from ae_numpy.progress import TrainingDisplay
+from ae_numpy.progress import TrainingDisplay, compilation_notice
 from ae_numpy.reference import Array
 from ae_numpy.sklearn_protocol import EstimatorMixin, feature_names
 from ae_numpy.storage.checkpoint import CheckpointWriter, describe, read_checkpoint
@@ -319,6 +319,8 @@ class Autoencoder(EstimatorMixin):
             observers = [*observers, TrainingDisplay(len(rates), data.X.shape, state)]
         self._keep(state, network_=network, learning_rates_=rates, _seed=seed)
         with ExitStack() as stack:
+            if self.verbose and network.engine == "numba":
+                stack.enter_context(compilation_notice())
             for observer in observers:
                 stack.enter_context(observer)
             try:

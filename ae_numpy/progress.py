@@ -5,14 +5,53 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from ae_numpy.training import State
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_OF_COMPILATION = 1.0
+_compiling_said = False
 Step = TypeVar("Step")
+
+
+@contextmanager
+def compilation_notice() -> Iterator[None]:
+    """Say so if kernels are compiled for longer than a second; once in a process."""
+    from numba.core import event
+
+    class Listener(event.Listener):
+        """Hears of the compilation of every function, those within others included."""
+
+        def __init__(self) -> None:
+            self.depth, self.timer = 0, Timer(_SECONDS_OF_COMPILATION, _say_compiling)
+
+        def on_start(self, _: Any) -> None:
+            if self.depth == 0:
+                self.timer = Timer(_SECONDS_OF_COMPILATION, _say_compiling)
+                self.timer.daemon = True
+                self.timer.start()
+            self.depth += 1
+
+        def on_end(self, _: Any) -> None:
+            self.depth -= 1
+            if self.depth == 0:
+                self.timer.cancel()
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
+
+
+def _say_compiling() -> None:
+    global _compiling_said
+    if not _compiling_said:
+        _compiling_said = True
+        with suppress(OSError, ValueError, AttributeError):  # a stream closed, or none at all
+            sys.stderr.write("compiling kernels for this machine; the next start finds them done\n")
+            sys.stderr.flush()
 
 
 class TrainingDisplay:
@@ -58,10 +97,9 @@ class TrainingDisplay:
         with suppress(OSError, ValueError):  # of a stream that has been closed
             if self._bar is not None:
                 self._draw(state)
-            elif state.position == 0 and sys.stderr is not None:
+            elif state.position == 0:
                 seconds = state.history["seconds"][-1]
-                line = f"epoch {state.epoch}/{self._epochs}, {self._errors(state)}, {seconds:.2f} s"
-                print(line, file=sys.stderr, flush=True)
+                tell(f"epoch {state.epoch}/{self._epochs}, {self._errors(state)}, {seconds:.2f} s")
 
     def _draw(self, state: State) -> None:
         done = self._epochs_of(state)
@@ -90,7 +128,8 @@ class TrainingDisplay:
 def tracked(steps: list[Step], what: str) -> Iterator[Step]:
     """Go through steps, and show how far they have come where they take more than a moment.
 
-    On a terminal, with tqdm, a bar; elsewhere a line now and then.
+    On a terminal, with tqdm, a bar; elsewhere a line now and then. A stream that cannot be written
+    any more ends these, not the steps.
 
     Parameters
     ----------
@@ -108,20 +147,40 @@ def tracked(steps: list[Step], what: str) -> Iterator[Step]:
     [1, 2, 3]
     """
     if new_bar := bar_class():
-        yield from new_bar(steps, desc=what, delay=1, leave=False)
+        waiting = iter(steps)
+        with suppress(OSError, ValueError):  # of the bar's stream, as nothing else is raised here
+            yield from new_bar(waiting, total=len(steps), desc=what, delay=1, leave=False)
+        yield from waiting
         return
     shown = time.monotonic()
     for done, step in enumerate(steps):
         if time.monotonic() > shown + _SECONDS_BETWEEN_LINES:
             shown = time.monotonic()
-            with suppress(OSError, ValueError):  # of a stream that has been closed
-                print(f"{what}: {done / len(steps):.0%}", file=sys.stderr, flush=True)
+            tell(f"{what}: {done / len(steps):.0%}")
         yield step
+
+
+def tell(line: str) -> None:
+    """Write a line on the standard error stream, if that can be written.
+
+    A stream that is full, closed or missing, or that nobody reads, is no reason to stop the work.
+
+    Parameters
+    ----------
+    line : str
+
+    Examples
+    --------
+    >>> tell("3 of 4 models are there")
+    """
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(line, file=sys.stderr, flush=True)
 
 
 def bar_class() -> Any:
     """Return a class of bars like tqdm's, or None without tqdm or without a terminal."""
-    with suppress(ImportError, ValueError):  # a stream that has been closed raises the latter
+    with suppress(ImportError, OSError, ValueError):  # the latter two of a stream that is closed
         if sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 

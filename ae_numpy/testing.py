@@ -9,24 +9,27 @@ every gradient. Together they make a test of an own layer a matter of a few line
         layer = MyLayer(3, 5)
         assert_adjoint(layer.forward, layer.backward, x)
 
-Needs Hypothesis, which the extra `test` installs.
+The strategies need Hypothesis, which the extra `test` installs; the properties do not.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ae_numpy.gradcheck import check_gradients, check_vjp
-from ae_numpy.network import Network
+
+if TYPE_CHECKING:
+    from ae_numpy.network import Network
 
 try:
     from hypothesis import strategies as st
-except ImportError as error:
-    raise ImportError("ae_numpy.testing needs Hypothesis: pip install 'ae_numpy[test]'") from error
+except ImportError:  # the properties below work without it
+    st = None  # type: ignore[assignment]
 
 __all__ = [
     "assert_additive",
@@ -48,12 +51,24 @@ LossAndGradients = Callable[..., tuple[Any, Any]]
 ROUNDING = 1e-12
 
 
+def _strategy(draw_one: Callable[..., Any]) -> Callable[..., Any]:
+    """`st.composite`, or a function that says what it needs."""
+    if st is not None:
+        return st.composite(draw_one)
+
+    @functools.wraps(draw_one)
+    def missing(*arguments: Any, **options: Any) -> None:
+        raise ImportError(f"{draw_one.__name__} needs Hypothesis: pip install 'ae_numpy[test]'")
+
+    return missing
+
+
 def _generators() -> st.SearchStrategy[np.random.Generator]:
     """Seeded generators: one drawn integer stands for a whole array, and shrinks with it."""
     return st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
 
-@st.composite
+@_strategy
 def well_conditioned(
     draw: st.DrawFn, shape: int | tuple[int, ...], *, scale: float = 1.0
 ) -> NDArray[np.float64]:
@@ -81,7 +96,7 @@ def well_conditioned(
     return np.asarray(scale * signs * rng.uniform(0.25, 1.0, size=shape))
 
 
-@st.composite
+@_strategy
 def bias_masks(draw: st.DrawFn, layer_sizes: Sequence[int]) -> list[NDArray[np.bool_]]:
     """One boolean mask per layer, as `Network(bias=...)` takes them.
 
@@ -105,7 +120,7 @@ def bias_masks(draw: st.DrawFn, layer_sizes: Sequence[int]) -> list[NDArray[np.b
     ]
 
 
-@st.composite
+@_strategy
 def networks(
     draw: st.DrawFn,
     *,
@@ -140,6 +155,8 @@ def networks(
     ...     assert len(network.layers) == 2
     >>> property_()
     """
+    from ae_numpy.network import Network  # here, for gradcheck's part needs NumPy only
+
     count = draw(st.integers(*layers))
     sizes = draw(st.lists(st.integers(*units), min_size=count + 1, max_size=count + 1))
     if autoencoder:
@@ -150,7 +167,7 @@ def networks(
     return network
 
 
-@st.composite
+@_strategy
 def batches(
     draw: st.DrawFn, features: int | Network, *, rows: tuple[int, int] = (1, 6)
 ) -> NDArray[np.float64]:
@@ -172,7 +189,7 @@ def batches(
     ...     assert X.shape[1] == 3 and 2 <= len(X) <= 4
     >>> property_()
     """
-    columns = features.layer_sizes[0] if isinstance(features, Network) else features
+    columns = features if isinstance(features, int) else features.layer_sizes[0]
     count = draw(st.integers(*rows))
     return np.asarray(draw(_generators()).uniform(0.05, 0.95, size=(count, columns)))
 

@@ -14,9 +14,15 @@ import numba
 import numpy as np
 from timing import best_of, markdown_table
 
+from ae_numpy.kernels import dense
+
 _compiled = numba.njit(fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 _TRIES = 5
-_MATRIX = 1024
+_PRODUCTS = {
+    "1024 x 1024 by 1024 x 1024": (1024, 1024, 1024),
+    "128 x 112 by 112 x 784": (128, 112, 784),
+}
+_FLOP_OF_A_TRY = 2e9
 
 
 @_compiled
@@ -110,8 +116,18 @@ def _bytes_per_second(kernel: Callable, entries: int, seconds: float) -> float:
     return times * a.nbytes / best_of(lambda: kernel(a, b, times), _TRIES)
 
 
-def measure_matmul() -> float:
-    """Return FLOP per second of NumPy's product of large float32 matrices."""
-    a = np.full((_MATRIX, _MATRIX), 0.5, np.float32)
-    out = np.empty_like(a)
-    return 2 * _MATRIX**3 / best_of(lambda: np.matmul(a, a, out=out), _TRIES)
+def measure_matmul() -> dict[str, float]:
+    """Return FLOP per second of float32 products, ours among them; the fastest is the limit."""
+    rates = {}
+    for name, (m, k, n) in _PRODUCTS.items():
+        a, b = np.full((m, k), 0.5, np.float32), np.full((k, n), 0.5, np.float32)
+        out, terms, places = np.zeros((m, n), np.float32), dense.every(k), dense.every(m)
+        for whose, multiply in (
+            ("NumPy", lambda a=a, b=b, out=out: np.matmul(a, b, out=out)),
+            ("ours", lambda a=a, b=b, t=terms, p=places, o=out: dense.add_product(a, b, t, p, o)),
+        ):
+            multiply()
+            times = max(1, int(_FLOP_OF_A_TRY / (2 * m * k * n)))
+            seconds = best_of(lambda f=multiply, n=times: [f() for _ in range(n)], _TRIES)
+            rates[f"{whose}, {name}"] = times * 2 * m * k * n / seconds
+    return rates

@@ -27,18 +27,21 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Case:
-    """What to time: ``"training"`` or ``"reconstruction"`` with so many hidden units."""
+    """What to time: ``"training"`` or ``"reconstruction"`` with this many hidden units.
+
+    Of images that are mostly background, or of `dense` ones, whose pixels all differ.
+    """
 
     kind: str
     hidden: int
     batch_size: int = 1
+    dense: bool = False
 
     @property
     def name(self) -> str:
         """The name used on the command line."""
-        if self.kind == "reconstruction":
-            return f"reconstruct-h{self.hidden}"
-        return f"b{self.batch_size}-h{self.hidden}"
+        work = "reconstruct" if self.kind == "reconstruction" else f"b{self.batch_size}"
+        return f"{work}-h{self.hidden}" + self.dense * "-dense"
 
     def variants(self, side: ModuleType, task: Task) -> dict[str, Callable]:
         """Return the ways in which a side can do this."""
@@ -48,7 +51,8 @@ class Case:
 CASES = (
     *(Case("training", h) for h in (2, 28, 112)),
     *(Case("training", h, B) for B in (32, 128, 1024) for h in (28, 112)),
-    *(Case("reconstruction", h) for h in (28, 112)),
+    *(Case("training", h, B, dense=True) for B in (1, 128) for h in (28, 112)),
+    *(Case("reconstruction", h, dense=dense) for dense in (False, True) for h in (28, 112)),
 )
 
 
@@ -111,6 +115,8 @@ def compare(case: Case, peer: ModuleType, X: Array, effort: Effort) -> dict[str,
 
 def _task(case: Case, X: Array, effort: Effort) -> Task:
     parameters = start(X.shape[1], case.hidden)
+    if case.dense:
+        X = np.random.default_rng(0).random(X.shape, np.float32)
     if case.kind == "reconstruction":
         return Task(X[: effort.reconstructed], parameters, 1, 1, LEARNING_RATE)
     X = X[: effort.samples]

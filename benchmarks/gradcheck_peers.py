@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ae_numpy.gradcheck import check_gradients
-from ae_numpy.gradcheck.compare import CANNOT_TELL, RIGHT, WRONG
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG
 
 Vector = np.ndarray
 Gradient = Callable[[Vector], Vector]

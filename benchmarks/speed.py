@@ -18,7 +18,7 @@ from types import ModuleType
 
 from comparison import CASES, Case, Effort, compare
 from images import DATA, digits
-from machine import as_markdown, describe, restart_on_one_core
+from machine import WITHOUT_AVX512, as_markdown, describe, restart_on_one_core
 from sides import PEERS, ours
 from speed_report import plot, tables
 from timing import write_json
@@ -63,6 +63,7 @@ def _options() -> argparse.Namespace:
         default=effort.slow_samples,
         help="samples for peers that take long at batch size 1",
     )
+    parser.add_argument(WITHOUT_AVX512, action="store_true", help="see machine.py")
     parser.add_argument("--data", choices=DATA, help="MNIST unless there is no copy of it")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/speed.json"))
     return parser.parse_args()

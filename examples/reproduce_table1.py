@@ -15,12 +15,13 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from study import run
 from study.cluster import dask_executor
 from study.data import N_TEST, N_TRAIN, DataSource
+from study.locking import alone_in
 from study.paper import EPOCHS, RATIOS
 from study.protocols import PROTOCOLS
 from study.statistics import MOST_FLIPPED
@@ -28,6 +29,7 @@ from study.summary import summarise
 from study.training import Pair
 
 from ae_numpy.datasets import DataUnavailableError
+from ae_numpy.progress import tell
 from ae_numpy.sweep import SweepError, WorkerDiedError
 
 QUICK = {"epochs": 2, "n_train": 1000, "n_test": 500}
@@ -37,23 +39,54 @@ PROTOCOL_SETS = {"both": ("published", "corrected"), "all": tuple(PROTOCOLS)}
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     options = _parser().parse_args(arguments)
-    started = time.perf_counter()
     try:
-        with _workers(options) as workers:
-            pairs = _pairs(options)
-            n_trained = run.train(pairs, **workers)
+        _train_and_summarise(options)
+    except KeyboardInterrupt:
+        tell("interrupted; what is finished is kept")
+        return 130
     except (OSError, ValueError, ImportError, SweepError, WorkerDiedError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         return 1
-    seconds = time.perf_counter() - started
-    try:
-        print(summarise(pairs, options.out, quick=options.quick))
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    there = ", ".join(sorted(path.name for path in options.out.iterdir()))
-    print(f"\nTrained {n_trained} models in {_minutes(seconds)}; {options.out} has {there}")
     return 0
+
+
+def _train_and_summarise(options: argparse.Namespace) -> None:
+    if options.dask is not None:
+        _make_absolute(options)
+    started = time.perf_counter()
+    pairs = _pairs(options)
+    with alone_in(pairs[0].folder):
+        with _workers(options) as workers:
+            n_trained = run.train(pairs, **workers)
+        seconds = time.perf_counter() - started
+        summarise(pairs, options.out, quick=options.quick, show=_show)
+    there = ", ".join(sorted(path.name for path in options.out.iterdir()))
+    _show(f"\nTrained {n_trained} models in {_minutes(seconds)}; {options.out} has {there}")
+
+
+def _make_absolute(options: argparse.Namespace) -> None:
+    """Turn paths into what they are for processes in other folders, with other environments."""
+    options.out = options.out.absolute()
+    data_dir = options.data_dir or os.environ.get("AE_NUMPY_DATA")
+    if data_dir:
+        options.data_dir = os.path.abspath(os.path.expanduser(data_dir))
+
+
+def _show(text: str) -> None:
+    """Print what the encoding of standard output has, and ? for the rest.
+
+    A stream that fails ends what is shown, not what is done: all of it is in the files, too.
+    """
+    if sys.stdout is None:
+        return
+    try:
+        with suppress(AttributeError):  # of a stream that has no encoding
+            sys.stdout.reconfigure(errors="replace")
+        print(text, flush=True)
+    except (OSError, ValueError) as error:
+        tell(f"standard output cannot be written: {error}")
+        with suppress(OSError, ValueError):  # what Python would try to write once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _pairs(options: argparse.Namespace) -> list[Pair]:
@@ -155,7 +188,7 @@ def _data_source(options: argparse.Namespace) -> DataSource:
     except DataUnavailableError as error:
         if options.data == "mnist":
             raise
-        print(f"Using stroke digits, because MNIST cannot be had: {error}", file=sys.stderr)
+        tell(f"Using stroke digits, because MNIST cannot be had: {error}")
         return strokes
     return mnist
 
@@ -176,8 +209,4 @@ def _workers(options: argparse.Namespace) -> Iterator[dict[str, int | Executor]]
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("interrupted; what is finished is kept", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(main())

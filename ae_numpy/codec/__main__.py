@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ae_numpy.codec import Codec
 from ae_numpy.datasets.idx import dump_idx, read_idx
-from ae_numpy.progress import tracked
+from ae_numpy.progress import tell, tracked
 from ae_numpy.storage.atomic import replacing
 
 
@@ -28,10 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
                 images = codec.decompress(options.input.read_bytes(), damaged=options.damaged)
                 _write_images(file, images, options.output)
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        tell("interrupted; nothing was written")
         return 130
     except (ImportError, OSError, TypeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         return 1
     return 0
 

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.numeric import COMPLEX_STEP, Derivative
+from ae_numpy.gradcheck.derivative import COMPLEX_STEP, Derivative
+from ae_numpy.gradcheck.measure import MARGIN, Slope
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.probe import Probe
+from ae_numpy.gradcheck.probe import SPACINGS, Probe
 
 # Central differences are trusted to this many digits when they speak against the complex step:
 # fewer would let a small term that is not analytic, an L1 penalty, pass unseen.
@@ -27,11 +26,15 @@ SLACK = 1e-9
 
 # Operations that are not differentiable in the complex sense. Those that only compare are harmless
 # away from the point where the comparison turns (relu, max), so they explain and do not convict.
-NOT_ANALYTIC = {
-    "absolute", "fabs", "conjugate", "sign", "maximum", "minimum", "fmax", "fmin", "greater",
-    "greater_equal", "less", "less_equal", "floor", "ceil", "rint", "trunc", "isfinite", "real",
-    "imag", "angle", "max", "min", "amax", "amin", "argmax", "argmin", "sort", "argsort", "clip",
-    "median", "round", "norm", "linalg.norm", "vdot", "where", "linalg.svd",
+COMPARING = {
+    "maximum", "minimum", "fmax", "fmin", "greater", "greater_equal", "less", "less_equal", "equal",
+    "not_equal", "max", "min", "amax", "amin", "argmax", "argmin", "sort", "argsort", "clip",
+    "median", "where", "isfinite",
+}  # fmt: skip
+# These may hide a part of the loss from the complex step.
+HIDING = {
+    "absolute", "fabs", "conjugate", "conj", "sign", "floor", "ceil", "rint", "trunc", "real",
+    "angle", "round", "norm", "linalg.norm", "vdot", "linalg.svd", "hypot",
 }  # fmt: skip
 
 
@@ -46,9 +49,20 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
         return "the loss of complex parameters came back real (abs, .real or a cast on the way)"
     if not abs(stepped.real - loss) <= 1e-9 * abs(loss) + 1e3 * probe.noise:
         return f"complex parameters changed the loss from {loss:.6g} to {stepped.real:.6g}"
+    seen, whole = watched(probe)
+    probe.hiding = probe.problem.casts_allowed or bool(HIDING & seen)
     for name in probe.names:
-        if disagreement := _disagreement(probe, name):
-            return disagreement
+        slope = Slope(name, np.zeros(0), probe.direction(name), probe.size(name))
+        refuting, unseen = refutation(probe, slope)
+        if refuting is None:
+            probe.hidden[name] = unseen if probe.hiding or not whole else 0.0
+        elif refuting.jump:
+            return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
+        else:
+            return (
+                f"along a random direction of {name!r} the complex step says "
+                f"{slope.measured(probe).value:.6g}, central differences say {refuting.value:.6g}"
+            )
     return None
 
 
@@ -62,67 +76,61 @@ def _stepped(probe: Probe, direction: Array) -> complex:
         return line(complex(0.0, COMPLEX_STEP))
 
 
-def _disagreement(probe: Probe, name: str) -> str | None:
-    """Complex step against central differences along a random direction of one array."""
-    direction = probe.direction(name)
-    by_step = probe.complex_along(direction)
-    # A cast somewhere is no proof, but a reason to look closely.
-    slack = 0.0 if probe.problem.casts_allowed else SLACK
-    refuting = _refuting(by_step, slack, partial(probe.central_along, name, direction))
-    if refuting is None:
-        return None
-    if refuting.jump:
-        return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
-    return (
-        f"along a random direction of {name!r} the complex step says {by_step:.6g}, central "
-        f"differences say {refuting.value:.6g}"
-    )
-
-
-def contradicted(probe: Probe, name: str, entry: int, expected: float) -> bool:
-    """True if central differences at one entry refute the complex step's value."""
-    return _refuting(expected, SLACK, partial(probe.central_at, name, entry)) is not None
-
-
-def _refuting(
-    by_step: float, slack: float, central: Callable[[float], Derivative]
-) -> Derivative | None:
-    """The central difference that speaks against the complex step's value; None if one agrees.
+def refutation(probe: Probe, slope: Slope) -> tuple[Derivative | None, float]:
+    """The central difference that speaks against the complex step, or None; what it left unseen.
 
     A second, much finer start: only where both ladders contradict the complex step is it refuted,
-    but for a kink, which is proof by itself.
+    but a kink is proof by itself. A step that is rough itself, or a contradiction that vanishes at
+    half the parameters where nothing in the loss could hide from the step, is saturation.
     """
-    for shrink in (1.0, 2.0**-10):
-        derivative = central(shrink)
-        allowed = 10 * derivative.error + slack * abs(derivative.value)
-        if derivative.jump:
-            return derivative
-        if not abs(by_step - derivative.value) > allowed:
-            return None
-    return derivative
+    by_step = slope.measured(probe).value
+    slack = 0.0 if probe.problem.casts_allowed else SLACK  # a cast is a reason to look closely
+    unseen = np.inf
+    # Where a part may hide, the ladder that sees most counts, else the first that agrees.
+    for shrink in (8.0, 1.0, 2.0**-10) if probe.hiding else (1.0, 2.0**-10):
+        found = probe.central(slope.direction, slope.reach, shrink)
+        if found.jump:
+            return found, np.inf
+        if not abs(by_step - found.value) > 10 * found.error + slack * abs(found.value):
+            unseen = min(unseen, found.error)
+            if not probe.hiding:
+                return None, unseen
+    apart = abs(by_step - found.value)
+    rough = max(slope.roughness(probe, spacing, claimed=False) for spacing in SPACINGS)
+    if np.isfinite(unseen) or found.error == np.inf or not apart > MARGIN * rough:
+        return None, unseen
+    half = probe.moved(probe.problem.at(probe.problem.point / 2))
+    there = half.central(slope.direction, slope.reach / 2)
+    gone = abs(slope.measured(half).value - there.value) <= 10 * there.error + 1e-3 * apart
+    return (None if gone and not probe.hiding else found), unseen
 
 
-def culprits(probe: Probe) -> tuple[str, ...]:
-    """Names of the non-analytic operations that the loss applies to its parameters, sorted."""
-    problem, seen = probe.problem, set[str]()
-    watched = problem.packing.unpack(problem.point + 0j, lambda array: _watch(array.copy(), seen))
+def watched(probe: Probe) -> tuple[set[str], bool]:
+    """Non-analytic operations that the loss applies to its parameters; could all be watched?"""
+    problem, seen, loss = probe.problem, set[str](), None
+    point = problem.packing.unpack(problem.point + 0j, lambda array: _watch(array.copy(), seen))
     with np.errstate(all="ignore"), warnings.catch_warnings(), contextlib.suppress(Exception):
         # Whatever is raised on the way: the point of the exercise is what was seen until then.
         warnings.simplefilter("ignore")
-        problem.function(watched, *(problem.batch or ()))
-    return tuple(sorted(seen))
+        loss = problem.function(point, *(problem.batch or ()))[0]
+    return seen, isinstance(loss, _Watched)
 
 
 class _Watched(np.ndarray):
     """An array that notes in a set which non-analytic operations it went through."""
 
     seen: set[str] | None
+    cut = False  # is it a real part? That may be compared, but not computed with.
 
     def __array_finalize__(self, parent: Any) -> None:
         self.seen = getattr(parent, "seen", None)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         self._note(ufunc.__name__)
+        if ufunc.__name__ not in COMPARING:
+            for array in inputs:
+                if isinstance(array, _Watched) and array.cut:
+                    array._note("real")
         if "out" in options:
             options["out"] = tuple(_plain(array) for array in options["out"])
         result = getattr(ufunc, method)(*(_plain(array) for array in inputs), **options)
@@ -130,7 +138,15 @@ class _Watched(np.ndarray):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         self._note(function.__name__)
-        return super().__array_function__(function, types, args, kwargs)
+        result = super().__array_function__(function, types, args, kwargs)
+        return _watch(result, self.seen) if isinstance(result, (np.ndarray, np.generic)) else result
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in ("real", "imag"):
+            return super().__getattribute__(name)
+        part = _watch(getattr(self.view(np.ndarray), name), self.seen)
+        part.cut = True
+        return part
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
         if np.dtype(dtype).kind != "c":
@@ -142,7 +158,7 @@ class _Watched(np.ndarray):
         return float(self.view(np.ndarray).real)
 
     def _note(self, name: str, always: bool = False) -> None:
-        if self.seen is not None and (always or name in NOT_ANALYTIC):
+        if self.seen is not None and (always or name in COMPARING | HIDING):
             self.seen.add(name)
 
 

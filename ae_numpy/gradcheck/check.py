@@ -1,15 +1,43 @@
-"""`check_gradients`: the claimed gradients of any function against numerical ones."""
+"""`check_gradients`: the claimed gradients of any function against numerical ones.
+
+The order: call the function and look at what came back; decide whether the complex step applies;
+measure every array; where the complex step finds an error, let central differences confirm it;
+explain what is wrong.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.problem import Problem
-from ae_numpy.gradcheck.report import GradientReport
-from ae_numpy.gradcheck.run import Run
+from ae_numpy.gradcheck.analytic import refutation, watched, why_not_analytic
+from ae_numpy.gradcheck.diagnosis import diagnose
+from ae_numpy.gradcheck.evidence import Diagnosis, Measured
+from ae_numpy.gradcheck.function import Problem
+from ae_numpy.gradcheck.measure import (
+    Settings,
+    compare_directions,
+    compare_entries,
+    entry_slope,
+)
+from ae_numpy.gradcheck.packing import Array, Packing, largest, leaves
+from ae_numpy.gradcheck.probe import Probe
+from ae_numpy.gradcheck.report import GradientReport, notes_on
+from ae_numpy.gradcheck.verdict import (
+    CANNOT_TELL,
+    CENTRAL_TOLERANCE,
+    COMPLEX_TOLERANCE,
+    RESOLUTION,
+    WRONG,
+    ArrayCheck,
+)
+
+ENTRYWISE = {"complex_step", "central"}
+METHODS = {*ENTRYWISE, "directional"}
 
 
 def check_gradients(
@@ -27,34 +55,36 @@ def check_gradients(
     """Check a hand-written gradient against a numerical one, and say what is wrong with it.
 
     The error of an entry is `|given - expected| / max|expected|`, the maximum over the entries of
-    its array. There is no absolute tolerance. An array expected to be all zero must be all zero.
+    its array; an entry that is small beside the others is held to its own size as well. There is no
+    absolute tolerance. Before anything is called wrong it has to stand out from rounding: rounding
+    is rough in the parameters, and a bug is smooth.
 
     Parameters
     ----------
     loss_and_gradients : callable
         `loss_and_gradients(parameters) -> (loss, gradients)`: a scalar and, in a container like
-        `parameters`, arrays of the same shapes. With `batch` it is called as
-        `loss_and_gradients(parameters, *batch)`.
-    parameters : dict of arrays, list of arrays, or one array
+        `parameters`, arrays of the same shapes (a key `dW` will do for `W`). With `batch` it is
+        called as `loss_and_gradients(parameters, *batch)`. Its last call is at the real point.
+    parameters : one array, or dicts, lists, tuples and dataclasses of arrays, nested as you like
         Where to check. Random numbers are a good choice, zeros a bad one. float32 is widened to
         float64; a function that casts back to float32 is refused.
     batch : tuple, optional
         Further arguments, such as `(X,)` or `(X, y)`, whose rows are samples. With it the diagnosis
         can tell errors that concern the batch.
-    method : {"complex_step", "central", "taylor", "directional"}
+    method : {"complex_step", "central", "directional"}
         `"complex_step"`: every entry, exact to rounding. Where the loss is not analytic (abs, a
         comparison, a cast to float) the report says so, and central differences are used.
         `"central"`: every entry by Richardson-extrapolated central differences, each with its
-        own step and estimated error. `"taylor"`: central differences along random directions,
-        and the slope of the Taylor remainder. `"directional"`: random directions only, for models
-        too large for entries; the report states the probability of missing a wrong entry.
+        own step and estimated error. `"directional"`: random directions only, for models too
+        large for entries; the report states the probability of missing a wrong entry.
     masks : like `parameters`, optional
         Boolean arrays, False where a parameter is held constant: its gradient must be exactly 0
         although the loss depends on it. A dict may name some of the parameters only.
     tolerance : float, optional
-        Largest relative error of a right entry: 1e-9 for the complex step, 1e-8 for central
-        differences. Where the numerical derivative is less certain than this, the verdict is
-        "cannot tell".
+        Largest relative error of a right entry. Where the numerical derivative is less certain
+        than this, the verdict is "cannot tell". By default 1e-9 for the complex step and 1e-8 for
+        central differences, and where rounding leaves fewer digits, five of them must agree: the
+        report says how many do.
     max_entries : int
         Larger arrays are sampled, and checked as a whole along random directions.
     directions : int
@@ -65,7 +95,8 @@ def check_gradients(
     Returns
     -------
     GradientReport
-        ``.ok``, ``.worst``, ``.diagnosis``, ``.raise_if_failed()``; print it.
+        True if the gradient is right; ``.verdict``, ``.worst``, ``.digits``, ``.diagnosis``,
+        ``.raise_if_failed()``; print it.
 
     Raises
     ------
@@ -94,4 +125,293 @@ def check_gradients(
         tolerance=tolerance, max_entries=max_entries, directions=directions,
         random_state=random_state,
     )  # fmt: skip
-    return run.report()
+    try:
+        return run.report()
+    finally:
+        run.problem.settle()
+
+
+def check_network(
+    network: Any,
+    X: Array,
+    target: Array | None = None,
+    *,
+    loss_and_gradients: Callable[..., Any] | None = None,
+    **options: Any,
+) -> GradientReport:
+    """Check the gradient of a `Network` on a batch, knowing its layers, masks and rule.
+
+    Parameters
+    ----------
+    network : Network
+        Its `loss_and_gradients` is checked at its own parameters. A network with
+        `backprop="raw_error"` fails below its last layer, and the diagnosis says so.
+    X : array, shape (B, I)
+    target : array, shape (B, O), optional
+        X if not given.
+    loss_and_gradients : callable, optional
+        Somebody's own `loss_and_gradients(parameters, X, target)` for the same network, to be
+        checked in place of the network's.
+    **options
+        As for `check_gradients`: method, tolerance, max_entries, directions, random_state.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, as `check_gradients`.
+
+    Examples
+    --------
+    >>> from ae_numpy.network import Network
+    >>> network = Network((4, 2, 4), backprop="raw_error")
+    >>> network.parameters[:] = np.random.default_rng(0).normal(size=network.parameters.shape)
+    >>> report = check_network(network, np.random.default_rng(1).random((3, 4)))
+    >>> {array.name: array.verdict for array in report.arrays}
+    {'W0': 'wrong', 'b0': 'wrong', 'W1': 'right', 'b1': 'right'}
+    >>> report.diagnosis.findings[0].causes
+    ('the rule "raw_error"',)
+    """
+    function = network.loss_and_gradients if loss_and_gradients is None else loss_and_gradients
+    X = np.asarray(X)
+    batch = (X, X if target is None else np.asarray(target))
+    masks = {f"b{i}": layer.bias_mask for i, layer in enumerate(network.layers)}
+    return check_gradients(function, network.as_dict(), batch=batch, masks=masks, **options)
+
+
+class Run:
+    """State of one run: the problem, what it claims, and the options of `check_gradients`."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        method: str = "complex_step",
+        masks: Any = None,
+        tolerance: float | None = None,
+        max_entries: int = 1000,
+        directions: int = 8,
+        random_state: int | np.random.Generator = 0,
+    ) -> None:
+        require_options(method, tolerance, max_entries, directions)
+        self.problem, self.method, self.tolerance = problem, method, tolerance
+        self.max_entries, self.directions = max_entries, directions
+        self.masks = checked_masks(masks, problem.packing)
+        self.loss, self.given = problem.examine()
+        self.summed = {name: problem.summed(name, g) for name, g in self.given.items()}
+        self.probe = Probe(problem, self.loss, np.random.default_rng(random_state))
+
+    def report(self, explain: bool = True) -> GradientReport:
+        """Measure, confirm, explain."""
+        arrays, notes = self._measured()
+        settings = self.settings
+        notes += notes_on(
+            arrays, self.problem.packing.widened, settings.directions, settings.tolerance
+        )
+        notes += self._blind_spots()
+        diagnosis = Diagnosis()
+        if explain and any(array.verdict == WRONG for array in arrays):
+            diagnosis = diagnose(self.measured(arrays))
+        return GradientReport(arrays, self._words(), settings.tolerance, diagnosis, tuple(notes))
+
+    def _measured(self) -> tuple[tuple[ArrayCheck, ...], list[str]]:
+        """Checks of all arrays, and if not made as wanted, a note that says why."""
+        if self.method == "central":
+            return self._measure(False), []
+        reason = why_not_analytic(self.probe, self.loss)
+        if reason is None:
+            try:
+                arrays = self._measure(True)
+                reason = self._contradiction(arrays)
+            except Exception as error:  # the user's code, at some other complex point
+                reason = f"complex parameters made the function raise {type(error).__name__}"
+            if reason is None:
+                return arrays, []
+        return self._measure(False), [self._not_analytic(reason)]
+
+    def measured(self, arrays: tuple[ArrayCheck, ...]) -> Measured:
+        """What the diagnosis may look at."""
+
+        def claimed(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
+            problem = self.problem.elsewhere(parameters, batch)
+            try:
+                return problem.gradients(problem.point)
+            except Exception:  # not every function takes a batch of one row
+                return {a.name: np.full(a.shape, np.nan) for a in arrays}
+
+        def numerical(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
+            probe = self.probe.moved(self.problem.elsewhere(parameters, batch))
+            return {array.name: self._derivatives(probe, array) for array in arrays}
+
+        def loss(parameters: Any = None, batch: Any = None) -> float:
+            problem = self.problem.elsewhere(parameters, batch)
+            return float(problem.loss(problem.point).real)
+
+        return Measured(
+            parameters=self.problem.packing.by_name(self.problem.point),
+            given={a.name: _claimed(a) for a in arrays},
+            expected={a.name: _expanded(a, "expected") for a in arrays},
+            uncertainty={a.name: _expanded(a, "uncertainty") for a in arrays},
+            masks=self.masks,
+            verdicts={a.name: a.verdict for a in arrays},
+            unsummed=tuple(a.name for a in arrays if a.unsummed),
+            ignored=tuple(a.name for a in arrays if a.verdict == WRONG and self._ignores(a)),
+            tolerance=self.settings.tolerance,
+            entrywise=self.method in ENTRYWISE,
+            complete=all(array.complete and not array.open_entries for array in arrays),
+            batch=self.problem.batch,
+            batch_size=self.problem.batch_size,
+            claimed=claimed, numerical=numerical, loss=loss,
+        )  # fmt: skip
+
+    def _ignores(self, array: ArrayCheck) -> bool:
+        """Is everything measured of an array zero, and the loss the same however far it moves?"""
+        parts = [part for part in (array.entrywise, array.directions) if part is not None]
+        return not any(part.expected.any() for part in parts) and self.probe.ignores(array.name)
+
+    def _derivatives(self, probe: Probe, array: ArrayCheck) -> Array:
+        """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""
+        values = np.full(array.size, np.nan)
+        enough = 0.01 * self.settings.tolerance * largest(array.gradient)
+        with contextlib.suppress(Exception):  # not every loss takes a batch of one row
+            for i in () if array.entries is None else array.entries:
+                slope = entry_slope(probe, array.name, int(i))
+                values[i] = slope.measured(probe, enough=enough).value
+        return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)
+
+    def _settings(self, use_complex: bool) -> Settings:
+        self.probe.use_complex = use_complex
+        tolerance = COMPLEX_TOLERANCE if use_complex else CENTRAL_TOLERANCE
+        return Settings(
+            self.tolerance or tolerance, self.tolerance or RESOLUTION, self.max_entries,
+            self.directions,
+        )  # fmt: skip
+
+    def _measure(self, use_complex: bool) -> tuple[ArrayCheck, ...]:
+        self.settings = self._settings(use_complex)
+        entries = sum(min(given.size, self.max_entries) for given in self.given.values())
+        each = entries if self.method in ENTRYWISE else self.directions * len(self.given)
+        calls = (each if use_complex else 30 * each) + 50 * len(self.given)
+        self.problem.progress.announce(calls, self.problem.seconds)
+        return tuple(self._measure_array(name) for name in self.given)
+
+    def _measure_array(self, name: str) -> ArrayCheck:
+        given, mask, settings = self.summed[name], self.masks[name], self.settings
+        entries = entrywise = directions = None
+        subgradient = False
+        if self.method in ENTRYWISE:
+            found = compare_entries(self.probe, name, given, mask, settings)
+            entries, entrywise, subgradient = found
+        if entries is None or len(entries) < given.size:
+            directions = compare_directions(self.probe, name, given, mask, settings)
+        return ArrayCheck(
+            name, given.shape, self.given[name], entries, entrywise, directions,
+            unsummed=self.given[name].ndim > given.ndim, subgradient=subgradient,
+        )  # fmt: skip
+
+    def _blind_spots(self) -> list[str]:
+        """What cannot be seen at this point and on this batch, and other things worth knowing."""
+        renamed, names = self.problem.renamed, self.problem.packing.by_name(self.problem.point)
+        notes = [f"the gradient of {name!r} was found as {key!r}" for name, key in renamed.items()]
+        zeros = [name for name, array in names.items() if array.size and not array.any()]
+        if zeros:
+            notes.append(
+                f"{', '.join(zeros)}: all zero, so that an error in proportion to it (weight "
+                f"decay, say) is invisible here: check at random numbers, too"
+            )
+        if self.problem.batch_size == 1:
+            notes.append("the batch is one sample: a missing 1/N, or one too many, is invisible")
+        if not self.problem.is_additive():
+            notes.append(
+                "the loss is neither the sum nor the mean of its rows' losses: rows of the batch "
+                "are not samples, or share something (a normalisation)"
+            )
+        return notes
+
+    def _contradiction(self, arrays: tuple[ArrayCheck, ...]) -> str | None:
+        """Do central differences side with the claim where the complex step calls it wrong?"""
+        for array in arrays:
+            part = array.entrywise
+            if part is None or part.verdict != WRONG or array.entries is None:
+                continue
+            k = part.worst
+            entry = int(array.entries[k])
+            if refutation(self.probe, entry_slope(self.probe, array.name, entry))[0]:
+                index = tuple(int(i) for i in np.unravel_index(entry, array.shape))
+                return f"central differences contradict the complex step at {array.name}{index}"
+        return None
+
+    def _not_analytic(self, reason: str) -> str:
+        seen = sorted(watched(self.probe)[0])
+        if self.problem.casts_allowed:
+            seen.append("a cast to float")
+        suspects = f" The loss applies {', '.join(seen)} to the parameters." if seen else ""
+        return (
+            f"the loss is not analytic, so the complex step does not apply: {reason}.{suspects} "
+            f"Central differences were used instead"
+        )
+
+    def _words(self) -> str:
+        base = "complex step" if self.probe.use_complex else "central differences"
+        if self.method in ENTRYWISE:
+            return base
+        return f"{base} along {self.directions} random directions per array"
+
+
+def _claimed(array: ArrayCheck) -> Array:
+    """The claimed gradient, or its slopes if only directions were measured."""
+    if array.entries is None and array.directions is not None and not array.unsummed:
+        return array.directions.given
+    return array.gradient
+
+
+def _expanded(array: ArrayCheck, kind: str) -> Array:
+    """`expected` or `uncertainty` in the parameter's shape, NaN where nothing is known."""
+    part = array.directions if array.entrywise is None else array.entrywise
+    if part is None:
+        return np.full(array.shape, np.nan)
+    known = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, kind))
+    if array.entries is None:
+        return known
+    result = np.full(array.size, np.nan)
+    result[array.entries] = known
+    return result.reshape(array.shape)
+
+
+def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
+    """One boolean array per parameter, True where it is trained; missing ones are all True."""
+    result: dict[str, Array] = {
+        name: np.ones(packing.shapes[name], dtype=bool) for name in packing.names
+    }
+    if masks is None:
+        return result
+    for name, value in leaves(masks):
+        mask = np.asarray(value)
+        if name not in result:
+            raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")
+        if mask.shape != packing.shapes[name] or not np.all((mask == 0) | (mask == 1)):
+            raise ValueError(
+                f"mask {name!r} must hold booleans in shape {packing.shapes[name]}; got dtype "
+                f"{mask.dtype} and shape {mask.shape}"
+            )
+        result[name] = mask.astype(bool)
+    return result
+
+
+def require_options(
+    method: str, tolerance: float | None, max_entries: int, directions: int
+) -> None:
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"method={method!r}: expected one of {sorted(METHODS)}")
+    if tolerance is not None and not (isinstance(tolerance, Real) and 0 < tolerance < 1):
+        raise ValueError(f"tolerance={tolerance!r}: a relative error between 0 and 1 was expected")
+    require_count("max_entries", max_entries)
+    require_count("directions", directions)
+
+
+def require_count(name: str, value: int) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}={value!r}: a whole number of at least 1 was expected")

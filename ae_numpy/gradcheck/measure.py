@@ -1,19 +1,33 @@
 """Expected values: which entries or directions are looked at, and what they should be.
 
-Each method of `check_gradients` ends in one or two `Comparison`s per array. A measurement knows
-nothing of diagnosis or reports.
+Each array ends in one or two `Comparison`s. Before an entry is called wrong, it has to stand out
+from rounding: given minus expected is evaluated at nearby points, and where the difference is no
+larger than its own roughness, nothing is said.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import WRONG, Comparison, largest, root_mean_square
-from ae_numpy.gradcheck.numeric import Derivative
-from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.probe import NOISE_MARGIN, Probe
+from ae_numpy.gradcheck.derivative import Derivative, roughness
+from ae_numpy.gradcheck.function import Problem
+from ae_numpy.gradcheck.kinks import nearest_slopes
+from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
+from ae_numpy.gradcheck.probe import EPSILON, SPACINGS, Probe
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, Comparison
+
+# A difference stands out if it is this many times as large as its own roughness; it is rounding
+# if it is not even CALM times as large. In between nothing is known.
+MARGIN, CALM = 20.0, 4.0
+# What is saturated changes in single digits only, over distances that are no longer near.
+FAR = 1e-2
+# An entry that is small beside the others of its array is wrong from this error on, relative to
+# its own size; of those that look so, this many are examined.
+OWN_TOLERANCE, EXAMINED = 1e-6, 8
 
 
 @dataclass(frozen=True)
@@ -21,9 +35,75 @@ class Settings:
     """The options of `check_gradients` that a measurement needs."""
 
     tolerance: float
-    use_complex: bool
+    resolution: float
     max_entries: int
     directions: int
+
+
+class Slope(NamedTuple):
+    """A number that is claimed and measured: the slope along a direction inside one array.
+
+    Attributes
+    ----------
+    name : str
+    claim : array
+        Weights of the array's claimed entries, flat.
+    direction : array
+        Weights of all parameters in the measured derivative, flat; zero where held.
+    reach : float
+        The distance on which the loss may be expected to bend.
+    """
+
+    name: str
+    claim: Array
+    direction: Array
+    reach: float
+
+    def claimed(self, problem: Problem) -> float:
+        """What the user's function says at the problem's point."""
+        return float(np.ravel(problem.gradients(problem.point)[self.name]) @ self.claim)
+
+    def measured(self, probe: Probe, shrink: float = 1.0, enough: float = 0.0) -> Derivative:
+        """What the loss says at the probe's point."""
+        return probe.slope(self.direction, self.reach, shrink, enough)
+
+    def gap(self, probe: Probe, point: Array, claimed: bool = True, stretch: float = 1.0) -> float:
+        """Claimed minus measured slope at another point, or the measured one; NaN outside.
+
+        The direction is stretched for the measurement, which moves the rounding of its own weights.
+        """
+        problem = probe.problem.at(point)
+        try:
+            slope = (
+                self._replace(direction=stretch * self.direction)
+                .measured(probe.moved(problem))
+                .value
+                / stretch
+            )
+            return self.claimed(problem) - slope if claimed else slope
+        except Exception:  # outside the function's domain
+            return float("nan")
+
+    def roughness(
+        self, probe: Probe, spacing: float, claimed: bool = True, along: Array | None = None
+    ) -> float:
+        """How rough the gap is along a direction, the slope's own if none is given."""
+        point = probe.problem.point
+        step = self.reach * self.direction if along is None else along
+
+        def gap(t: complex) -> complex:
+            return self.gap(probe, point + t.real * step, claimed, 1 + t.real)
+
+        return roughness(gap, spacing, kinks=spacing < FAR)
+
+
+def entry_slope(probe: Probe, name: str, entry: int, trained: bool = True) -> Slope:
+    """One entry of one array."""
+    section = probe.problem.packing.section(name)
+    claim = np.zeros(section.stop - section.start)
+    claim[entry] = 1.0
+    direction = trained * probe.unit(name, entry)
+    return Slope(name, claim, direction, probe.reach(name, entry))
 
 
 def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
@@ -42,36 +122,48 @@ def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
 
 def compare_entries(
     probe: Probe, name: str, given: Array, mask: Array, settings: Settings
-) -> tuple[Array, Comparison, Array]:
-    """Checked entries, their comparison, and the derivatives there before masking."""
+) -> tuple[Array, Comparison, bool]:
+    """Checked entries, their comparison; is it a subgradient?"""
     entries = chosen_entries(given, settings.max_entries, probe.rng)
     # A hundredth of what the verdict needs, if the claim has the right size; if it has not, the
     # verdict does not need it.
     enough = 0.01 * settings.tolerance * largest(given)
-    derivatives = [derivative_at(probe, name, int(i), settings, enough) for i in entries]
-    raw = np.array([d.value for d in derivatives])
-    error = np.array([d.error for d in derivatives])
     trained = np.ravel(mask)[entries]
-    expected, error = np.where(trained, raw, 0.0), np.where(trained, error, 0.0)
-    claimed = np.ravel(given)[entries]
-    comparison = _comparison(probe, name, claimed, expected, error, settings)
-    if not settings.use_complex and comparison.verdict == WRONG:
-        error = np.maximum(error, _doubt(probe, name, entries, comparison) * trained)
-        comparison = _comparison(probe, name, claimed, expected, error, settings)
-    return entries, comparison, raw
+    slopes = [
+        entry_slope(probe, name, int(i), bool(t)) for i, t in zip(entries, trained, strict=True)
+    ]
+    held = Derivative(0.0, 0.0)
+    found = [s.measured(probe, enough=enough) if s.direction.any() else held for s in slopes]
+    claimed, expected = np.ravel(given)[entries], np.array([d.value for d in found])
+    uncertainty = np.array([3 * d.error for d in found])
+    kinks = _settle_kinks(probe, slopes, entries, claimed, expected, uncertainty)
+    comparison = Comparison(
+        claimed, expected, uncertainty, np.full(len(entries), largest(expected)),
+        settings.tolerance, settings.resolution,
+    )  # fmt: skip
+    comparison = convicted(probe, comparison, slopes, given, kinks)
+    return entries, comparison, bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
 
 
-def _doubt(probe: Probe, name: str, entries: Array, comparison: Comparison) -> Array:
-    """How much central differences from much finer steps disagree, for entries found wrong.
-
-    A loss that oscillates inside the first step can fool one table; it does not fool two.
-    """
-    doubt = np.zeros(len(entries))
-    for k in np.flatnonzero(comparison.verdicts == WRONG):
-        finer = probe.central_at(name, int(entries[k]), 2.0**-10)
-        apart = abs(finer.value - comparison.expected[k])
-        doubt[k] = apart if apart > 3 * (finer.error + comparison.uncertainty[k]) else 0.0
-    return doubt
+def _settle_kinks(
+    probe: Probe, slopes: list[Slope], entries: Array, claimed: Array, expected: Array,
+    uncertainty: Array,
+) -> list[int]:  # fmt: skip
+    """Fill in what fine steps say where coarse ones say nothing; which entries are at a kink?"""
+    kinks = []
+    for k in np.flatnonzero(np.isinf(uncertainty)):
+        finer = slopes[k].measured(probe, 2.0**-10)
+        if finer.jump:
+            kinks.append(int(k))
+        elif np.isfinite(finer.error):
+            expected[k], uncertainty[k] = finer.value, 3 * finer.error
+    if not kinks:
+        return []
+    nearest = nearest_slopes(probe, slopes[0].name, entries[kinks], claimed[kinks])
+    if nearest is None:
+        return []
+    expected[kinks], uncertainty[kinks] = nearest, 0.0
+    return kinks
 
 
 def compare_directions(
@@ -81,66 +173,126 @@ def compare_directions(
 
     The scale is the root mean square of the measured slopes, an estimate of the gradient's norm.
     """
-    claimed, derivatives = [], []
-    section = probe.problem.packing.section(name)
+    slopes, section = [], probe.problem.packing.section(name)
     for _ in range(settings.directions):
-        direction = probe.direction(name)
-        direction[section] *= np.ravel(mask)
-        derivatives.append(derivative_along(probe, name, direction, settings))
+        direction = probe.direction(name, mask)
         # A held entry is expected to be given as 0: whatever is claimed there is in the way.
         held = np.where(np.ravel(mask), 0.0, probe.rng.standard_normal(given.size))
-        claimed.append(float(np.ravel(given) @ (direction[section] + held)))
-    expected = np.array([d.value for d in derivatives])
-    error = np.array([d.error for d in derivatives])
-    rounding = 4 * np.finfo(float).eps * np.linalg.norm(given) * np.sqrt(given.size)
-    return _comparison(
-        probe, name, np.array(claimed), expected, error + rounding, settings,
-        scale=root_mean_square(expected), spread=np.sqrt(given.size),
+        slopes.append(Slope(name, direction[section] + held, direction, probe.size(name)))
+    found = [slope.measured(probe) for slope in slopes]
+    expected = np.array([d.value for d in found])
+    rounding = 4 * EPSILON * np.linalg.norm(given) * np.sqrt(given.size)
+    uncertainty = np.array([3 * d.error for d in found]) + rounding
+    comparison = Comparison(
+        np.array([float(np.ravel(given) @ slope.claim) for slope in slopes]), expected,
+        uncertainty, np.full(len(slopes), root_mean_square(expected)),
+        settings.tolerance, settings.resolution,
     )  # fmt: skip
+    return convicted(probe, comparison, slopes, given)
 
 
-def derivative_at(
-    probe: Probe, name: str, entry: int, settings: Settings, enough: float = 0.0
-) -> Derivative:
-    """The derivative with respect to one entry, by the method of the settings."""
-    if settings.use_complex:
-        return Derivative(probe.complex_along(probe.unit(name, entry)), 0.0)
-    return probe.central_at(name, entry, enough=enough)
-
-
-def derivative_along(probe: Probe, name: str, direction: Array, settings: Settings) -> Derivative:
-    """The derivative along a direction inside one array, by the method of the settings."""
-    if settings.use_complex:
-        return Derivative(probe.complex_along(direction), 0.0)
-    return probe.central_along(name, direction)
-
-
-def _comparison(
+def convicted(
     probe: Probe,
-    name: str,
+    comparison: Comparison,
+    slopes: list[Slope],
     given: Array,
-    expected: Array,
-    error: Array,
-    settings: Settings,
-    scale: float | None = None,
-    spread: float = 1.0,
+    kinks: Sequence[int] = (),
 ) -> Comparison:
-    """A comparison whose uncertainty includes rounding, and which knows a zero when it sees one."""
-    noise = NOISE_MARGIN * probe.gradient_noise[name] * spread
-    scale = largest(expected) if scale is None else scale
-    uncertainty = error + noise
-    slack = 0.0
-    tiny = scale <= max(largest(uncertainty), probe.residue(name) * spread)
-    if tiny and largest(given) <= noise and probe.ignores(name):
-        # The loss ignores this array. What was measured is rounding, and so is what was given
-        # where terms cancel, as for a bias in front of a normalisation; where nothing cancels
-        # there is no noise, and then only an exact zero will do.
-        expected, uncertainty = np.zeros_like(expected), np.zeros_like(expected)
-        scale, slack = 0.0, noise
-    elif settings.use_complex and not np.any(expected):
-        uncertainty = np.zeros_like(expected)  # the complex step of a zero derivative is exact
-    found = Comparison(given, expected, uncertainty, scale, settings.tolerance, slack)
-    if scale > 0 and found.verdict == WRONG:
-        floor = np.where(found.verdicts == WRONG, probe.indistinct(name) * spread, 0.0)
-        found = replace(found, uncertainty=np.maximum(uncertainty, floor))
-    return found
+    """The comparison once what looks wrong had to stand out from its own roughness."""
+    cast = is_float32(given)
+    while comparison.verdict == WRONG:
+        k, difference = comparison.worst, comparison.difference
+        if k in kinks:
+            return comparison  # the pieces that meet there were compared already
+        rough = doubt(probe, slopes[k], not cast)
+        if difference[k] > MARGIN * rough:
+            return comparison
+        # Errors of this size are rounding, wherever in the array they are.
+        rounding = np.where(difference <= CALM * rough, CALM * rough, np.inf)
+        excused = np.where(difference <= difference[k], rounding, 0.0)
+        comparison = replace(comparison, uncertainty=np.maximum(comparison.uncertainty, excused))
+    if comparison.verdict == CANNOT_TELL and _is_zero(probe, comparison, slopes):
+        zero = np.zeros_like(comparison.given)
+        return replace(comparison, given=zero, expected=zero, uncertainty=zero, scale=zero)
+    if probe.use_complex:
+        comparison = _small_entries(probe, comparison, slopes)
+        if comparison.verdict == RIGHT:
+            return _with_hidden(comparison, probe.hidden.get(slopes[0].name, 0.0), probe.hiding)
+    return comparison
+
+
+def _with_hidden(comparison: Comparison, hidden: float, hiding: bool) -> Comparison:
+    """No more digits than were resolved where a part of the loss may hide from the complex step.
+
+    Where no operation was seen that hides, but not all could be seen, five digits stay.
+    """
+    if not hiding:
+        hidden = min(hidden, comparison.resolution * float(np.min(comparison.scale)))
+    uncertainty = np.maximum(comparison.uncertainty, hidden * (comparison.scale > 0))
+    return replace(comparison, uncertainty=uncertainty)
+
+
+def _is_zero(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> bool:
+    """Does the loss ignore this array, and is what was given and measured of it rounding?
+
+    So it is for a bias in front of a normalisation, where terms cancel. Where nothing cancels there
+    is no rounding, and then only an exact zero will do.
+    """
+    slope = slopes[int(np.argmax(np.abs(comparison.given)))]
+    rounding = MARGIN * min(doubt(probe, slope), probe.noise / slope.reach)
+    tiny = largest(comparison.expected) <= max(rounding, largest(comparison.uncertainty))
+    return tiny and largest(comparison.given) <= rounding and probe.ignores(slope.name)
+
+
+def doubt(probe: Probe, slope: Slope, claimed: bool = True) -> float:
+    """Size of the rounding in the gap between a claimed and a measured slope.
+
+    A rounding cast is no excuse for the claim: then `claimed` is False, and only the measured slope
+    is looked at. Where the gap vanishes at a part of the parameters, it may come from saturation:
+    there the last digits change only over longer distances, or have no effect on the loss at all.
+    """
+    point = probe.problem.point
+    rough = max(slope.roughness(probe, spacing, claimed) for spacing in SPACINGS)
+    # Where the slope's own direction happens to change no digit, another one does.
+    rough = max(rough, slope.roughness(probe, SPACINGS[0], claimed, probe.everywhere()))
+    here = _relative_gap(probe, slope, point)
+    if MARGIN * rough >= abs(slope.gap(probe, point)) or not any(
+        _relative_gap(probe, slope, point * part) < 1e-3 * here for part in (1 / 2, 1 / 8)
+    ):
+        return rough
+    coarse = probe.central(slope.direction, slope.reach, levels=5)
+    if abs(slope.claimed(probe.problem) - coarse.value) <= 3 * coarse.error < np.inf:
+        return np.inf
+    return max(rough, slope.roughness(probe, FAR, claimed), 32 * probe.noise / slope.reach)
+
+
+def _relative_gap(probe: Probe, slope: Slope, point: Array) -> float:
+    """The gap at a point, relative to the larger of both slopes there."""
+    gap, measured = slope.gap(probe, point), slope.gap(probe, point, claimed=False)
+    return abs(gap) / (max(abs(measured), abs(gap + measured)) or 1.0)
+
+
+def _small_entries(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> Comparison:
+    """The comparison with entries that are wrong beside their own size, if there are any.
+
+    The complex step knows each entry to rounding; one of the wrong sign is wrong although another
+    is 1e12 times larger.
+    """
+    difference = comparison.difference
+    own = np.maximum(np.abs(comparison.given), np.abs(comparison.expected))
+    tolerance = max(OWN_TOLERANCE, comparison.tolerance)
+    suspects = np.flatnonzero(difference > tolerance * own)
+    by_size = suspects[np.argsort(difference[suspects])]
+    places = np.linspace(0, len(by_size) - 1, min(EXAMINED, len(by_size))).astype(int)
+    for k in reversed(by_size[places]):
+        rough = doubt(probe, slopes[k])
+        if difference[k] > max(MARGIN * rough, comparison.uncertainty[k]):
+            wrong = (difference > tolerance * own) & (difference > MARGIN * rough)
+            return replace(comparison, scale=np.where(wrong, own, comparison.scale))
+    return comparison
+
+
+def is_float32(given: Array) -> bool:
+    """Does an array hold numbers of single precision, with more digits than constants have?"""
+    digits = np.frexp(given)[0] * 2.0**24  # whole numbers in single precision
+    return bool(np.all(digits % 1 == 0) and np.any(digits % 2**12 != 0))

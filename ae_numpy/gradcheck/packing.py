@@ -1,13 +1,15 @@
 """The user's parameters as one flat vector, and back again.
 
-A gradient check perturbs one number at a time. It does not want to know whether those numbers
-live in a dict of arrays, in a list or in one array, so this module turns all three into one flat
-float64 vector with named sections. What goes back to the user's function is always a fresh copy in
-the container it came in: nothing the function does can reach the checker's numbers.
+A gradient check perturbs one number at a time. It does not want to know whether those numbers live
+in a dict of arrays, in dataclasses in lists or in one array, so this module turns all of them into
+one flat float64 vector with named sections. What goes back to the user's function is always a fresh
+copy in the container it came in: nothing the function does can reach the checker's numbers.
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -22,7 +24,7 @@ class Packing:
 
     Parameters
     ----------
-    parameters : dict of arrays, list or tuple of arrays, or one array
+    parameters : one array, or dicts, lists, tuples and dataclasses of arrays, nested as you like
         Floating point. float32 and float16 are widened to float64, see `widened`.
 
     Raises
@@ -42,14 +44,14 @@ class Packing:
     """
 
     def __init__(self, parameters: Any) -> None:
-        self._kind, named = named_arrays(parameters)
-        self._make = getattr(parameters, "_make", self._kind)  # a namedtuple takes no iterable
-        arrays = {name: _real_array(name, value) for name, value in named.items()}
+        pairs = list(leaves(parameters))
+        arrays = {name: _real_array(name, value) for name, value in pairs}
         if not arrays:
             raise ValueError("parameters holds no array: there is nothing to check")
-        if len(arrays) < len(_keys(parameters)):
-            raise ValueError(f"two keys of parameters read the same as text: {_keys(parameters)}")
-        self.keys = dict(zip(arrays, _keys(parameters), strict=True))
+        if len(arrays) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"two keys of parameters read the same as text: {names}")
+        self._template = parameters
         self.names = tuple(arrays)
         self.shapes = {name: array.shape for name, array in arrays.items()}
         self.widened = tuple(name for name, a in arrays.items() if a.dtype.itemsize < 8)
@@ -71,69 +73,120 @@ class Packing:
 
     def unpack(self, vector: Array, wrap: Callable[[Array], Array] = np.copy) -> Any:
         """The flat `vector` in the user's own container, as fresh arrays."""
-        arrays = {name: wrap(array) for name, array in self.by_name(vector).items()}
-        if self._kind is dict:
-            return {self.keys[name]: array for name, array in arrays.items()}
-        if self._kind is None:
-            return arrays[self.names[0]]
-        return self._make(arrays.values())
+        arrays = iter([wrap(array) for array in self.by_name(vector).values()])
+        return _filled(self._template, arrays, top=True)
 
     def by_name(self, vector: Array) -> dict[str, Array]:
         """The arrays of the flat `vector` under their names, as views."""
         return {name: vector[self.section(name)].reshape(self.shapes[name]) for name in self.names}
 
-    def items_of(self, container: Any) -> Iterator[tuple[str, Array]]:
-        """Name and array of each member of a container that `unpack` made."""
-        for name in self.names:
-            yield name, container if self._kind is None else container[self.keys[name]]
+    def gradients_of(self, gradients: Any) -> tuple[dict[str, Any], dict[str, str]]:
+        """The user's gradients by name, and the keys of those that were found as `dW` for `W`.
 
-    def gradients_of(self, gradients: Any) -> dict[str, Any]:
-        """The user's gradients by name; ValueError or TypeError says what is missing."""
-        if self._kind is None:
-            return {self.names[0]: gradients}
-        if self._kind is dict:
-            return self._gradients_of_dict(gradients)
+        Raises
+        ------
+        TypeError, ValueError
+            Saying what is missing.
+        """
+        renamed: dict[str, str] = {}
+        found = list(_gradients(self._template, gradients, "", renamed))
+        return dict(zip(self.names, found, strict=True)), renamed
+
+
+def leaves(container: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Name and value of each array in nested containers."""
+    children = _children(container, top=not name)
+    if children is None:
+        yield name or "parameters", container
+        return
+    for key, child in children:
+        yield from leaves(child, _named(container, name, key))
+
+
+def _children(container: Any, top: bool = False) -> list[tuple[Any, Any]] | None:
+    """Keys and members of a container; None for what is to be an array.
+
+    A list of numbers inside a container is an array that was not made one yet. What a dataclass
+    holds beside arrays, such as a name or a size, is no parameter.
+    """
+    if isinstance(container, Mapping):
+        return list(container.items())
+    if dataclasses.is_dataclass(container) and not isinstance(container, type):
+        pairs = [(f.name, getattr(container, f.name)) for f in dataclasses.fields(container)]
+        return [p for p in pairs if isinstance(p[1], (np.ndarray, float)) or _children(p[1])]
+    if isinstance(container, (list, tuple)):
+        members = list(enumerate(container))
+        if top or any(isinstance(m, np.ndarray) or _children(m) for _, m in members):
+            return members
+    return None
+
+
+def _named(container: Any, name: str, key: Any) -> str:
+    if isinstance(container, (list, tuple)):
+        return f"{name or 'parameters'}[{key}]"
+    return f"{name}.{key}" if name else str(key)
+
+
+def _filled(template: Any, arrays: Iterator[Any], top: bool = False) -> Any:
+    """A container like `template` with the next arrays in it."""
+    children = _children(template, top)
+    if children is None:
+        return next(arrays)
+    filled = {key: _filled(child, arrays) for key, child in children}
+    if isinstance(template, Mapping):
+        return filled
+    if isinstance(template, tuple):
+        make: Any = getattr(type(template), "_make", tuple)  # a namedtuple takes no iterable
+        return make(filled.values())
+    if isinstance(template, list):
+        return list(filled.values())
+    result = copy.copy(template)
+    for key, value in filled.items():
+        object.__setattr__(result, key, value)
+    return result
+
+
+def _gradients(template: Any, gradients: Any, name: str, renamed: dict[str, str]) -> Iterator[Any]:
+    """The gradients of the template's arrays, in their order."""
+    children = _children(template, top=not name)
+    if children is None:
+        yield gradients
+        return
+    where = f"gradients of {name!r}" if name else "gradients"
+    if isinstance(template, (list, tuple)):
         if not isinstance(gradients, (list, tuple)):
             raise TypeError(
-                f"gradients is a {type(gradients).__name__}; parameters is a list, so a list of "
-                f"{len(self.names)} gradients was expected"
+                f"{where} is a {type(gradients).__name__}; parameters is a list, so a list of "
+                f"{len(children)} gradients was expected"
             )
-        if len(gradients) != len(self.names):
+        if len(gradients) != len(children):
             raise ValueError(
-                f"gradients holds {len(gradients)} arrays; parameters holds {len(self.names)}"
+                f"{where} holds {len(gradients)} arrays; parameters holds {len(children)}"
             )
-        return dict(zip(self.names, gradients, strict=True))
-
-    def _gradients_of_dict(self, gradients: Any) -> dict[str, Any]:
-        if not isinstance(gradients, Mapping):
-            raise TypeError(
-                f"gradients is a {type(gradients).__name__}; parameters is a dict, so a dict of "
-                f"gradients with the same keys was expected"
-            )
-        missing = [key for key in self.keys.values() if key not in gradients]
-        if missing:
+        found: dict[Any, Any] = dict(enumerate(gradients))
+    elif isinstance(gradients, Mapping):
+        found = dict(gradients)
+    elif isinstance(template, Mapping) or not dataclasses.is_dataclass(gradients):
+        kind = "dict" if isinstance(template, Mapping) else type(template).__name__
+        raise TypeError(
+            f"{where} is a {type(gradients).__name__}; parameters is a {kind}, so a {kind} of "
+            f"gradients with the same keys was expected"
+        )
+    else:
+        found = {field.name: getattr(gradients, field.name, None)
+                 for field in dataclasses.fields(gradients)}  # fmt: skip
+    for key, child in children:
+        path = _named(template, name, key)
+        if key not in found and f"d{key}" in found:
+            renamed[path] = f"d{key}"
+            found[key] = found[f"d{key}"]
+        if key not in found:
+            missing = [k for k, _ in children if k not in found and f"d{k}" not in found]
             raise ValueError(
-                f"gradients has no entry for {missing}; it has {list(gradients)}, and every "
+                f"{where} has no entry for {missing}; it has {list(gradients)}, and every "
                 f"parameter needs a gradient of the same name"
             )
-        return {name: gradients[key] for name, key in self.keys.items()}
-
-
-def named_arrays(parameters: Any) -> tuple[Any, dict[str, Any]]:
-    """Kind of container (None for a single array) and its arrays by name."""
-    if isinstance(parameters, Mapping):
-        return dict, {str(key): value for key, value in parameters.items()}
-    if isinstance(parameters, (list, tuple)):
-        kind = tuple if isinstance(parameters, tuple) else list
-        return kind, {f"parameters[{i}]": value for i, value in enumerate(parameters)}
-    return None, {"parameters": parameters}
-
-
-def _keys(parameters: Any) -> list[Any]:
-    """The user's own keys, in the order of the names."""
-    if isinstance(parameters, Mapping):
-        return list(parameters)
-    return list(range(len(parameters))) if isinstance(parameters, (list, tuple)) else [0]
+        yield from _gradients(child, found[key], path, renamed)
 
 
 def _real_array(name: str, value: Any) -> Array:
@@ -141,8 +194,8 @@ def _real_array(name: str, value: Any) -> Array:
     array = as_array(f"parameter {name!r}", value)
     if array.dtype == object:
         raise TypeError(
-            f"parameter {name!r} is a {type(value).__name__}; parameters is one array, or a flat "
-            f"dict or list of arrays"
+            f"parameter {name!r} is a {type(value).__name__}; parameters is one array, or dicts, "
+            f"lists, tuples and dataclasses of arrays"
         )
     if array.dtype.kind != "f":
         raise TypeError(
@@ -154,11 +207,20 @@ def _real_array(name: str, value: Any) -> Array:
 
 
 def as_array(what: str, value: Any) -> Array:
-    """`np.asarray`, whose error for a ragged list names the culprit."""
+    """`np.asarray`, with an error that names what is none of one shape, or not an ordinary one."""
+    if isinstance(value, (np.matrix, np.ma.MaskedArray)):
+        kind = "matrix" if isinstance(value, np.matrix) else "masked array"
+        raise TypeError(
+            f"{what} is a NumPy {kind}, whose operators differ from those of an array: pass an "
+            f"ordinary one (np.asarray, or .filled(...))"
+        )
     try:
         return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{what} is no array of one shape: {error}") from error
+    except ValueError:
+        raise ValueError(
+            f"{what} is not an array of one shape: a {type(value).__name__} whose rows differ in "
+            f"length, or in kind"
+        ) from None
 
 
 def require_finite(what: str, array: Array) -> None:
@@ -169,3 +231,17 @@ def require_finite(what: str, array: Array) -> None:
         raise ValueError(
             f"{what} contains {array[index]} at index {index}: no derivative can be compared there"
         )
+
+
+def largest(values: Array) -> float:
+    """Largest absolute value, 0 of an empty array."""
+    return float(np.max(np.abs(values), initial=0.0))
+
+
+def root_mean_square(values: Array) -> float:
+    """Root of the mean square, 0 of an empty array."""
+    peak = largest(values)
+    if peak == 0.0:
+        return 0.0
+    # Scaled first: the square of 1e-200 would be zero.
+    return peak * float(np.sqrt(np.mean((values / peak) ** 2)))

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import RIGHT, WRONG, largest
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.report import COLOURS, ArrayCheck, GradientReport
+from ae_numpy.gradcheck.verdict import COLOURS, RIGHT, WRONG, ArrayCheck
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +19,8 @@ FLOOR = 1e-17
 VERDICT_COLOURS = COLOURS | {RIGHT: "#2166ac"}  # the blue that errors below the tolerance have
 
 
-def plot_report(report: GradientReport) -> Figure:
-    """One panel per parameter: errors as a picture, or as dots along directions, or remainders.
+def plot_arrays(arrays: tuple[ArrayCheck, ...], tolerance: float, title: str) -> Figure:
+    """One panel per parameter: errors as a picture, or as dots along directions.
 
     Blue is below the tolerance, red above it, grey was not looked at. Higher-dimensional
     parameters are laid out with their last axis across.
@@ -35,28 +34,26 @@ def plot_report(report: GradientReport) -> Figure:
     except ImportError as error:
         message = "report.plot() needs matplotlib: pip install 'ae_numpy[plot]'"
         raise ImportError(message) from error
-    columns = 2 if len(report.arrays) in (2, 4) else min(len(report.arrays), 3)
-    rows = -(-len(report.arrays) // columns)
+    columns = 2 if len(arrays) in (2, 4) else min(len(arrays), 3)
+    rows = -(-len(arrays) // columns)
     figure = Figure(figsize=(4.2 * columns + 0.6, 3.0 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     pictures = []
-    for panel, array in zip(panels, report.arrays, strict=False):
+    for panel, array in zip(panels, arrays, strict=False):
         if array.size == 0:
             _write(panel, "no entries")
-        elif array.remainder is not None:
-            _draw_remainder(panel, array)
         elif array.entrywise is None or array.unsummed:
-            _draw_directions(panel, array, report.tolerance)
+            _draw_directions(panel, array, tolerance)
         else:
-            pictures.append((panel, _draw_entries(panel, array, report.tolerance)))
+            pictures.append((panel, _draw_entries(panel, array, tolerance)))
         colour = VERDICT_COLOURS[array.verdict]
         panel.set_title(f"{array.name} {array.shape}: {array.verdict}", color=colour, fontsize=10)
-    for panel in panels[len(report.arrays) :]:
+    for panel in panels[len(arrays) :]:
         panel.set_axis_off()
     if pictures:
         bar = figure.colorbar(pictures[0][1], ax=[panel for panel, _ in pictures], extend="both")
-        bar.set_label(f"relative error; white = tolerance {report.tolerance:.0e}")
-    figure.suptitle(f"Gradient {report.verdict} ({report.method})")
+        bar.set_label(f"relative error; white = tolerance {tolerance:.0e}")
+    figure.suptitle(title)
     return figure
 
 
@@ -100,23 +97,4 @@ def _draw_directions(panel: Axes, array: ArrayCheck, tolerance: float) -> None:
     panel.axhline(tolerance, color=VERDICT_COLOURS[WRONG], lw=1, label="tolerance")
     panel.set_xlabel("direction")
     panel.set_ylabel("relative error")
-    panel.legend(fontsize=8)
-
-
-def _draw_remainder(panel: Axes, array: ArrayCheck) -> None:
-    """The Taylor remainder against the step, beside lines of slope 1 and 2."""
-    remainder = array.remainder
-    if remainder is None:
-        return
-    steps, values = remainder.steps, np.maximum(remainder.values, 1e-300)
-    panel.loglog(steps, values, "o-", ms=3, color="0.2", label=f"slope {remainder.words}")
-    top = max(largest(values[np.isfinite(values)]), 10 * remainder.floor)
-    for power, style in ((1, ":"), (2, "--")):
-        panel.loglog(steps, top * (steps / steps[0]) ** power, style, color="0.5", lw=1,
-                     label=f"slope {power}")  # fmt: skip
-    if remainder.floor > 0:
-        panel.axhline(remainder.floor, color="0.8", lw=4, zorder=0, label="rounding")
-        panel.set_ylim(remainder.floor / 10, top * 10)
-    panel.set_xlabel("step h")
-    panel.set_ylabel("remainder")
     panel.legend(fontsize=8)

@@ -1,7 +1,9 @@
-"""Derivatives of the user's loss at the point in question.
+"""Derivatives of the user's loss, and how rough they are.
 
-`Probe` joins a `Problem` (whose loss) with `numeric` (which formula): derivatives of one entry or
-along a direction inside one array, and the rounding noise of loss and gradients.
+`Probe` joins a `Problem` (whose loss) with `derivative` (which formula): slopes of one entry or
+along a direction inside one array, at the point in question or a little away from it. Rounding is
+rough and a bug is smooth in the parameters; so whatever is to be told from rounding is evaluated at
+a row of nearby points, and its fourth differences say how large the rounding in it is.
 """
 
 from __future__ import annotations
@@ -10,20 +12,23 @@ import copy
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import largest, root_mean_square
-from ae_numpy.gradcheck.numeric import Derivative, Line, central, complex_step, roughness
-from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.problem import Problem
+from ae_numpy.gradcheck.derivative import (
+    LEVELS,
+    Derivative,
+    Line,
+    central,
+    complex_step,
+    roughness,
+)
+from ae_numpy.gradcheck.function import Problem
+from ae_numpy.gradcheck.packing import Array, root_mean_square
 
 EPSILON = float(np.finfo(np.float64).eps)
 
-# Rounding errors differ from one perturbation to the next; the largest of a few, times this,
-# covers what another one might have shown.
-NOISE_MARGIN = 32.0
-
-# Of the points at which roughness is looked for, relative to the parameters: more than the
-# rounding of float32, and so little that the loss is smooth on it.
-SPACING = 1e-6
+# Distances between nearby points, relative to the parameters. The first is more than the rounding
+# of float32 and so little that a loss is smooth on it; the second moves a saturated `1 - a`, which
+# has few digits left, from one of them to the next.
+SPACINGS = (1e-6, 1e-4)
 
 
 class Probe:
@@ -33,58 +38,50 @@ class Probe:
     ----------
     problem : Problem
         The loss and the point.
-    loss, given : float, dict of arrays
-        What `problem.examine()` returned.
+    loss : float
+        The loss there.
     rng : numpy.random.Generator
         Source of the random directions.
     """
 
-    def __init__(
-        self, problem: Problem, loss: float, given: dict[str, Array], rng: np.random.Generator
-    ) -> None:
-        self.problem, self.rng = problem, rng
+    def __init__(self, problem: Problem, loss: float, rng: np.random.Generator) -> None:
+        self.problem, self.rng, self.use_complex = problem, rng, True
+        # Does the loss apply operations that could hide a part of it from the complex step? And, by
+        # array, how large a slope would be that nobody has noticed.
+        self.hiding = False
+        self.hidden: dict[str, float] = {}
         self.names = problem.packing.names
-        self.rounding = loss_noise(problem, problem.point, loss, rng, repeats=4)
-        # A cast to float32 on the way hides the last digits of the parameters: moving those
-        # shows no rounding, where there is much of it.
-        self.noise = max(self.rounding, roughness(self.line(self.everywhere()), SPACING))
-        self.gradient_noise = gradient_noise(problem, given, rng)
-        self.terms = max(self.size(name) * largest(given[name]) for name in self.names)
+        line = self.line(self.everywhere())
+        self.noise = max(EPSILON * abs(loss), roughness(line, SPACINGS[0]))
+        if self.noise > 1e-3 * max(abs(loss), abs(line(SPACINGS[0])), abs(line(-SPACINGS[0]))):
+            self.noise = np.inf  # the loss oscillates: no difference quotient is its slope
 
-    def moved(self, problem: Problem, point: Array | None) -> Probe:
+    def moved(self, problem: Problem) -> Probe:
         """A probe of another batch or another point, with the same idea of rounding."""
         probe = copy.copy(self)
-        probe.problem = problem if point is None else problem.at(point)
+        probe.problem = problem
         return probe
 
     def size(self, name: str) -> float:
         """Typical magnitude of the entries of an array, 1 for an array of zeros."""
         return root_mean_square(self.problem.point[self.problem.packing.section(name)]) or 1.0
 
-    def direction(self, name: str) -> Array:
-        """A normal random direction inside one array, zero in all others; (size,) flat."""
+    def reach(self, name: str, entry: int) -> float:
+        """The distance on which a loss may be expected to bend when one entry moves."""
+        value = self.problem.point[self.problem.packing.section(name)][entry]
+        return max(abs(float(value)), self.size(name))
+
+    def direction(self, name: str, mask: Array | float = 1.0) -> Array:
+        """A normal random direction in the trained entries of one array; (size,) flat."""
         direction = np.zeros(self.problem.packing.size)
         section = self.problem.packing.section(name)
-        direction[section] = self.rng.standard_normal(section.stop - section.start)
+        direction[section] = self.rng.standard_normal(section.stop - section.start) * np.ravel(mask)
         return direction
 
     def everywhere(self) -> Array:
         """A random direction in all arrays together, each moved in proportion to its size."""
         moves = (self.size(name) * self.direction(name) for name in self.names)
         return np.sum(list(moves), axis=0)
-
-    def indistinct(self, name: str) -> float:
-        """Derivatives that differ by less than this differ by less than the loss is rounded.
-
-        A saturated `a * (1 - a)` has only the digits that `1 - a` has left, although nothing in
-        the gradient moves when the parameters do; the complex step keeps them all. The margin
-        counts twice: large weights above the saturated layer amplify its rounding.
-        """
-        return NOISE_MARGIN**2 * self.rounding / self.size(name)
-
-    def residue(self, name: str) -> float:
-        """What rounding may leave of a derivative in which terms as large as the others' cancel."""
-        return NOISE_MARGIN * EPSILON * self.terms / self.size(name)
 
     def unit(self, name: str, entry: int) -> Array:
         """The direction of one entry of one array."""
@@ -96,62 +93,35 @@ class Probe:
         """The loss as a function of the distance along `direction`."""
         return lambda t: self.problem.loss(self.problem.point + t * direction)
 
-    def complex_along(self, direction: Array) -> float:
-        """Complex-step derivative along a direction."""
-        return complex_step(self.line(direction))
-
-    def central_along(self, name: str, direction: Array, shrink: float = 1.0) -> Derivative:
-        """Central derivative along a direction inside array `name`."""
-        return central(self.line(direction), 0.1 * shrink * self.size(name), self.noise)
-
-    def central_at(
-        self, name: str, entry: int, shrink: float = 1.0, enough: float = 0.0
+    def slope(
+        self, direction: Array, reach: float, shrink: float = 1.0, enough: float = 0.0
     ) -> Derivative:
-        """Central derivative with respect to one entry; the step follows its size."""
-        value = self.problem.point[self.problem.packing.section(name)][entry]
-        step = 0.1 * shrink * max(abs(float(value)), self.size(name))
-        return central(self.line(self.unit(name, entry)), step, self.noise, enough)
+        """The derivative along a direction, where the loss bends on a distance of `reach`."""
+        if self.use_complex:
+            return Derivative(complex_step(self.line(direction)), 0.0)
+        return central(self.line(direction), 0.1 * shrink * reach, self.noise, enough)
+
+    def central(
+        self, direction: Array, reach: float, shrink: float = 1.0, levels: int = LEVELS
+    ) -> Derivative:
+        """The same by central differences."""
+        return central(self.line(direction), 0.1 * shrink * reach, self.noise, levels=levels)
 
     def ignores(self, name: str) -> bool:
         """True if the loss does not move by more than rounding when array `name` does, and far.
 
         A gradient that is zero at a minimum fails this; one that is zero everywhere passes.
         """
-        direction = self.size(name) * self.direction(name)
-        here = self.problem.loss(self.problem.point).real
-        for distance in (-1.0, 0.01, 1.0, 100.0, 1e4):
-            far = self.problem.point + distance * direction
-            loss = self.problem.loss(far).real
-            noise = self.noise + loss_noise(self.problem, far, loss, self.rng)
-            if not abs(loss - here) <= NOISE_MARGIN * noise:
+        if not np.isfinite(self.noise):
+            return False
+        for distance in (-1.0, 0.01, 1.0, 100.0, 1e4, -100.0, 10.0, -10.0):
+            line = self.line(self.size(name) * self.direction(name))
+            rounding = self.noise + roughness(_from(line, distance), SPACINGS[0])
+            if not abs(line(distance).real - line(0.0).real) <= 32 * rounding:
                 return False
         return True
 
 
-def jittered(point: Array, rng: np.random.Generator) -> Array:
-    """The point with every entry moved by one rounding error up or down."""
-    return np.asarray(point * (1 + EPSILON * rng.choice([-1.0, 1.0], point.size)))
-
-
-def loss_noise(
-    problem: Problem, point: Array, loss: float, rng: np.random.Generator, repeats: int = 2
-) -> float:
-    """How much the loss moves when all parameters move by one rounding error."""
-    noise = EPSILON * abs(loss)
-    for _ in range(repeats):
-        noise = max(noise, abs(problem.loss(jittered(point, rng)).real - loss))
-    return noise
-
-
-def gradient_noise(
-    problem: Problem, given: dict[str, Array], rng: np.random.Generator
-) -> dict[str, float]:
-    """How much each claimed gradient moves when all parameters move by one rounding error.
-
-    Sums that cancel make this large, and then the gradient has not the digits it seems to have.
-    """
-    noise = dict.fromkeys(given, 0.0)
-    for _ in range(4):
-        for name, gradient in problem.gradients(jittered(problem.point, rng)).items():
-            noise[name] = max(noise[name], largest(gradient - given[name]))
-    return noise
+def _from(line: Line, distance: float) -> Line:
+    """The line seen from a point far along it, in units of the distance."""
+    return lambda t: line(distance + distance * t)

@@ -3,153 +3,35 @@
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ae_numpy.gradcheck.compare import CANNOT_TELL, RIGHT, WRONG, Comparison, overall
-from ae_numpy.gradcheck.diagnosis import Diagnosis
-from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.taylor import Remainder
+from ae_numpy.gradcheck.evidence import Diagnosis
+from ae_numpy.gradcheck.function import apart
+from ae_numpy.gradcheck.verdict import (
+    CANNOT_TELL,
+    COLOURS,
+    RIGHT,
+    WRONG,
+    ArrayCheck,
+    Worst,
+    overall,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Of more arrays than this, only those are printed that are not right.
+MANY = 20
 COLUMNS = ("parameter", "shape", "checked", "largest error", "at", "given", "expected", "verdict")
 FORMULA = "error = |given - expected| / largest |expected| of the array; right up to {:.0e}"
-COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b", CANNOT_TELL: "#8a6d00"}
-
-
-class Worst(NamedTuple):
-    """The entry with the largest error; `index` is None if only a direction was looked at.
-
-    Attributes
-    ----------
-    name : str
-        The parameter.
-    index : tuple of int or None
-    given, expected : float
-
-    Examples
-    --------
-    >>> Worst("W0", (2, 1), given=0.5, expected=0.25).index
-    (2, 1)
-    """
-
-    name: str
-    index: tuple[int, ...] | None  # type: ignore[assignment]  # hides tuple.index, knowingly
-    given: float
-    expected: float
-
-
-@dataclass(frozen=True, eq=False)
-class ArrayCheck:
-    """What was found about one parameter array.
-
-    Attributes
-    ----------
-    name, shape : str, tuple of int
-        The parameter.
-    gradient : array
-        The claimed gradient; with a batch axis in front if it was not summed.
-    entries : (K,) array of int, or None
-        Flat indices of the entries that were looked at one by one.
-    entrywise : Comparison or None
-        These entries: given and expected.
-    directions : Comparison or None
-        The whole array along random directions, where not every entry was looked at.
-    derivatives : (K,) array or None
-        Measured derivatives at `entries` before the mask was applied.
-    remainder : Remainder or None
-        The Taylor remainder, for `method="taylor"`.
-    unsummed : bool
-        True if the gradient has the batch axis in front.
-
-    Examples
-    --------
-    >>> from ae_numpy.gradcheck import check_gradients
-    >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.array([1.0, 2.0]))
-    >>> [(array.name, array.verdict, array.checked) for array in report.arrays]
-    [('parameters', 'right', 2)]
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    gradient: Array
-    entries: Array | None
-    entrywise: Comparison | None
-    directions: Comparison | None
-    derivatives: Array | None = None
-    remainder: Remainder | None = None
-    unsummed: bool = False
-
-    @property
-    def size(self) -> int:
-        """Number of entries of the parameter."""
-        return int(np.prod(self.shape))
-
-    @property
-    def checked(self) -> int:
-        """Number of entries that were looked at one by one."""
-        return 0 if self.entries is None else len(self.entries)
-
-    @property
-    def complete(self) -> bool:
-        """True if every entry was looked at."""
-        return self.checked == self.size
-
-    @property
-    def open_entries(self) -> int:
-        """Number of entries that nothing can be said about."""
-        return sum(int(np.sum(part.verdicts == CANNOT_TELL)) for part in self._parts)
-
-    @property
-    def verdict(self) -> str:
-        """One of "right", "wrong" and "cannot tell"."""
-        if self.unsummed:
-            return WRONG
-        return overall([part.verdict for part in self._parts])
-
-    @property
-    def max_error(self) -> float:
-        """Largest relative error; infinite for a gradient of the wrong shape."""
-        if self.unsummed:
-            return np.inf
-        return max((float(np.max(part.errors, initial=0.0)) for part in self._parts), default=0.0)
-
-    @property
-    def worst(self) -> Worst:
-        """The entry (or direction) that the verdict rests on."""
-        parts = [part for part in self._parts if part.given.size]
-        if not parts:
-            return Worst(self.name, None, 0.0, 0.0)
-        part = next((part for part in parts if part.verdict == self.verdict), parts[0])
-        k = part.worst
-        index = None
-        if part is self.entrywise and self.entries is not None:
-            index = tuple(int(i) for i in np.unravel_index(self.entries[k], self.shape))
-        return Worst(self.name, index, float(part.given[k]), float(part.expected[k]))
-
-    @property
-    def _parts(self) -> list[Comparison]:
-        return [part for part in (self.entrywise, self.directions) if part is not None]
-
-    def cells(self) -> tuple[str, ...]:
-        """The row of the table, in the order of `COLUMNS`."""
-        worst = self.worst
-        given, expected = _both(worst.given, worst.expected, self.unsummed or self.verdict == RIGHT)
-        if self.unsummed:
-            given = f"shape {self.gradient.shape}".replace(" ", "")
-        where = "a direction" if worst.index is None else str(worst.index)
-        checked = f"{self.checked} of {self.size}"
-        if self.directions is not None:
-            checked += f" + {self.directions.given.size} directions"
-        error = f"{self.max_error:.1e}"
-        return (
-            self.name, str(self.shape), checked, error, where, given, expected, self.verdict
-        )  # fmt: skip
+CANNOT_TELL_ADVICE = (
+    "cannot tell: the numerical derivative is not accurate enough there for a verdict (a kink, "
+    "rounding, or a gradient that vanishes at this point); check at another point, or pass a "
+    "larger tolerance"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +53,7 @@ class GradientReport:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ae_numpy.gradcheck import check_gradients
     >>> report = check_gradients(lambda w: (np.sum(w**2), -2 * w), np.array([1.0, 2.0]))
     >>> report.ok, report.verdict, report.max_relative_error
@@ -193,6 +76,14 @@ class GradientReport:
         """True only for "right": what could not be told has not passed."""
         return self.verdict == RIGHT
 
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def digits(self) -> int:
+        """Decimal digits to which all claimed and measured gradients are known to agree."""
+        return min(array.digits for array in self.arrays)
+
     @property
     def max_relative_error(self) -> float:
         """Largest error in any array, relative to the largest expected entry of that array."""
@@ -214,6 +105,7 @@ class GradientReport:
 
         Examples
         --------
+        >>> import numpy as np
         >>> from ae_numpy.gradcheck import check_gradients
         >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.array([1.0, 2.0]))
         >>> report.raise_if_failed() is None
@@ -236,27 +128,39 @@ class GradientReport:
 
         Examples
         --------
+        >>> import numpy as np
         >>> from ae_numpy.gradcheck import check_gradients
         >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.ones((3, 4)))
         >>> report.plot().axes[0].images[0].get_array().shape
         (3, 4)
         """
-        from ae_numpy.gradcheck.plot import plot_report
+        from ae_numpy.gradcheck.plot import plot_arrays
 
-        return plot_report(self)
+        title = f"Gradient {self.verdict} ({self.method})"
+        return plot_arrays(self.arrays, self.tolerance, title)
 
     def _heading(self) -> str:
         checked = sum(array.checked for array in self.arrays)
         size = sum(array.size for array in self.arrays)
-        return f"Gradient {self.verdict}: {self.method}, {checked} of {size} entries checked"
+        how = f"{self.method}, {checked} of {size} entries checked"
+        digits = f", to {self.digits} digits" if self.ok else ""
+        return f"Gradient {self.verdict}{digits}: {how}"
+
+    def _shown(self) -> tuple[list[ArrayCheck], str]:
+        """The rows worth printing, and a line for the others: of many, only what is not right."""
+        shown = [a for a in self.arrays if len(self.arrays) <= MANY or a.verdict != RIGHT]
+        rest = len(self.arrays) - len(shown)
+        return shown, f"{rest} other arrays are right" if shown else f"all {rest} arrays are right"
 
     def __str__(self) -> str:
-        rows = [COLUMNS, *(array.cells() for array in self.arrays)]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS))]
+        shown, rest = self._shown()
+        rows = [COLUMNS, *(_cells(array) for array in shown)] if shown else []
+        widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS) * bool(rows))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
+        lines += [rest] * (len(shown) < len(self.arrays))
         parts = [self._heading(), "\n".join(lines), str(self.diagnosis)]
         parts += [FORMULA.format(self.tolerance), "\n".join(_wrapped(note) for note in self.notes)]
         return "\n\n".join(part for part in parts if part)
@@ -267,7 +171,10 @@ class GradientReport:
         head = "".join(
             f"<th style='text-align:left;padding-right:1em'>{name}</th>" for name in COLUMNS
         )
-        rows = "".join(f"<tr>{_html_cells(array)}</tr>" for array in self.arrays)
+        shown, rest = self._shown()
+        rows = "".join(f"<tr>{_html_cells(array)}</tr>" for array in shown)
+        if len(shown) < len(self.arrays):
+            rows += f"<tr><td colspan='{len(COLUMNS)}'>{rest}</td></tr>"
         text = html.escape(FORMULA.format(self.tolerance))
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         return (
@@ -279,9 +186,27 @@ class GradientReport:
         )
 
 
+def _cells(array: ArrayCheck) -> tuple[str, ...]:
+    """The row of the table, in the order of `COLUMNS`."""
+    worst = array.worst
+    given, expected = f"{worst.given:.6g}", f"{worst.expected:.6g}"
+    if array.verdict != RIGHT and worst.given != worst.expected:
+        given, expected = apart(worst.given, worst.expected)
+    if array.unsummed:
+        given = f"shape {array.gradient.shape}".replace(" ", "")
+    where = "a direction" if worst.index is None else str(worst.index)
+    checked = f"{array.checked} of {array.size}"
+    if array.directions is not None:
+        checked += f" + {array.directions.given.size} directions"
+    error = f"{array.max_error:.1e}"
+    return (
+        array.name, str(array.shape), checked, error, where, given, expected, array.verdict
+    )  # fmt: skip
+
+
 def _html_cells(array: ArrayCheck) -> str:
     """The cells of one row; the verdict coloured and in words, so that colour is not needed."""
-    *cells, verdict = (html.escape(cell) for cell in array.cells())
+    *cells, verdict = (html.escape(cell) for cell in _cells(array))
     colour = COLOURS[array.verdict]
     plain = "".join(f"<td style='text-align:left;padding-right:1em'>{cell}</td>" for cell in cells)
     return plain + f"<td style='text-align:left;color:{colour}'><b>{verdict}</b></td>"
@@ -291,11 +216,63 @@ def _wrapped(note: str) -> str:
     return textwrap.fill(f"Note: {note}", 98, subsequent_indent="  ")
 
 
-def _both(given: float, expected: float, agree: bool) -> tuple[str, str]:
-    """Both numbers; if they disagree, with as many digits as are needed to see it."""
-    texts = f"{given:.6g}", f"{expected:.6g}"
-    for digits in range(7, 18):
-        if agree or texts[0] != texts[1]:
-            break
-        texts = f"{given:.{digits}g}", f"{expected:.{digits}g}"
-    return texts
+def notes_on(
+    arrays: tuple[ArrayCheck, ...], widened: tuple[str, ...], directions: int, tolerance: float
+) -> list[str]:
+    """All notes that apply."""
+    notes = []
+    if widened:
+        notes.append(
+            f"{', '.join(widened)} widened to float64: the formulas were checked, not their "
+            f"rounding in a smaller dtype"
+        )
+    sampled = [a.name for a in arrays if a.entries is not None and not a.complete]
+    if sampled:
+        notes.append(
+            f"{', '.join(sampled)}: a sample of the entries was checked one by one, half of it "
+            f"the largest given ones, and the whole array along random directions"
+        )
+    if any(array.entries is None for array in arrays):
+        notes += _on_directions(arrays, directions, tolerance)
+    kinks = [array.name for array in arrays if array.subgradient and array.verdict == RIGHT]
+    if kinks:
+        notes.append(
+            f"{', '.join(kinks)}: at a kink, where the claim is right as a subgradient: it lies "
+            f"between the slopes on both sides"
+        )
+    if any(array.verdict == CANNOT_TELL for array in arrays):
+        notes.append(CANNOT_TELL_ADVICE)
+    return notes
+
+
+def _on_directions(arrays: tuple[ArrayCheck, ...], directions: int, tolerance: float) -> list[str]:
+    """What random directions can and cannot show."""
+    size = max(array.size for array in arrays)
+    chance = probability_of_missing(size, directions, tolerance)
+    notes = [
+        f"a single entry that is wrong by 1 % of its array's largest is missed with probability "
+        f"{chance:.0e} at most"
+    ]
+    if any(array.verdict == WRONG for array in arrays):
+        notes.append(
+            "along directions only factors can be recognised: method='complex_step' or 'central' "
+            "can name more causes"
+        )
+    return notes
+
+
+def probability_of_missing(
+    size: int, directions: int, tolerance: float, error: float = 0.01
+) -> float:
+    """Bound on the probability that random directions miss a single wrong entry.
+
+    A direction v misses an entry i that is wrong by d if `|v_i d| <= tolerance * norm(g)`; v_i is
+    standard normal, `d = error * max|g|`, and `norm(g) <= sqrt(size) * max|g|`. So the probability
+    is at most `erf(tolerance * sqrt(size) / (error * sqrt(2))) ** directions`.
+
+    Examples
+    --------
+    >>> print(f"{probability_of_missing(87808, 8, 1e-9):.0e}")
+    1e-37
+    """
+    return math.erf(tolerance * math.sqrt(size) / (error * math.sqrt(2))) ** directions

@@ -1,34 +1,37 @@
-"""`check_vjp`: the backward pass of one layer against the derivatives of its forward pass.
+"""`check_vjp` and `check_module`: backward passes of layers against their forward passes.
 
 A backward pass is a vector-Jacobian product: `backward(dout)` must be `J.T @ dout`. It is right if
 and only if `<dout, J v> = <backward(dout), v>` for all `dout` and `v`, the adjoint identity. With a
 fixed `dout` that is a gradient check of the scalar `<dout, forward(x)>`, for every entry v = e_i of
-x; with the unit vectors as `dout` it is the Jacobian, row by row.
+x. One complex forward pass per entry gives a whole column of the Jacobian on the way; its rows are
+what backward returns for unit vectors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.compare import WRONG, Comparison, largest
-from ae_numpy.gradcheck.diagnosis import Diagnosis
-from ae_numpy.gradcheck.options import ENTRYWISE, require_count
-from ae_numpy.gradcheck.packing import Array, Packing, as_array
-from ae_numpy.gradcheck.problem import Problem
-from ae_numpy.gradcheck.report import ArrayCheck, GradientReport
-from ae_numpy.gradcheck.returned import NARROW
-from ae_numpy.gradcheck.run import Run
+from ae_numpy.gradcheck.check import ENTRYWISE, Run, require_count
+from ae_numpy.gradcheck.diagnosis import diagnose
+from ae_numpy.gradcheck.evidence import Diagnosis
+from ae_numpy.gradcheck.function import NARROW, Problem
+from ae_numpy.gradcheck.measure import MARGIN, doubt, entry_slope
+from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest
+from ae_numpy.gradcheck.report import GradientReport
+from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Comparison
 
 
 def check_vjp(
     forward: Callable[..., Any],
     backward: Callable[..., Any],
-    x: Any,
+    inputs: Any,
     *,
+    outputs: int = 1,
     max_outputs: int = 100,
     random_state: int | np.random.Generator = 0,
     **options: Any,
@@ -37,21 +40,27 @@ def check_vjp(
 
     Two rows per input: under its own name the adjoint identity ``<dout, J e_i> = backward(dout)_i``
     for a random `dout` and every entry i; under "Jacobian of ..." the same for unit vectors
-    `dout`, scaled by the largest entry of the Jacobian. For the identity, see Griewank and
+    `dout`, scaled by the largest entry of the Jacobian, where the complex step applies. For the
+    identity, see Griewank and
     Walther, Evaluating Derivatives, 2008, chapter 3.
 
     Parameters
     ----------
     forward : callable
-        `forward(x) -> out`, or `(out, cache)`. Called with the real x right before each
-        backward, so that a layer may keep what it needs.
+        Returns `outputs` arrays and, if there is one thing more, a cache: `forward(x) -> out`, or
+        `(out, cache)`. Called with the real inputs right before each backward, so that a layer may
+        keep what it needs.
     backward : callable
-        `backward(dout) -> dx`, or `backward(dout, cache)` if forward returned a cache. With
-        several inputs it returns as many gradients, in a tuple or a dict like `x`.
-    x : array, tuple of arrays, or dict of arrays
-        The inputs, parameters among them: `forward(x)`, `forward(*x)` or `forward(**x)`.
+        `backward(dout) -> dx`, with one gradient per output, then the cache if there is one. With
+        several inputs it returns as many gradients, in a tuple or a dict like `inputs`.
+    inputs : array, tuple of arrays, or dict of arrays
+        The inputs, parameters among them: `forward(x)`, `forward(*x)` or `forward(**x)`. They are
+        called as forward's signature calls them.
+    outputs : int
+        Number of arrays that forward returns, such as 2 for a step of an LSTM.
     max_outputs : int
-        A layer with more outputs has this many rows of its Jacobian checked, chosen at random.
+        A layer with more output entries has this many rows of its Jacobian checked, chosen at
+        random.
     random_state : int or numpy.random.Generator
         For the random `dout` and the samples.
     **options
@@ -83,67 +92,178 @@ def check_vjp(
     if unknown:
         raise TypeError(f"check_vjp does not take {unknown}: put what is fixed into forward")
     require_count("max_outputs", max_outputs)
-    rng = np.random.default_rng(random_state)
-    layer = _Layer(forward, backward, x)
+    require_count("outputs", outputs)
+    # A child of its own: the inputs may come from the same seed, and dout must not equal them.
+    (rng,) = np.random.default_rng(random_state).spawn(1)
+    layer = _Layer(forward, backward, inputs, outputs)
+    chosen = np.arange(layer.size)
+    if layer.size > max_outputs:
+        chosen = np.sort(rng.choice(layer.size, max_outputs, replace=False))
+    layer.watch(chosen)
     options["random_state"] = rng
-    run = layer.run(rng.standard_normal(layer.shape), options)
-    report = run.report()
-    if run.method not in ENTRYWISE:
-        return report
-    jacobian = _jacobian(layer, options, max_outputs, rng)
-    new = tuple(array.name for array in jacobian if array.verdict == WRONG)
-    diagnosis = report.diagnosis or Diagnosis(unexplained=new)
-    return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnosis)
+    run = layer.run(rng.standard_normal(layer.size), options)
+    try:
+        report = run.report(explain=False)
+        jacobian: tuple[ArrayCheck, ...] = ()
+        if run.method in ENTRYWISE and run.probe.use_complex:
+            jacobian = _jacobian(layer, run, report.arrays, chosen)
+        diagnosis = _diagnosed(run, report.arrays, jacobian, layer.size)
+        return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnosis)
+    finally:
+        run.problem.settle()
+
+
+def check_module(module: Any, inputs: Any, **options: Any) -> GradientReport:
+    """Check an object with `forward`, `backward` and dicts `params` and `grads`.
+
+    Such are the layers of many courses: `forward(x)` returns the output, `backward(dout)` returns
+    the gradient of x (or None) and leaves those of the parameters in `grads`. `params` and `grads`
+    may be nested, as a list of the dicts of several layers. The module's own arrays are put back
+    afterwards.
+
+    Parameters
+    ----------
+    module : object
+    inputs : array, or tuple or dict of arrays
+        What `forward` takes.
+    **options
+        As for `check_vjp`.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a module that lacks one of the four, and for bad input, as `check_vjp`.
+
+    Examples
+    --------
+    >>> class Linear:
+    ...     def __init__(self, W):
+    ...         self.params, self.grads = {"W": W}, {}
+    ...
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x @ self.params["W"]
+    ...
+    ...     def backward(self, dout):
+    ...         self.grads["W"] = self.x.T @ dout
+    ...         return dout @ self.params["W"].T
+    >>> report = check_module(Linear(np.array([[1.0, 2.0], [3.0, 4.0]])), np.eye(2))
+    >>> report.ok, [array.name for array in report.arrays[:2]]
+    (True, ['x', 'W'])
+    """
+    missing = [n for n in ("forward", "backward", "params", "grads") if not hasattr(module, n)]
+    if missing:
+        raise TypeError(
+            f"module ({type(module).__name__}) has no {' and no '.join(missing)}: check_module "
+            f"needs forward, backward, params and grads; wrap other classes, or see check_vjp"
+        )
+    places, own = list(_places(module.params)), Packing(module.params)
+    before = [holder[key] for holder, key in places]
+    named = _named(module.forward, inputs)
+    returned = module.backward(np.ones_like(module.forward(*named.values())))
+    # What is no floating point, such as an index, or gets no gradient, is held.
+    free = [n for n, x in named.items() if np.asarray(x).dtype.kind == "f" and returned is not None]
+
+    def forward(**arrays: Array) -> Any:
+        for (holder, key), name in zip(places, own.names, strict=True):
+            holder[key] = arrays.pop(name)
+        return module.forward(*{**named, **arrays}.values())
+
+    def backward(*dout: Any) -> dict[str, Any]:
+        dx = module.backward(*dout)
+        dx = dx if isinstance(dx, (tuple, list)) else (dx,)
+        grads = module.grads
+        if not isinstance(grads, Mapping) or not isinstance(module.params, Mapping):
+            grads = own.gradients_of(grads)[0]
+        return {**dict(zip(named, dx, strict=False)), **grads}
+
+    try:
+        point = {**{name: named[name] for name in free}, **own.by_name(own.vector.copy())}
+        return check_vjp(forward, backward, point, **options)
+    finally:
+        for (holder, key), array in zip(places, before, strict=True):
+            holder[key] = array
 
 
 class _Layer:
     """Forward and backward of one layer, whatever way it takes its inputs."""
 
-    def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], x: Any) -> None:
-        self._forward, self._backward = forward, backward
-        self._kind = type(x) if isinstance(x, (tuple, list, Mapping)) else None
-        self.inputs = self._by_name(x)
-        out = as_array("forward(x)", self._split(_doubles(self.inputs))[0])
-        if out.dtype.kind != "f":
-            raise TypeError(
-                f"forward(x) has dtype {out.dtype}; floating point was expected: one array, or "
-                f"the pair (out, cache)"
-            )
-        if out.dtype.itemsize < 8:
-            raise TypeError(f"forward(x) is {out.dtype} {NARROW}")
-        self.shape = out.shape
+    def __init__(
+        self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any, outputs: int
+    ) -> None:
+        self._forward, self._backward, self._outputs = forward, backward, outputs
+        self._kind = type(inputs) if isinstance(inputs, (tuple, list, Mapping)) else None
+        self.inputs = _named(forward, inputs)
+        packing = Packing(self.inputs)
+        self._point, self.columns = packing.vector, dict[int, Array]()
+        outs = [as_array("forward(x)", out) for out in self._split(packing.unpack(self._point))[0]]
+        for out in outs:
+            if out.dtype.kind != "f":
+                raise TypeError(
+                    f"forward(x) has dtype {out.dtype}; floating point was expected: one array, or "
+                    f"the pair (out, cache)"
+                )
+            if out.dtype.itemsize < 8:
+                raise TypeError(f"forward(x) is {out.dtype} {NARROW}")
+        self._shapes = [out.shape for out in outs]
+        self.size = sum(out.size for out in outs)
+        self.shape = outs[0].shape if outputs == 1 else (self.size,)
+        self._chosen = np.arange(0)
+
+    def watch(self, chosen: Array) -> None:
+        """From now on keep these rows of each column of the Jacobian that a complex step shows."""
+        self._chosen = chosen
+
+    def problem(self, dout: Array) -> Problem:
+        """The scalar `<dout, forward(x)>`, with what backward claims; `dout` is flat."""
+        ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])[:-1]
+        parts = [
+            part.reshape(shape)
+            for part, shape in zip(np.split(dout, ends), self._shapes, strict=True)
+        ]
+
+        def loss_and_gradients(inputs: dict[str, Array]) -> tuple[Any, Any]:
+            outs, cache = self._split(inputs)
+            flat = np.concatenate([np.ravel(out) for out in outs])
+            if np.iscomplexobj(flat):
+                self._keep(inputs, flat)
+                return np.sum(dout * flat), None  # backward only runs after a real forward pass
+            returned = self._backward(*(part.copy() for part in parts), *cache)
+            return np.sum(dout * flat), self._gradients(returned)
+
+        return Problem(loss_and_gradients, self.inputs)
 
     def run(self, dout: Array, options: dict[str, Any]) -> Run:
         """The check of `<dout, forward(x)>`."""
+        return Run(self.problem(dout), **options)
 
-        def loss_and_gradients(inputs: dict[str, Array]) -> tuple[Any, Any]:
-            out, cache = self._split(inputs)
-            loss = np.sum(dout * out)
-            if np.iscomplexobj(out):
-                return loss, None  # backward is only ever asked after a real forward pass
-            return loss, self._gradients(self._backward(dout.copy(), *cache))
+    def _keep(self, inputs: dict[str, Array], out: Array) -> None:
+        """Keep a column of the Jacobian if one entry was stepped, from the point itself."""
+        vector = np.concatenate([np.ravel(np.asarray(array)) for array in inputs.values()])
+        moved = np.flatnonzero(vector.imag)
+        if len(moved) == 1 and np.array_equal(vector.real, self._point):
+            self.columns[int(moved[0])] = out.imag[self._chosen] / vector.imag[moved[0]]
 
-        return Run(Problem(loss_and_gradients, self.inputs), **options)
-
-    def _split(self, inputs: dict[str, Array]) -> tuple[Any, tuple[Any, ...]]:
-        """Output and, if forward returned a pair, its cache."""
-        if self._kind is None:
-            result = self._forward(inputs["x"])
-        elif issubclass(self._kind, Mapping):
+    def _split(self, inputs: dict[str, Array]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Outputs and, if forward returned one thing more, its cache."""
+        if self._kind is not None and issubclass(self._kind, Mapping):
             result = self._forward(**inputs)
         else:
             result = self._forward(*inputs.values())
-        if isinstance(result, tuple) and len(result) == 2:
-            return result[0], (result[1],)
-        return result, ()
-
-    def _by_name(self, arrays: Any) -> dict[str, Any]:
-        """Inputs, or the gradients of them, by name."""
-        if self._kind is None:
-            return {"x": arrays}
-        if issubclass(self._kind, Mapping):
-            return dict(arrays)
-        return {f"x[{i}]": array for i, array in enumerate(arrays)}
+        if self._outputs == 1 and not isinstance(result, tuple):
+            return (result,), ()
+        count = len(result) if isinstance(result, (tuple, list)) else 1
+        if count not in (self._outputs, self._outputs + 1):
+            raise TypeError(
+                f"forward returned {count} thing{'s' * (count != 1)}; with outputs={self._outputs} "
+                f"that many arrays and at most one cache were expected: put what backward needs "
+                f"into one cache, or say how many outputs there are"
+            )
+        return tuple(result[: self._outputs]), tuple(result[self._outputs :])
 
     def _gradients(self, returned: Any) -> dict[str, Any]:
         """What backward returned, by name of the input, or an error that says what it is."""
@@ -151,63 +271,108 @@ class _Layer:
             if isinstance(returned, tuple):
                 raise TypeError(
                     f"backward(dout) returned a tuple of {len(returned)}; x is one array, so one "
-                    f"gradient was expected: pass all inputs as x=(x, W, ...), or return dx alone"
+                    f"gradient was expected: pass all inputs as (x, W, ...), or return dx alone"
                 )
+            returned = (returned,)
         elif issubclass(self._kind, Mapping):
             if not isinstance(returned, Mapping):
                 raise TypeError(
-                    f"backward(dout) returned a {type(returned).__name__}; x is a dict, so a dict "
-                    f"with the gradient of every input was expected"
+                    f"backward(dout) returned a {type(returned).__name__}; the inputs are a dict, "
+                    f"so a dict with the gradient of every input was expected"
                 )
+            return dict(returned)
         elif not isinstance(returned, (tuple, list)) or len(returned) != len(self.inputs):
             count = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
             raise TypeError(
                 f"backward(dout) returned a {type(returned).__name__}{count}; a tuple with one "
                 f"gradient for each of the {len(self.inputs)} inputs was expected"
             )
-        return self._by_name(returned)
+        return dict(zip(self.inputs, returned, strict=True))
 
 
-def _doubles(inputs: dict[str, Any]) -> dict[str, Array]:
-    """Copies of the inputs, widened as the check will hand them over."""
-    packing = Packing(inputs)
-    return dict(packing.by_name(packing.vector.copy()))
+def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
+    """The inputs under the names that forward's signature gives them."""
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    values = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+    default = ["x"] if len(values) == 1 else [f"x[{i}]" for i in range(len(values))]
+    try:
+        names = [
+            p.name for p in inspect.signature(forward).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]  # fmt: skip
+    except (TypeError, ValueError):  # a NumPy function has no signature
+        names = []
+    return dict(zip(names if len(names) >= len(values) else default, values, strict=False))
+
+
+def _places(container: Any) -> Iterator[tuple[Any, Any]]:
+    """Holder and key of every array in nested dicts and lists."""
+    pairs = container.items() if isinstance(container, Mapping) else enumerate(container)
+    for key, value in list(pairs):
+        if isinstance(value, (Mapping, list)):
+            yield from _places(value)
+        else:
+            yield container, key
 
 
 def _jacobian(
-    layer: _Layer, options: dict[str, Any], max_outputs: int, rng: np.random.Generator
+    layer: _Layer, run: Run, arrays: tuple[ArrayCheck, ...], chosen: Array
 ) -> tuple[ArrayCheck, ...]:
     """One check per input: all rows of the Jacobian that were looked at."""
-    size = int(np.prod(layer.shape))
-    outputs = np.arange(size)
-    if size > max_outputs:
-        outputs = np.sort(rng.choice(size, max_outputs, replace=False))
-    rows = []
-    for output in outputs:
-        dout = np.zeros(size)
-        dout[output] = 1.0
-        rows.append(layer.run(dout.reshape(layer.shape), options).arrays())
-    return tuple(_stacked(column, outputs, layer.shape) for column in zip(*rows, strict=True))
+    units = [(np.arange(layer.size) == row).astype(float) for row in chosen]
+    problems = [layer.problem(unit) for unit in units]
+    claims = [problem.gradients(problem.point) for problem in problems]
+    result = []
+    for array in arrays:
+        entries = np.arange(0) if array.entries is None else array.entries
+        given = np.stack([np.ravel(claim[array.name])[entries] for claim in claims])
+        start = run.problem.packing.section(array.name).start
+        expected = np.zeros(given.shape)
+        for k, entry in enumerate(entries):
+            expected[:, k] = layer.columns[start + int(entry)]
+        comparison = Comparison(
+            np.ravel(given), np.ravel(expected), np.zeros(given.size),
+            np.full(given.size, largest(expected)), run.settings.tolerance,
+            run.settings.resolution,
+        )  # fmt: skip
+        comparison = _convicted(comparison, run, problems, array.name, entries)
+        where = np.add.outer(chosen * array.size, entries)
+        result.append(ArrayCheck(
+            f"Jacobian of {array.name}", (*layer.shape, *array.shape), given, np.ravel(where),
+            comparison, None, unsummed=array.unsummed,
+        ))  # fmt: skip
+    return tuple(result)
 
 
-def _stacked(rows: tuple[ArrayCheck, ...], outputs: Array, shape: tuple[int, ...]) -> ArrayCheck:
-    """The checks of one input for several unit vectors, as one check of the Jacobian."""
-    parts = [row.entrywise for row in rows if row.entrywise is not None]
-    entries = [row.entries for row in rows if row.entries is not None]
-    expected = np.concatenate([part.expected for part in parts])
-    comparison = Comparison(
-        np.concatenate([part.given for part in parts]),
-        expected,
-        np.concatenate([part.uncertainty for part in parts]),
-        largest(expected),
-        parts[0].tolerance,
-        max(part.slack for part in parts),
-    )
-    size = rows[0].size
-    where = np.concatenate([o * size + e for o, e in zip(outputs, entries, strict=True)])
-    gradient = np.stack([row.gradient for row in rows])
-    name = f"Jacobian of {rows[0].name}"
-    unsummed = any(row.unsummed for row in rows)
-    return ArrayCheck(
-        name, (*shape, *rows[0].shape), gradient, where, comparison, None, unsummed=unsummed
-    )
+def _convicted(
+    comparison: Comparison, run: Run, problems: list[Problem], name: str, entries: Array
+) -> Comparison:
+    """The comparison once its worst entry had to stand out from its own roughness."""
+    if comparison.verdict != WRONG or not len(entries):
+        return comparison
+    row, column = divmod(comparison.worst, len(entries))
+    probe = run.probe.moved(problems[row])
+    rough = doubt(probe, entry_slope(probe, name, int(entries[column])))
+    difference = comparison.difference
+    if difference[comparison.worst] > MARGIN * rough:
+        return comparison
+    excused = np.where(difference > comparison.tolerance * comparison.scale, np.inf, 0.0)
+    return replace(comparison, uncertainty=excused)
+
+
+def _diagnosed(
+    run: Run, arrays: tuple[ArrayCheck, ...], jacobian: tuple[ArrayCheck, ...], size: int
+) -> Diagnosis:
+    """The diagnosis of the adjoint identity, with both Jacobians to look at."""
+    measured = run.measured(arrays)
+    verdicts, jacobians = dict(measured.verdicts), {}
+    for array, rows in zip(arrays, jacobian, strict=False):
+        if rows.verdict == WRONG:
+            verdicts[array.name] = WRONG
+        if rows.entrywise is not None and rows.entries is not None:
+            pair = np.full((2, size * array.size), np.nan)
+            pair[:, rows.entries] = rows.entrywise.given, rows.entrywise.expected
+            given, expected = pair.reshape(2, size, array.size)
+            jacobians[array.name] = given, expected
+    return diagnose(replace(measured, verdicts=verdicts, jacobians=jacobians))

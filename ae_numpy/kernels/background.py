@@ -1,6 +1,6 @@
 """The first layer, which does not multiply the background of images.
 
-Most of an image is background: of MNIST's pixels 80 % have one and the same value, g. With x the
+Most of an image is background: of MNIST's pixels 81 % have one and the same value, g. With x the
 input and W the first layer's weights, x @ W = g * (sum of the rows of W) + sum over the other
 pixels, the foreground, of (x[i] - g) * W[i]. This is exact, and only the rows of the foreground
 are read.
@@ -9,21 +9,23 @@ The update W[i] -= rate * x[i] * dz splits in the same way: every row loses rate
 foreground's rows lose rate * (x[i] - g) * dz more. What every row loses is kept in one vector,
 `shift`: the true weights are W + shift. `row_sum` is the sum of the true rows.
 
-A layer of few units is "narrow". Its rows would be mostly padding, and to find the foreground's
-would cost more than it saves. So it is kept transposed, a row for each unit, as long as x, and
-these rows are read and updated from end to end, background or not. `shift` and `row_sum` are
-empty then.
+Samples of a batch share what they read and write: the pixels that are foreground in any of a
+group are multiplied in all of the group, by blocks as fast as those of whole matrices. Of MNIST's
+pixels 19 % are foreground in one image, 46 % in any of 8, and 66 % in any of 128. At 112 hidden
+units that takes 0.6 of the time of all pixels, and 0.6 of that of every sample by itself.
 """
-
-from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.kernels.compilation import elementwise, sums, view
-from ae_numpy.kernels.lanes import add, fma, lanes_in, load, splat, store
-from ae_numpy.kernels.layout import fill_rows, weights_of
+from ae_numpy.kernels.compilation import elementwise, inlined
+from ae_numpy.kernels.dense import add_product
+from ae_numpy.kernels.layout import weights_of
+
+# With more foreground than this, all pixels are multiplied: a product of whole rows is that much
+# faster than one of listed rows.
+_DENSE = 0.4
 
 
 class Inputs(NamedTuple):
@@ -35,14 +37,15 @@ class Inputs(NamedTuple):
     background : float
         The value that all other pixels have.
     starts : int64 array, shape (n_samples + 1,)
-    indices : uint16 or uint32 array, shape (all foreground pixels + 1,)
+        Empty where too much is foreground to be worth the distinction.
+    indices : uint32 array
         ``indices[starts[n]:starts[n + 1]]`` are the pixels of sample n that are foreground.
 
     Examples
     --------
     >>> inputs = prepare(np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 1.0]]))
     >>> inputs.indices[inputs.starts[1] : inputs.starts[2]]
-    array([2], dtype=uint16)
+    array([2], dtype=uint32)
     """
 
     X: np.ndarray
@@ -75,127 +78,98 @@ def prepare(X, background=None):
         values, counts = np.unique(X[:100], return_counts=True)
         background = values[np.argmax(counts)]
     background = X.dtype.type(background)
+    if np.mean(X[:100] != background) > _DENSE:
+        return Inputs(X, background, np.empty(0, np.int64), np.empty(0, np.uint32))
     starts = np.zeros(len(X) + 1, np.int64)
-    _count_foreground(X, background, starts)
-    # One more than there are, because the search writes before it knows whether to keep.
-    indices = np.empty(starts[-1] + 1, np.uint16 if X.shape[1] < 2**16 else np.uint32)
+    # One more than there can be, because the search writes before it knows whether to keep. What
+    # is not written to takes no memory.
+    indices = np.empty(X.size + 1, np.uint32)
     _find_foreground(X, background, starts, indices)
     return Inputs(X, background, starts, indices)
 
 
 @elementwise
-def _count_foreground(X, background, starts):
-    """Fill `starts`."""
-    for n in range(X.shape[0]):
-        count = np.int32(0)
-        for i in range(X.shape[1]):
-            count += np.int32(X[n, i] != background)
-        starts[n + 1] = starts[n] + count
-
-
-@elementwise
 def _find_foreground(X, background, starts, indices):
-    """Fill `indices`."""
+    """Fill `starts` and `indices`."""
+    end = 0
     for n in range(X.shape[0]):
-        end = starts[n]
         for i in range(X.shape[1]):
             indices[end] = i  # always written, only sometimes kept: no branch to mispredict
             end += X[n, i] != background
+        starts[n + 1] = end
 
 
-@sums
-def _foreground_values(x, background, foreground, values):
-    """Put what the foreground has above the background into `values`; returns the sum."""
-    total = x.dtype.type(0)
-    for k in range(foreground.size):
-        value = x[foreground[k]] - background
-        values[k] = value
-        total += value
-    return total
+# So many samples are a group where W is read: whole blocks. Larger groups have more pixels in
+# their common foreground, smaller ones read rows of W more often.
+_GROUP = 8
 
 
-@sums
-def _add_foreground_product(values, foreground, W, z, m):
-    """Add (x - background) @ W to row m of z, reading the rows of the foreground: twin of matmul.
-
-    Four sums, because each has to wait for its last term.
-    """
-    for j in range(0, W.shape[1], lanes_in(W)):
-        s0 = load(z, m, j, 0)
-        s1 = s2 = s3 = splat(z.dtype.type(0))
-        k = 0
-        while k + 4 <= foreground.size:
-            s0 = fma(splat(values[k]), load(W, foreground[k], j, 0), s0)
-            s1 = fma(splat(values[k + 1]), load(W, foreground[k + 1], j, 0), s1)
-            s2 = fma(splat(values[k + 2]), load(W, foreground[k + 2], j, 0), s2)
-            s3 = fma(splat(values[k + 3]), load(W, foreground[k + 3], j, 0), s3)
-            k += 4
-        while k < foreground.size:
-            s0 = fma(splat(values[k]), load(W, foreground[k], j, 0), s0)
-            k += 1
-        store(z, m, j, 0, add(add(s0, s1), add(s2, s3)))
-
-
-@sums
-def _add_foreground_outer(values, foreground, dz, m, W):
-    """Add the outer product of (x - background) and row m of dz to W: twin of matmul."""
-    for k in range(foreground.size):
-        i = foreground[k]
-        v = splat(values[k])
-        for j in range(0, W.shape[1], lanes_in(W)):
-            store(W, i, j, 0, fma(v, load(dz, m, j, 0), load(W, i, j, 0)))
-
-
-@sums
-def fill_first_product(model, inputs, rows, b, values, z):
+@inlined
+def fill_first_product(model, inputs, rows, scratch, z):
     """Put x @ W + b of the first layer into z: twin of dense_forward."""
-    g = inputs.background
+    W, g = weights_of(model, 0), inputs.background
     for n in range(rows.size):
-        foreground = foreground_of(inputs, rows[n])
-        total = _foreground_values(inputs.X[rows[n]], g, foreground, values)
-        for j in range(b.size):
-            z[n, j] = b[j] + g * model.row_sum[j] + total * model.shift[j]
-        _add_foreground_product(values, foreground, weights_of(model, 0), z, n)
+        for j in range(W.shape[1]):
+            rest = g * model.row_sum[j] + scratch.totals[n] * model.shift[j]
+            z[n, j] = model.biases[j] + rest
+    for first in range(0, rows.size, _GROUP):
+        group = rows[first : first + _GROUP]
+        mark = first // _GROUP + 1
+        if rows.size > 1:
+            _mark_foreground(inputs, group, mark, scratch.marks)
+        terms = _foreground_of(inputs, rows, mark, mark, scratch)
+        add_product(scratch.x, W, terms, scratch.every[first : first + group.size], z)
 
 
-@sums
-def add_first_gradient(inputs, rows, dz, values, dW, target):
-    """Add x.T @ dz of the first layer to dW and to what is kept beside it: twin of matmul."""
-    g = inputs.background
+@inlined
+def add_first_gradient(inputs, rows, dz, scratch, changed):
+    """Add x.T @ dz of the first layer to its weights, shift and sum of rows: twin of matmul."""
+    g, W = inputs.background, weights_of(changed, 0)
+    places = _foreground_of(inputs, rows, 1, 255, scratch)
+    add_product(scratch.x.T, dz, scratch.every[: rows.size], places, W)
+    for i in range(scratch.marks.size if rows.size > 1 else 0):
+        scratch.marks[i] = 0
     for n in range(rows.size):
-        x, foreground = inputs.X[rows[n]], foreground_of(inputs, rows[n])
-        total = _foreground_values(x, g, foreground, values) + g * dz.dtype.type(x.size)
-        _add_foreground_outer(values, foreground, dz, n, dW)
+        total = scratch.totals[n] + g * dz.dtype.type(W.shape[0])
         for j in range(dz.shape[1]):
-            target.shift[j] += g * dz[n, j]
-            target.row_sum[j] += total * dz[n, j]
+            changed.shift[j] += g * dz[n, j]
+            changed.row_sum[j] += total * dz[n, j]
 
 
-@sums
-def fill_narrow_product(X, rows, W, b, z):
-    """Put x @ W.T + b of a narrow first layer into z: twin of dense_forward."""
-    fill_rows(b, z)
+@inlined
+def copy_samples(X, rows, background, x, totals):
+    """Put what samples have above the background into the beginning of rows of x, with its sum."""
     for n in range(rows.size):
-        x = X[rows[n]]
-        for o in range(W.shape[0]):
-            total = x.dtype.type(0)
-            for i in range(x.size):
-                total += x[i] * W[o, i]
-            z[n, o] += total
+        sample = X[rows[n]]  # by itself: x might be where rows is, for all the compiler knows
+        total = sample.dtype.type(0)
+        for i in range(sample.size):
+            value = sample[i] - background
+            x[n, i] = value
+            total += value
+        totals[n] = total
+
+
+@inlined
+def _mark_foreground(inputs, rows, mark, marks):
+    """Mark the pixels that are foreground in any of these samples."""
+    for n in range(rows.size):
+        for k in range(inputs.starts[rows[n]], inputs.starts[rows[n] + 1]):
+            marks[inputs.indices[k]] = mark
+
+
+@inlined
+def _foreground_of(inputs, rows, first, last, scratch):
+    """Return the foreground of a sample, or of samples with marks from the first to the last."""
+    if rows.size == 1:
+        return inputs.indices[inputs.starts[rows[0]] : inputs.starts[rows[0] + 1]]
+    return scratch.found[: _list_marked(scratch.marks, first, last, scratch.found)]
 
 
 @elementwise
-def add_narrow_gradient(X, rows, dz, dW):
-    """Add dz.T @ x of a narrow first layer to dW: twin of matmul."""
-    for n in range(rows.size):
-        x = X[rows[n]]
-        for o in range(dW.shape[0]):
-            v = dz[n, o]  # by itself: dW might be where dz is, for all the compiler knows
-            for i in range(x.size):
-                dW[o, i] += v * x[i]
-
-
-@view
-def foreground_of(inputs, row):
-    """Return the indices of a sample's foreground."""
-    return inputs.indices[inputs.starts[row] : inputs.starts[row + 1]]
+def _list_marked(marks, first, last, found):
+    """Put the pixels with marks from the first to the last into `found`; return how many."""
+    end = 0
+    for i in range(marks.size):
+        found[end] = i  # always written, only sometimes kept: no branch to mispredict
+        end += (marks[i] >= first) & (marks[i] <= last)
+    return end

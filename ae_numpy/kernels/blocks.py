@@ -1,126 +1,224 @@
-"""The inner loop of every matrix product: a block of the result that stays in registers."""
+"""The inner loops of all matrix products: a block of the result that stays in registers.
 
-from __future__ import annotations
+Code is written for literal numbers of rows and columns, which decide how much of the machine is
+used; `dense` chooses them. The products differ in what a register holds:
 
+- `add_block`, a @ b: a lane of a row of b, multiplied by one entry of a.
+- `fill_block`, a @ b.T: a lane of a row of a, multiplied by one of a row of b; the total over the
+  lane at the end is an entry.
+- `update_block`: a lane of a row of W, which is multiplied and changed in one pass.
+
+An entry may have several `sums` that grow side by side, because each has to wait for its last term.
+"""
+
+from collections.abc import Callable
 from itertools import product
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from ae_numpy.kernels.lanes import (
-    Lanes,
-    address,
-    multiply_add,
-    operation,
-    splat_number,
-    vector_type,
-)
+from ae_numpy.kernels.lanes import LANE_BYTES, lane_of, multiply_add, operation, splat, total
 
 
-def _meaning(a, b, out, m, j, rows, lanes, sums):
-    width = lanes * (64 // b.itemsize)
-    out[m : m + rows, j : j + width] += a[m : m + rows, : len(b)] @ b[:, j : j + width]
+def _add_meaning(a, b, terms, places, out, m, j, rows, lanes, sums):
+    columns = slice(j, j + lanes * (LANE_BYTES // b.itemsize))
+    places = places[m : m + rows]
+    out[places, columns] += a[np.ix_(places, terms)] @ b[terms, columns]
 
 
-@operation(_meaning, prefer_literal=True)
-def add_block(_, a, b, out, m, j, rows, lanes, sums):
-    """Add a @ b to a block of out: `rows` rows from m on, `lanes` registers from column j on.
+@operation(_add_meaning)
+def add_block(_, a, b, terms, places, out, m, j, rows, lanes, sums):
+    """Add a @ b to `rows` places from number m on, `lanes` lanes from column j on.
 
-    `rows`, `lanes` and `sums` are literal numbers: there is code for each combination of them.
-    Every register of the block has so many `sums`, each of every so manieth row of b.
+    `terms` are the columns of a and rows of b that count, `places` the rows of a and out: indices.
     """
-    shape = rows.literal_value, lanes.literal_value, sums.literal_value
+    arguments = (a, b, terms, places, out, m, j, rows, lanes, sums)
+    return types.void(*arguments), _written_by(_Rows)
+
+
+def _fill_meaning(a, b, out, m, j, rows, columns, sums):
+    out[m : m + rows, j : j + columns] = a[m : m + rows] @ b[j : j + columns].T
+
+
+@operation(_fill_meaning)
+def fill_block(_, a, b, out, m, j, rows, columns, sums):
+    """Put a @ b.T into `rows` rows from m on, `columns` columns from j on."""
+    return types.void(a, b, out, m, j, rows, columns, sums), _written_by(_Entries)
+
+
+def _update_meaning(W, carried, x, dz, dx, i, rows):
+    block = slice(i, i + rows)
+    dx[0, block] = W[block] @ carried[0]
+    W[block] += np.outer(x[0, block], dz[0])
+
+
+@operation(_update_meaning)
+def update_block(_, W, carried, x, dz, dx, i, rows):
+    """Put carried @ W.T into dx, then add x.T @ dz to W: one sample, `rows` rows of W from i on."""
+    return types.void(W, carried, x, dz, dx, i, rows), _written_by(_Update)
+
+
+def _written_by(writer):
+    """Return what Numba calls to have the code of a block written."""
 
     def compiled(context, builder, signature, arguments):
-        _Block(context, builder, signature, arguments, shape).write()
+        writer(context, builder, signature.args, arguments)
         return context.get_dummy_value()
 
-    return types.void(a, b, out, m, j, rows, lanes, sums), compiled
+    return compiled
 
 
-class _Block:
-    """Writes the code of one block."""
+class _Writer:
+    """What the code of all blocks is made of. Subclasses say, in `write`, what is done."""
 
-    def __init__(self, context, builder, signature, arguments, shape):
-        self.context, self.builder = context, builder
-        self.rows, self.lanes, self.n_sums = shape
-        kinds = signature.args
-        self.a, self.b, self.out = (
-            context.make_array(kind)(context, builder, value)
-            for kind, value in zip(kinds[:3], arguments[:3], strict=True)
-        )
-        self.m, self.j = (
-            context.cast(builder, value, kind, types.intp)
-            for kind, value in zip(kinds[3:5], arguments[3:5], strict=True)
-        )
-        self.dtype = kinds[1].dtype
-        vector = vector_type(Lanes(self.dtype))
-        self.block = tuple(product(range(self.rows), range(self.lanes)))
-        self.sums = {
-            place: [cgutils.alloca_once(builder, vector) for _ in range(self.n_sums)]
-            for place in self.block
-        }
+    write: Callable[..., None]
 
-    def write(self):
-        """Read the block of out, add the products to it, write it back."""
-        builder = self.builder
-        zero = ir.Constant(vector_type(Lanes(self.dtype)), None)
-        for r, c in self.block:
-            first, *others = self.sums[r, c]
-            builder.store(self._load(self._piece(self.out, self._row(r), c)), first)
-            for other in others:
-                builder.store(zero, other)
-        n = builder.extract_value(self.b.shape, 0)
-        whole = builder.mul(builder.sdiv(n, self._number(self.n_sums)), self._number(self.n_sums))
-        with cgutils.for_range_slice(
-            builder, self._number(0), whole, self._number(self.n_sums), intp=whole.type
-        ) as (k, _):
-            for s in range(self.n_sums):
-                self._add_products(builder.add(k, self._number(s)), s)
-        if self.n_sums > 1:
-            with cgutils.for_range(builder, n, start=whole) as loop:
-                self._add_products(loop.index, 0)
-        for r, c in self.block:
-            place = self._piece(self.out, self._row(r), c)
-            builder.store(self._summed(self.sums[r, c]), place, align=self.dtype.bitwidth // 8)
+    def __init__(self, context, builder, kinds, arguments):
+        self.builder = builder
+        self.index = context.get_value_type(types.intp)
+        self.dtype = kinds[0].dtype
+        self.lane = lane_of(self.dtype)
+        self.write(*(self.value(context, *pair) for pair in zip(kinds, arguments, strict=True)))
 
-    def _add_products(self, k, s):
-        """Add column k of a times row k of b to the block's sums number s."""
-        pieces = [self._load(self._piece(self.b, k, c)) for c in range(self.lanes)]
-        for r in range(self.rows):
-            number = splat_number(self.builder, self._entry_of_a(self._row(r), k))
-            for c, piece in enumerate(pieces):
-                place = self.sums[r, c][s]
-                term = multiply_add(self.builder, number, piece, self.builder.load(place))
-                self.builder.store(term, place)
+    def value(self, context, kind, value):
+        """Return an argument as `write` takes it: an array's parts, an index, a Python number."""
+        if isinstance(kind, types.Array):
+            return context.make_array(kind)(context, self.builder, value)
+        if isinstance(kind, types.IntegerLiteral):
+            return kind.literal_value
+        return context.cast(self.builder, value, kind, types.intp)
 
-    def _summed(self, places):
-        """Return the sum of numbers in memory, added up in pairs."""
-        values = [self.builder.load(place) for place in places]
-        while len(values) > 1:
-            pairs = zip(values[::2], values[1::2], strict=True)
-            values = [self.builder.fadd(x, y) for x, y in pairs]
-        return values[0]
+    def following(self, first, count):
+        """Return indices from the first on."""
+        first = self.index(first) if isinstance(first, int) else first
+        return [self.builder.add(first, self.index(n)) for n in range(count)]
 
-    def _entry_of_a(self, row, k):
-        """Read an entry of a, which may lie transposed."""
-        strides = cgutils.unpack_tuple(self.builder, self.a.strides)
-        row, column = (
-            self.builder.mul(i, stride) for i, stride in zip((row, k), strides, strict=True)
-        )
-        offset = self.builder.add(row, column)
-        return self.builder.load(cgutils.pointer_add(self.builder, self.a.data, offset))
+    def size(self, array, axis):
+        """Return the length of an array along an axis."""
+        return self.builder.extract_value(array.shape, axis)
 
-    def _piece(self, array, row, c):
-        """Return the address of register c of the block in a row of b or out."""
-        return address(self.builder, array, row, self.j, self._number(c), Lanes(self.dtype))
+    def place(self, array, i, j, c=0):
+        """Return the address of entry i, j of an array of any layout, or of c lanes after it."""
+        strides = cgutils.unpack_tuple(self.builder, array.strides)
+        steps = (self.builder.mul(n, stride) for n, stride in zip((i, j), strides, strict=True))
+        entry = cgutils.pointer_add(self.builder, array.data, self.builder.add(*steps))
+        return self.builder.gep(entry, [self.index(c * self.lane.count)])
 
-    def _load(self, place):
+    def number(self, array, i, j):
+        """Read an entry into all of a lane."""
+        return splat(self.builder, self.builder.load(self.place(array, i, j)), self.lane)
+
+    def load(self, array, i, j, c=0):
+        """Read a lane, which may begin anywhere."""
+        place = self.builder.bitcast(self.place(array, i, j, c), self.lane.as_pointer())
         return self.builder.load(place, align=self.dtype.bitwidth // 8)
 
-    def _row(self, r):
-        return self.builder.add(self.m, self._number(r))
+    def store(self, value, array, i, j, c=0):
+        """Write a lane."""
+        place = self.builder.bitcast(self.place(array, i, j, c), self.lane.as_pointer())
+        self.builder.store(value, place, align=self.dtype.bitwidth // 8)
 
-    def _number(self, value):
-        return ir.Constant(self.context.get_value_type(types.intp), value)
+    def put(self, value, array, i, j):
+        """Write a single entry."""
+        self.builder.store(value, self.place(array, i, j))
+
+    def new_sums(self, count, first=None):
+        """Begin sums at zero, or the first one elsewhere.
+
+        They are in memory only until the compiler sees that nobody else looks for them there.
+        """
+        places = [cgutils.alloca_once(self.builder, self.lane) for _ in range(count)]
+        for place in places:
+            self.builder.store(ir.Constant(self.lane, None), place)
+        if first is not None:
+            self.builder.store(first, places[0])
+        return places
+
+    def add_products(self, factors, pieces, places):
+        """Add every factor times every piece to a sum of its own."""
+        for (x, y), place in zip(product(factors, pieces), places, strict=True):
+            value = multiply_add(self.builder, x, y, self.builder.load(place))
+            self.builder.store(value, place)
+
+    def added(self, places):
+        """Return the sum of sums."""
+        first, *others = [self.builder.load(place) for place in places]
+        for other in others:
+            first = self.builder.fadd(first, other)
+        return first
+
+    def repeat(self, size, step, sums, body):
+        """Call body(k, s) for k = 0, step, 2 * step, ... below size, for one s after the other."""
+        stride = self.index(step * sums)
+        whole = self.builder.mul(self.builder.sdiv(size, stride), stride)
+        zero, one = self.index(0), self.index(step)
+        with cgutils.for_range_slice(self.builder, zero, whole, stride, intp=self.index) as (k, _):
+            for s in range(sums):
+                body(self.builder.add(k, self.index(s * step)), s)
+        if sums > 1:
+            with cgutils.for_range_slice(self.builder, whole, size, one, intp=self.index) as (k, _):
+                body(k, 0)
+
+
+class _Rows(_Writer):
+    """Writes `add_block`."""
+
+    def write(self, a, b, terms, places, out, m, j, rows, lanes, sums):
+        places = [self.listed(places, row) for row in self.following(m, rows)]
+        block = list(product(places, range(lanes)))
+        totals = [self.new_sums(sums, self.load(out, row, j, c)) for row, c in block]
+
+        def multiply(k, s):
+            term = self.listed(terms, k)
+            pieces = [self.load(b, term, j, c) for c in range(lanes)]
+            factors = [self.number(a, row, term) for row in places]
+            self.add_products(factors, pieces, [places[s] for places in totals])
+
+        self.repeat(self.size(terms, 0), 1, sums, multiply)
+        for (row, c), parts in zip(block, totals, strict=True):
+            self.store(self.added(parts), out, row, j, c)
+
+    def listed(self, indices, k):
+        """Return entry k of a list of indices."""
+        return self.builder.zext(self.builder.load(self.builder.gep(indices.data, [k])), self.index)
+
+
+class _Entries(_Writer):
+    """Writes `fill_block`."""
+
+    def write(self, a, b, out, m, j, rows, columns, sums):
+        rows, columns = self.following(m, rows), self.following(j, columns)
+        totals = [self.new_sums(sums) for _ in product(rows, columns)]
+
+        def multiply(k, s):
+            factors, pieces = (
+                [self.load(a, i, k) for i in rows],
+                [self.load(b, i, k) for i in columns],
+            )
+            self.add_products(factors, pieces, [places[s] for places in totals])
+
+        self.repeat(self.size(b, 1), self.lane.count, sums, multiply)
+        for (row, column), parts in zip(product(rows, columns), totals, strict=True):
+            self.put(total(self.builder, self.added(parts)), out, row, column)
+
+
+class _Update(_Writer):
+    """Writes `update_block`."""
+
+    def write(self, W, carried, x, dz, dx, i, rows):
+        zero, rows = self.index(0), self.following(i, rows)
+        totals = [self.new_sums(1) for _ in rows]
+        factors = [self.number(x, zero, row) for row in rows]
+
+        def multiply_and_change(k, s):
+            passed, change = self.load(carried, zero, k), self.load(dz, zero, k)
+            for row, factor, places in zip(rows, factors, totals, strict=True):
+                piece = self.load(W, row, k)
+                self.add_products([passed], [piece], places)
+                self.store(multiply_add(self.builder, factor, change, piece), W, row, k)
+
+        self.repeat(self.size(W, 1), self.lane.count, 1, multiply_and_change)
+        for row, parts in zip(rows, totals, strict=True):
+            self.put(total(self.builder, self.added(parts)), dx, zero, row)

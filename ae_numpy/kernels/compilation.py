@@ -10,7 +10,7 @@ import numba
 from ae_numpy.kernels.cache import keep
 
 # What the compiler may do with floating-point numbers, a reason for each. Never "nnan" or "ninf":
-# they would let it assume that there is no NaN, and a diverging training would go unnoticed.
+# they would let it assume that there is no NaN, and a diverging training run would go unnoticed.
 _ELEMENTWISE = {
     "contract",  # a * b + c in one instruction, rounded once: faster and more accurate
     "nsz",  # 0 and -0 are as good as each other: lets select instructions replace branches
@@ -36,4 +36,6 @@ def _compile(fastmath: set[str], **options: Any) -> Callable:
 elementwise = _compile(_ELEMENTWISE, forceinline=True)
 sums = _compile(_SUMS, forceinline=True)
 stage = _compile(_SUMS)  # called once per tile: compiled for itself, not into its caller
-view = _compile(_ELEMENTWISE, inline="always")  # may return a view, for want of reference counts
+# Put into the caller before its types are known: may return a view, for want of reference counts,
+# and hand on a number that must be literal.
+inlined = _compile(_ELEMENTWISE, inline="always")

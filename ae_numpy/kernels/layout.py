@@ -1,7 +1,5 @@
 """The working copy of a network: matrices in rows of whole lanes, and views into them."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,44 +9,24 @@ from numba import types
 from numba.core import cgutils
 from numba.np.arrayobj import populate_array
 
-from ae_numpy.kernels.compilation import elementwise, sums, view
-from ae_numpy.kernels.lanes import operation
-from ae_numpy.kernels.sigmoid import integer_scratch
+from ae_numpy.kernels.compilation import elementwise, inlined
+from ae_numpy.kernels.lanes import operation, whole_lanes
 
 
 class Model(NamedTuple):
-    """A working copy of a network's parameters, or of a gradient, in rows of whole lanes."""
+    """A working copy of a network's parameters, in rows of whole lanes."""
 
     sizes: np.ndarray  # (L + 1,) units of the input and of each layer
-    widths: np.ndarray  # (L + 1,) the same, rounded up to whole lanes
     shapes: np.ndarray  # (L, 2) rows and columns of each layer's W, as it is kept
+    weights_at: np.ndarray  # (L,) where each layer's W begins in `weights`
+    units_at: np.ndarray  # (L + 1,) where each layer's units begin in `biases`
     narrow: bool  # whether the first layer's W is kept transposed
-    weights: np.ndarray  # the layers' W, one after another
-    biases: np.ndarray  # the layers' b, each of widths[l + 1]
     bias_mask: np.ndarray  # of the shape of `biases`
-    shift: np.ndarray  # (widths[1],) what is to be added to every row of the first layer's W
-    row_sum: np.ndarray  # (widths[1],) the sum of its rows, the shift included; or both are empty
-
-
-class Scratch(NamedTuple):
-    """Memory for what the samples of a tile make on their way: a number per sample and unit."""
-
-    z: np.ndarray
-    a: np.ndarray
-    da: np.ndarray
-    dz: np.ndarray
-    bits: np.ndarray
-    values: np.ndarray
-
-
-@sums
-def sum_rows(a, total):
-    """Put the sum of the rows of a into `total`."""
-    for j in range(total.size):
-        total[j] = 0
-    for i in range(a.shape[0]):
-        for j in range(total.size):
-            total[j] += a[i, j]
+    numbers: np.ndarray  # all of the following, which are views
+    weights: np.ndarray  # the layers' W, one after another
+    biases: np.ndarray  # the layers' b, each as wide as the rows of its W
+    shift: np.ndarray  # what is to be added to every row of the first layer's W (see `background`)
+    row_sum: np.ndarray  # the sum of its rows, the shift included; both are empty if there is none
 
 
 @elementwise
@@ -57,6 +35,13 @@ def fill_rows(b, a):
     for n in range(a.shape[0]):
         for j in range(b.size):
             a[n, j] = b[j]
+
+
+@elementwise
+def copy(a, b):
+    """Copy a vector to another one, which may be itself."""
+    for k in range(a.size):
+        b[k] = a[k]
 
 
 @elementwise
@@ -93,73 +78,59 @@ def part(_, a, start, shape):
     return types.Array(a.dtype, len(shape), "C")(a, start, shape), compiled
 
 
-@view
-def weights_of(model, layer):
-    """Return the weights of a layer: a view of shape (I, O), or (O, I) where it is narrow."""
-    start = 0
-    for k in range(layer):
-        start += model.shapes[k, 0] * model.shapes[k, 1]
-    I, O = model.shapes[layer, 0], model.shapes[layer, 1]
-    return part(model.weights, start, (I, O))
-
-
-@view
-def biases_of(model, values, layer):
-    """Return what `values` has for the units of a layer: a view of shape (O,)."""
-    start = 0
-    for k in range(layer):
-        start += model.widths[k + 1]
-    return values[start : start + model.widths[layer + 1]]
-
-
-@view
-def units_of(model, values, layer, rows):
-    """Return what `values` has for the units of a layer and these samples: a view (B, O).
-
-    Where it begins does not depend on how many samples there are: so the zeros that pad the rows
-    of `da` stay zero.
-    """
-    tile = values.size // model.biases.size
-    start = 0
-    for k in range(layer):
-        start += tile * model.widths[k + 1]
-    O = model.widths[layer + 1]
-    return part(values, start, (len(rows), O))
-
-
-@view
+@inlined
 def flat(a):
     """Return a C-contiguous array as a vector."""
     return part(a, 0, (a.size,))
 
 
-def pack(parameters, layer_sizes, bias_mask, narrow):
+@inlined
+def weights_of(model, layer):
+    """Return the weights of a layer: a view of shape (I, O), or (O, I) where it is narrow."""
+    I, O = model.shapes[layer, 0], model.shapes[layer, 1]
+    return part(model.weights, model.weights_at[layer], (I, O))
+
+
+@inlined
+def biases_of(model, values, layer):
+    """Return what `values` has for the units of a layer: a view of shape (O,)."""
+    return values[model.units_at[layer] : model.units_at[layer + 1]]
+
+
+@inlined
+def units_of(model, values, layer, rows):
+    """Return what `values` has for the units of a layer and these samples: a view (B, O).
+
+    Where it begins does not depend on how many samples there are: so the zeros that pad the rows
+    stay zero.
+    """
+    tile = values.size // model.biases.size
+    O = model.units_at[layer + 1] - model.units_at[layer]
+    return part(values, tile * model.units_at[layer], (len(rows), O))
+
+
+def pack(parameters, layer_sizes, bias_mask, narrow=False, with_shift=False):
     """Lay parameters out in rows of whole lanes, the rest of a row being zero."""
     sizes = np.array(layer_sizes, np.int64)
-    lanes = 64 // parameters.itemsize
-    widths = -(-sizes // lanes) * lanes
+    widths = whole_lanes(sizes, parameters.dtype)
     # Rows of 4096 bytes would all compete for the same few places in the nearest cache.
-    widths += lanes * (widths * parameters.itemsize % 4096 == 0)
+    widths = whole_lanes(widths + (widths * parameters.itemsize % 4096 == 0), parameters.dtype)
     shapes = np.column_stack([sizes[:-1], widths[1:]])
     if narrow:
         shapes[0] = sizes[1], widths[0]
-    n_biases, dtype = int(widths[1:].sum()), parameters.dtype
-    n_kept = 0 if narrow else int(widths[1])
-    model = Model(
-        sizes,
-        widths,
-        shapes,
-        narrow,
-        weights=aligned_zeros(int(shapes.prod(axis=1).sum()), dtype),
-        biases=aligned_zeros(n_biases, dtype),
-        bias_mask=np.zeros(n_biases, bool),
-        shift=np.zeros(n_kept, dtype),
-        row_sum=np.zeros(n_kept, dtype),
-    )
+    ends, units_at = np.cumsum(shapes.prod(axis=1)), np.cumsum([0, *widths[1:]])
+    n_kept = widths[1] if with_shift else 0
+    sections = np.cumsum([ends[-1], units_at[-1], n_kept, n_kept])
+    numbers = aligned_zeros(int(sections[-1]), parameters.dtype)
+    parts = np.split(numbers, sections[:-1])
+    mask, at = np.zeros(units_at[-1], bool), ends - shapes.prod(axis=1)
+    model = Model(sizes, shapes, at, units_at, narrow, mask, numbers, *parts)
     for padded, plain in _matrices(model, parameters):
         padded[...] = plain
     for padded, plain in _vectors(model, model.bias_mask, bias_mask):
         padded[...] = plain
+    if with_shift:
+        model.row_sum[:] = model.weights[: ends[0]].reshape(shapes[0]).sum(axis=0)
     return model
 
 
@@ -174,44 +145,31 @@ def unpack(model):
 
 def _matrices(model, parameters):
     """Yield W after W and b after b as they lie in a working copy and in flat parameters."""
-    start, padded_start = 0, 0
+    start = 0
     for layer, (I, O) in enumerate(pairwise(model.sizes)):
         rows, width = model.shapes[layer]
-        padded = model.weights[padded_start : padded_start + rows * width].reshape(rows, width)
+        at = model.weights_at[layer]
+        padded = model.weights[at : at + rows * width].reshape(rows, width)
         if layer == 0 and model.narrow:
             padded = padded.T
         yield padded[:I, :O], parameters[start : start + I * O].reshape(I, O)
-        start, padded_start = start + I * O, padded_start + rows * width
+        start += I * O
     yield from _vectors(model, model.biases, parameters[start:])
 
 
 def _vectors(model, padded, plain):
     """Yield a vector per layer as it lies in a padded array and in a plain one."""
-    start, padded_start = 0, 0
-    for O, width in zip(model.sizes[1:], model.widths[1:], strict=True):
-        yield padded[padded_start : padded_start + O], plain[start : start + O]
-        start, padded_start = start + O, padded_start + width
-
-
-def zeros_like(model):
-    """Return a working copy for a gradient."""
-    names = ("weights", "biases", "shift", "row_sum")
-    return model._replace(**{name: np.zeros_like(getattr(model, name)) for name in names})
-
-
-def new_scratch(model, tile):
-    """Return scratch for so many samples."""
-    dtype, size = model.weights.dtype, tile * model.biases.size
-    z, a, da, dz = (aligned_zeros(size, dtype) for _ in range(4))
-    bits = integer_scratch(tile * int(model.widths.max()), dtype)
-    return Scratch(z, a, da, dz, bits, np.empty(model.sizes[0], dtype))
+    start = 0
+    for O, at in zip(model.sizes[1:], model.units_at, strict=False):
+        yield padded[at : at + O], plain[start : start + O]
+        start += O
 
 
 def aligned_zeros(size, dtype):
     """Return zeros at an address that is a multiple of 64 bytes.
 
-    A vector register of 64 bytes that straddles two cache lines takes two reads; aligned weights
-    make a training step an eighth faster at 112 hidden units.
+    A lane of 64 bytes that straddles two cache lines takes two reads; aligned weights make a
+    training step an eighth faster at 112 hidden units.
     """
     memory = np.zeros(size * dtype.itemsize + 64, np.uint8)
     start = -memory.ctypes.data % 64

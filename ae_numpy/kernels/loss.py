@@ -1,7 +1,5 @@
 """Half the squared error: its gradient, and the squared error of each sample."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ae_numpy.kernels.compilation import sums

@@ -1,12 +1,12 @@
 """The sigmoid and its derivative."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
+from llvmlite import ir
 
 from ae_numpy.kernels.compilation import elementwise
+from ae_numpy.kernels.lanes import operation
 
 # exp(r) = sum of r**k / k!. For |r| <= log(2) / 2 the first term left out is below a tenth of the
 # last bit when the sum ends with k = 7 (float32) or k = 13 (float64).
@@ -14,16 +14,29 @@ _EXP_TAYLOR = tuple(1 / math.factorial(k) for k in range(14))
 _LOG2_E = 1 / math.log(2)
 
 
+@operation(lambda number, n: np.ldexp(number, int(n)))
+def _times_power_of_two(_, number, n):
+    """Return number * 2**n, where both it and the number are normal: n is added to the exponent."""
+
+    def compiled(context, builder, signature, arguments):
+        bits = ir.IntType(number.bitwidth)
+        mantissa_bits = bits(23 if number.bitwidth == 32 else 52)
+        change = builder.shl(builder.fptosi(arguments[1], bits), mantissa_bits)
+        changed = builder.add(builder.bitcast(arguments[0], bits), change)
+        return builder.bitcast(changed, arguments[0].type)
+
+    return number(number, n), compiled
+
+
 @elementwise
-def fill_sigmoid(z, a, bits):
-    """Twin of sigmoid_forward; `bits` is scratch of z's size, an integer type of its width.
+def fill_sigmoid(z, a):
+    """Twin of sigmoid_forward, for vectors.
 
     ``np.exp`` inside a loop is a call per entry. This exponential is arithmetic alone, so that the
-    compiler can treat 8 or 16 entries at a time: with t = -|z| and n the integer nearest to
+    compiler can treat a lane of entries at a time: with t = -|z| and n the integer nearest to
     t / log(2), exp(t) = 2**n * exp(r) where r = t - n log(2) is small enough for Taylor's series.
     """
-    real, integer = z.dtype.type, bits.dtype.type
-    power = bits.view(z.dtype)
+    real = z.dtype.type
     one, half = real(1), real(0.5)
     single = np.finfo(z.dtype).bits == 32
     degree = 7 if single else 13
@@ -32,9 +45,6 @@ def fill_sigmoid(z, a, bits):
     # Software Manual for the Elementary Functions, 1980, chapter 6).
     log2_high = real(0.693359375 if single else 0.6931471803691238)
     log2_low = real(-2.12194440e-4 if single else 1.9082149292705877e-10)
-    # An IEEE number whose bits are (k + exponent_bias) << mantissa_bits is 2**k.
-    mantissa_bits = integer(23 if single else 52)
-    exponent_bias = integer(127 if single else 1023)
 
     for j in range(z.size):
         t = -abs(z[j])
@@ -45,13 +55,11 @@ def fill_sigmoid(z, a, bits):
         for k in range(degree - 1, 1, -1):
             p = p * r + real(_EXP_TAYLOR[k])
         exp_r = one + (r + r * r * p)
-        # 2**n may be too small to be a normal number. So: 2**n = 2**k * 2**k * (1 or 2).
-        k = np.floor(half * n)
-        bits[j] = (integer(k) + exponent_bias) << mantissa_bits
-        a[j] = exp_r * (one + (n - (k + k)))
+        # 2**n may be too small to be a normal number; 2**(n + 64) is not.
+        a[j] = _times_power_of_two(exp_r, n + real(64)) * real(2.0**-64)
 
     for j in range(z.size):
-        e = a[j] * power[j] * power[j]
+        e = a[j]
         s = one + e
         y = (one if z[j] >= 0 else e) / s
         # The sum has dropped this much of e; putting it back holds the error below 2 ulp.
@@ -69,21 +77,16 @@ def sigmoid_forward(z):
     """
     z = np.asarray(z, order="C")
     a = np.empty_like(z)
-    fill_sigmoid(z.reshape(-1), a.reshape(-1), integer_scratch(z.size, z.dtype))
+    fill_sigmoid(z.reshape(-1), a.reshape(-1))
     return a
 
 
-def integer_scratch(size, dtype):
-    """Return uninitialised integers as wide as the floating-point numbers of `dtype`."""
-    return np.empty(size, np.dtype(f"i{dtype.itemsize}"))
-
-
 @elementwise
-def fill_sigmoid_gradient(da, a, dz):
-    """Twin of sigmoid_backward."""
+def multiply_by_slope(a, da):
+    """Turn da into dz: twin of sigmoid_backward."""
     one = a.dtype.type(1)  # the integer 1 would turn float32 into float64
     for j in range(a.size):
-        dz[j] = da[j] * a[j] * (one - a[j])
+        da[j] = da[j] * a[j] * (one - a[j])
 
 
 def sigmoid_backward(da, a):
@@ -94,7 +97,6 @@ def sigmoid_backward(da, a):
     >>> sigmoid_backward(np.array([2.0]), np.array([0.5]))
     array([0.5])
     """
-    da, a = np.asarray(da, order="C"), np.asarray(a, order="C")
-    dz = np.empty_like(a)
-    fill_sigmoid_gradient(da.reshape(-1), a.reshape(-1), dz.reshape(-1))
+    dz, a = np.array(da, order="C"), np.asarray(a, order="C")
+    multiply_by_slope(a.reshape(-1), dz.reshape(-1))
     return dz

@@ -1,50 +1,30 @@
 """Training and propagation, made of the other files' pieces.
 
-Three things make training fast, each explained where it is: sums stay in vector registers
-(`lanes`); the background of images is not multiplied (`background`); and with a batch of one,
-gradient and update are one pass over the weights (`dense`).
+Four things make training fast, each explained where it is: sums stay in registers, in blocks shaped
+for the machine (`dense`); the background of images is not multiplied (`background`); with a batch
+of one, gradient and update are one pass over the weights (`dense`); and what is done to the units
+of the output is done to one sample after the other, while it is in the nearest cache (here).
 """
 
-from __future__ import annotations
+from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.kernels.background import (
-    add_first_gradient,
-    add_narrow_gradient,
-    fill_first_product,
-    fill_narrow_product,
-)
-from ae_numpy.kernels.compilation import elementwise, stage
-from ae_numpy.kernels.dense import (
-    add_bias_gradient,
-    add_product,
-    dense_backward_and_update,
-    fill_product_transposed,
-)
-from ae_numpy.kernels.lanes import fetch, lanes_in
-from ae_numpy.kernels.layout import (
-    add_to_rows,
-    biases_of,
-    fill_rows,
-    flat,
-    new_scratch,
-    pack,
-    sum_rows,
-    units_of,
-    unpack,
-    weights_of,
-    zeros_like,
-)
+from ae_numpy.kernels import background, dense, layout
+from ae_numpy.kernels.compilation import elementwise, inlined, stage
+from ae_numpy.kernels.lanes import fetch, lane_size, whole_lanes
+from ae_numpy.kernels.layout import biases_of, flat, units_of, weights_of
 from ae_numpy.kernels.loss import fill_error
-from ae_numpy.kernels.sigmoid import fill_sigmoid, fill_sigmoid_gradient
+from ae_numpy.kernels.sigmoid import fill_sigmoid, multiply_by_slope
 
-# So many samples of a batch go through the network together: their activations stay in the cache,
-# however large the batch is.
-_TILE = 32
+# So many samples of a batch go through the network together, and change its weights together: the
+# more they are, the less often weights are moved; their own numbers must fit into the second cache.
+_TILE = 128
 
-# A first layer of so many units or fewer is narrow (see "background"): at 784 inputs, 80 % of them
-# background, a step takes as long either way at 8 units, and 0.7 of the time at 2.
+# A first layer of so many units or fewer is narrow: its rows would be mostly padding. So it is kept
+# transposed, a row for each unit, as long as x, and all pixels are multiplied. At 784 inputs, 81 %
+# of them background, a step takes 0.8 of the time at 2 units and 1.07 at 8; of dense images, 0.4
+# and 0.6.
 _NARROW = 8
 
 
@@ -85,22 +65,19 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     >>> parameters[-2:].tolist(), errors.tolist()
     ([0.0625, -0.0625], [0.5])
     """
-    model = pack(parameters, network.layer_sizes, network.bias_mask, _is_narrow(network))
-    # A batch of several tiles has its gradient added up aside; any other changes the model itself.
-    gradient = zeros_like(model) if batch_size > _TILE else model
+    sizes, mask, narrow = network.layer_sizes, network.bias_mask, network.layer_sizes[1] <= _NARROW
+    settings = sizes, mask, narrow, not narrow and X.starts.size > 0
+    model = layout.pack(parameters, *settings)
+    # A batch of several tiles changes a copy, so that all of them see the same model.
+    changed = layout.pack(parameters, *settings) if batch_size > _TILE else model
     with np.errstate(over="ignore"):  # a rate that is infinite in float32 makes the errors NaN
         rate = parameters.dtype.type(rate)
     errors = np.empty(len(rows), parameters.dtype)
-    scratch = new_scratch(model, min(_TILE, batch_size))
+    scratch = _new_scratch(model, min(_TILE, batch_size))
     targets = (X if target is None else target).X
     raw_error = network.backprop == "raw_error"
-    _train(model, gradient, X, targets, rows, batch_size, rate, raw_error, scratch, errors)
-    return unpack(model), errors
-
-
-def _is_narrow(network):
-    """Return whether the first layer is kept transposed (see "background")."""
-    return network.layer_sizes[1] <= _NARROW
+    _train(model, changed, X, targets, rows, batch_size, rate, raw_error, scratch, errors)
+    return layout.unpack(model), errors
 
 
 def propagate(parameters, layer_sizes, X):
@@ -122,137 +99,167 @@ def propagate(parameters, layer_sizes, X):
     >>> propagate(np.zeros(7, np.float32), (2, 1, 2), np.ones((1, 2), np.float32))
     array([[0.5, 0.5]], dtype=float32)
     """
-    none_trained = np.zeros(sum(layer_sizes[1:]), bool)
-    model = pack(parameters, layer_sizes, none_trained, narrow=False)
+    model = layout.pack(parameters, layer_sizes, np.zeros(sum(layer_sizes[1:]), bool))
     output = np.empty((len(X), layer_sizes[-1]), parameters.dtype)
-    _propagate(model, X, new_scratch(model, _TILE), output)
+    _propagate(model, X, _new_scratch(model, min(_TILE, len(X))), output)
     return output
+
+
+class _Scratch(NamedTuple):
+    """Memory for what the samples of a tile make on their way."""
+
+    x: np.ndarray  # (tile, I and more) the samples, less their background, in rows of whole lanes
+    totals: np.ndarray  # (tile,) the sums of these rows
+    a: np.ndarray  # activations, a number per sample and unit
+    delta: np.ndarray  # of this shape, too: z, then da, then dz
+    carried: np.ndarray  # of this shape, too: da, where the raw error is passed down
+    every: np.ndarray  # the indices of every sample or unit
+    marks: np.ndarray  # (I,) of pixels that are foreground in a tile; zero in between
+    found: np.ndarray  # (I + 1,) the indices of such pixels
+
+
+def _new_scratch(model, tile):
+    """Return scratch for so many samples."""
+    dtype, tile, I = model.numbers.dtype, max(tile, 1), int(model.sizes[0])
+    return _Scratch(
+        layout.aligned_zeros(tile * whole_lanes(I, dtype), dtype).reshape(tile, -1),
+        np.empty(tile, dtype),
+        layout.aligned_zeros(tile * model.biases.size, dtype),
+        layout.aligned_zeros(tile * model.biases.size, dtype),
+        layout.aligned_zeros(tile * model.biases.size, dtype),
+        dense.every(max(tile, *model.sizes)),
+        np.zeros(I, np.uint8),
+        np.empty(I + 1, np.uint32),
+    )
 
 
 @stage
 def _train(
-    model, gradient, inputs, targets, rows, batch_size, rate, raw_error, scratch, squared_errors
+    model, changed, inputs, targets, rows, batch_size, rate, raw_error, scratch, squared_errors
 ):
-    """Take a gradient step after each batch."""
-    tile = scratch.a.size // model.biases.size
-    in_place = batch_size <= tile  # then `gradient` is the model
-    sum_rows(weights_of(model, 0), model.row_sum)
+    """Take a gradient step after each batch. `changed` is the model itself, or a copy of it."""
+    tile = scratch.totals.size
     for start in range(0, rows.size, batch_size):
         batch = rows[start : start + batch_size]
-        step = -rate / model.weights.dtype.type(batch.size)
-        scale = step if in_place else model.weights.dtype.type(1)
+        step = -rate / model.numbers.dtype.type(batch.size)
         for first in range(0, batch.size, tile):
             part = batch[first : first + tile]
-            errors = squared_errors[start + first : start + first + part.size]
+            end = start + first + part.size
             _forward(model, inputs, part, scratch)
-            _fetch_samples(inputs.X, rows[start + first + part.size :][:tile])  # what comes next
-            _output_error(model, targets, part, scratch, scale, errors)
-            _backward(model, inputs, part, raw_error, scratch, gradient, in_place)
-        if not in_place:
-            _update(model, step, gradient)
+            _fetch_sample(inputs.X, rows[end + 2 :])  # what comes soon
+            errors = squared_errors[start + first : end]
+            _output_error(model, targets, part, scratch, step, raw_error, errors)
+            _backward(model, inputs, part, raw_error, scratch, changed, batch_size == 1)
+        if batch_size > tile:
+            layout.copy(changed.numbers, model.numbers)
     # What was kept aside is folded in, so that a chunk begins and ends with plain weights.
-    add_to_rows(model.shift, weights_of(model, 0))
+    layout.add_to_rows(model.shift, weights_of(model, 0))
 
 
 @elementwise
-def _fetch_samples(X, rows):
-    """Ask for samples before their turn, which the machine cannot guess if they are shuffled.
+def _fetch_sample(X, rows):
+    """Ask for a sample before its turn, which the machine cannot guess if they are shuffled.
 
-    At batch size 1 the memory then works while the kernels do, which saves up to a tenth of a step.
+    At batch size 1 the memory then works while the kernels do, which saves 3 to 10 % of a step.
     """
+    if rows.size > 0:
+        for i in range(0, X.shape[1], lane_size(X)):
+            fetch(X[rows[0]], i)
+
+
+@inlined
+def _forward(model, inputs, rows, scratch):
+    """Pass the samples of a tile through all layers, up to z of the output: `Network.forward`."""
+    level = inputs.background if model.shift.size > 0 else model.numbers.dtype.type(0)
+    background.copy_samples(inputs.X, rows, level, scratch.x, scratch.totals)
+    z = units_of(model, scratch.delta, 0, rows)
+    if model.narrow:
+        dense.fill_product_transposed(scratch.x[: rows.size], weights_of(model, 0), z)
+        layout.add_to_rows(biases_of(model, model.biases, 0), z)
+    elif model.shift.size > 0:
+        background.fill_first_product(model, inputs, rows, scratch, z)
+    else:
+        _fill_product(model, 0, scratch.x, scratch, z)
+    _upper_layers(model, rows, scratch)
+
+
+@inlined
+def _fill_product(model, layer, x, scratch, z):
+    """Put x @ W + b of a layer into z: twin of dense_forward."""
+    terms, places = scratch.every[: model.sizes[layer]], scratch.every[: len(z)]
+    layout.fill_rows(biases_of(model, model.biases, layer), z)
+    dense.add_product(x, weights_of(model, layer), terms, places, z)
+
+
+@inlined
+def _upper_layers(model, rows, scratch):
+    """Pass a tile from z of the first layer to z of the output."""
+    for layer in range(1, model.sizes.size - 1):
+        x = units_of(model, scratch.a, layer - 1, rows)
+        fill_sigmoid(flat(units_of(model, scratch.delta, layer - 1, rows)), flat(x))
+        _fill_product(model, layer, x, scratch, units_of(model, scratch.delta, layer, rows))
+
+
+@inlined
+def _output_error(model, targets, rows, scratch, scale, raw_error, squared_errors):
+    """Put dz of the output in the place of z, sample by sample; fill their squared errors.
+
+    Everything below the error is linear in it, so that it is enough to multiply it by `scale`.
+    """
+    last = model.sizes.size - 2
+    delta = units_of(model, scratch.delta, last, rows)
+    carried = units_of(model, scratch.carried, last, rows)
+    a = flat(units_of(model, scratch.a, last, rows[:1]))  # it stays in the nearest cache
     for n in range(rows.size):
-        x = X[rows[n]]
-        for i in range(0, x.size, lanes_in(X)):
-            fetch(x, i)
+        dz = delta[n]
+        fill_sigmoid(dz, a)
+        squared_errors[n] = fill_error(a, targets[rows[n]], scale, dz)
+        if raw_error:
+            layout.copy(dz, carried[n])
+        multiply_by_slope(a, dz)
+
+
+@inlined
+def _backward(model, inputs, rows, raw_error, scratch, changed, at_once):
+    """Pass the error of a tile back through all layers: the twin of `Network.backward`.
+
+    Adds the gradient, summed over the samples and scaled as the error is, to `changed`. A layer's
+    weights are changed after the error has passed through them, or, for single samples, at once.
+    """
+    for layer in range(model.sizes.size - 2, -1, -1):
+        dz = units_of(model, scratch.delta, layer, rows)
+        samples, units = scratch.every[: rows.size], scratch.every[: model.sizes[layer]]
+        db = biases_of(changed, changed.biases, layer)
+        dense.add_bias_gradient(dz, biases_of(model, model.bias_mask, layer), db)
+        if layer > 0:
+            W, x = weights_of(model, layer), units_of(model, scratch.a, layer - 1, rows)
+            dx = units_of(model, scratch.delta, layer - 1, rows)
+            carried = units_of(model, scratch.carried, layer, rows) if raw_error else dz
+            if at_once:
+                dense.backward_and_update(dz, x, W, carried, dx)
+            else:
+                dense.fill_product_transposed(carried, W, dx)
+                dense.add_product(x.T, dz, samples, units, weights_of(changed, layer))
+            if raw_error:
+                layout.copy(flat(dx), flat(units_of(model, scratch.carried, layer - 1, rows)))
+            multiply_by_slope(flat(x), flat(dx))
+        elif model.shift.size > 0:
+            background.add_first_gradient(inputs, rows, dz, scratch, changed)
+        elif model.narrow:
+            units = scratch.every[: model.sizes[1]]
+            dense.add_product(dz.T, scratch.x, samples, units, weights_of(changed, 0))
+        else:
+            dense.add_product(scratch.x.T, dz, samples, units, weights_of(changed, 0))
 
 
 @stage
 def _propagate(model, X, scratch, output):
     """Pass samples through all layers, a tile at a time."""
-    tile, last = scratch.a.size // model.biases.size, model.sizes.size - 2
+    tile = scratch.totals.size
     for first in range(0, X.shape[0], tile):
         x = X[first : first + tile]
-        for layer in range(last + 1):
-            z, a = units_of(model, scratch.z, layer, x), units_of(model, scratch.a, layer, x)
-            fill_rows(biases_of(model, model.biases, layer), z)
-            if layer == 0:
-                add_product(x, weights_of(model, layer), z)
-            else:
-                add_product(units_of(model, scratch.a, layer - 1, x), weights_of(model, layer), z)
-            fill_sigmoid(flat(z), flat(a), scratch.bits)
-        a = units_of(model, scratch.a, last, x)
+        _fill_product(model, 0, x, scratch, units_of(model, scratch.delta, 0, x))
+        _upper_layers(model, x, scratch)
+        z = units_of(model, scratch.delta, model.sizes.size - 2, x)
         for n in range(x.shape[0]):
-            for j in range(output.shape[1]):
-                output[first + n, j] = a[n, j]
-
-
-@stage
-def _forward(model, inputs, rows, scratch):
-    """Pass the samples of a tile through all layers: the twin of `Network.forward`."""
-    for layer in range(model.sizes.size - 1):
-        b = biases_of(model, model.biases, layer)
-        z, a = units_of(model, scratch.z, layer, rows), units_of(model, scratch.a, layer, rows)
-        if layer == 0 and model.narrow:
-            fill_narrow_product(inputs.X, rows, weights_of(model, 0), b, z)
-        elif layer == 0:
-            fill_first_product(model, inputs, rows, b, scratch.values, z)
-        else:
-            fill_rows(b, z)
-            add_product(units_of(model, scratch.a, layer - 1, rows), weights_of(model, layer), z)
-        fill_sigmoid(flat(z), flat(a), scratch.bits)
-
-
-@stage
-def _output_error(model, targets, rows, scratch, scale, squared_errors):
-    """Put `scale` times the error of a tile into da of the last layer; fill squared errors."""
-    last = model.sizes.size - 2
-    a, da = units_of(model, scratch.a, last, rows), units_of(model, scratch.da, last, rows)
-    for n in range(rows.size):
-        target = targets[rows[n]]
-        squared_errors[n] = fill_error(a[n], target, scale, da[n])
-
-
-@stage
-def _backward(model, inputs, rows, raw_error, scratch, gradient, in_place):
-    """Pass the error of a tile back through all layers: the twin of `Network.backward`.
-
-    Adds the gradient, summed over the samples and scaled as the error is, to `gradient`: the model
-    itself if `in_place`. A layer's weights are changed after the error has passed through them.
-    Everything below the error is linear in it, so it is enough to scale the error.
-    """
-    last = model.sizes.size - 2
-    for layer in range(last, -1, -1):
-        a, da = units_of(model, scratch.a, layer, rows), units_of(model, scratch.da, layer, rows)
-        dz = units_of(model, scratch.dz, layer, rows)
-        fill_sigmoid_gradient(flat(da), flat(a), flat(dz))
-        if layer == 0 and model.narrow:
-            add_narrow_gradient(inputs.X, rows, dz, weights_of(gradient, 0))
-        elif layer == 0:
-            add_first_gradient(inputs, rows, dz, scratch.values, weights_of(gradient, 0), gradient)
-        else:
-            W, x = weights_of(model, layer), units_of(model, scratch.a, layer - 1, rows)
-            dx = units_of(model, scratch.da, layer - 1, rows)
-            carried = da if raw_error else dz
-            if in_place and rows.size == 1:
-                dense_backward_and_update(dz, x, W, carried, dx)
-            else:
-                fill_product_transposed(carried, W, dx)
-                add_product(x.T, dz, weights_of(gradient, layer))
-        db = biases_of(gradient, gradient.biases, layer)
-        add_bias_gradient(dz, biases_of(model, model.bias_mask, layer), db)
-
-
-@stage
-def _update(model, step, gradient):
-    """Add `step` times the gradient to the parameters, and set the gradient to zero."""
-    add_to_rows(gradient.shift, weights_of(gradient, 0))
-    for k in range(model.weights.size):
-        model.weights[k] += step * gradient.weights[k]
-        gradient.weights[k] = 0
-    for k in range(model.biases.size):
-        if model.bias_mask[k]:
-            model.biases[k] += step * gradient.biases[k]
-        gradient.biases[k] = 0
-    for j in range(gradient.shift.size):
-        gradient.shift[j] = 0
-    sum_rows(weights_of(model, 0), model.row_sum)
+            fill_sigmoid(z[n, : output.shape[1]], output[first + n])

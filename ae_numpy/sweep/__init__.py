@@ -208,7 +208,7 @@ def _outcomes_of_futures(
         pending = set(numbers)
         while pending:
             ended, pending = wait(pending, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
-            for future in ended:
+            for future in sorted(ended, key=numbers.__getitem__):
                 error = CancelledError("cancelled") if future.cancelled() else future.exception()
                 yield numbers[future], future.result() if error is None else None, error
     except BaseException:

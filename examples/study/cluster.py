@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import study
-from study.run import versions
-from study.training import SettingsDifferError
+from ae_numpy.progress import tell
+from ae_numpy.sweep import SweepError
+from study.run import check_versions, versions
+
+_SECONDS_WITHOUT_WORKERS = 5.0
 
 
 @contextmanager
 def dask_executor(address: str) -> Iterator[Executor]:
     """Connect to the scheduler at an address, and yield the executor that is its cluster.
 
-    The workers need ae_numpy; this package is sent to them.
+    The workers need ae_numpy; this package is sent to them. While there are none, a line says so.
 
     Parameters
     ----------
@@ -30,7 +37,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
     ImportError
         Without distributed.
     OSError
-        If there is no scheduler.
+        If there is no scheduler, or it is lost.
     SettingsDifferError
         If a worker has other versions of what trains than this process.
     """
@@ -43,12 +50,32 @@ def dask_executor(address: str) -> Iterator[Executor]:
         with TemporaryDirectory() as folder:
             root = Path(study.__file__).parents[1]
             client.upload_file(shutil.make_archive(f"{folder}/study", "zip", root, "study"))
-        _check_versions(client.run(versions))
-        # Not pure: a pair is trained anew if its files are gone, whatever was done before.
-        yield client.get_executor(pure=False)
+        client.run(check_versions, versions())
+        ended = threading.Event()
+        threading.Thread(target=_watch, args=(client, address, ended), daemon=True).start()
+        try:
+            # Not pure: a pair is trained anew if its files are gone, whatever was done before.
+            yield client.get_executor(pure=False)
+        except SweepError as error:
+            if not any(isinstance(cause, CancelledError) for _, cause in error.failures):
+                raise
+            # Its client would log a traceback while it is closed.
+            logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+            raise ConnectionError(f"the scheduler at {address} was lost") from error
+        finally:
+            ended.set()
 
 
-def _check_versions(of_workers: dict[str, dict[str, str]]) -> None:
-    for worker, found in of_workers.items():
-        if found != versions():
-            raise SettingsDifferError(f"the worker {worker} has {found}, expected {versions()}")
+def _watch(client: Any, address: str, ended: threading.Event) -> None:
+    """Say so, once, whenever there have been no workers for a while."""
+    seen, told = time.monotonic(), False
+    while not ended.wait(1):
+        try:
+            workers = client.nthreads()
+        except Exception:  # of whatever kind: that the scheduler is lost is told elsewhere
+            continue
+        if workers:
+            seen, told = time.monotonic(), False
+        elif not told and time.monotonic() > seen + _SECONDS_WITHOUT_WORKERS:
+            told = True
+            tell(f"no workers: waiting for one, started by `dask worker {address}` say")

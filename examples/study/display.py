@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from contextlib import suppress
 from typing import Any, Self
 
-from ae_numpy.progress import bar_class
+from ae_numpy.progress import bar_class, tell
 
 
 class SweepDisplay:
     """A line for each model that is being trained, and one for all of them.
 
     On a terminal, with tqdm, these are bars; elsewhere a line is written whenever a model is done.
+    A stream that cannot be written any more ends the display, not the training.
 
     Parameters
     ----------
@@ -28,17 +29,19 @@ class SweepDisplay:
         self._epochs: dict[str, int] = {}  # of every model, the last that was reported
         self._started = time.monotonic()
         self._bars: dict[str, Any] = {}
-        self._new_bar = bar_class()
-        if self._new_bar:
+        self._total: Any = None
+        if new_bar := bar_class():
+            self._new_bar = new_bar
             form = "{l_bar}{bar}| {elapsed} gone, {remaining} left{postfix}"
-            self._total = self._new_bar(total=work, desc="all models", bar_format=form)
+            with suppress(OSError, ValueError):
+                self._total = new_bar(total=work, desc="all models", bar_format=form)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._new_bar:
-            for bar in (*self._bars.values(), self._total):
+        for bar in filter(None, (*self._bars.values(), self._total)):
+            with suppress(OSError, ValueError):
                 bar.close()
 
     def update(self, message: Any) -> None:
@@ -58,16 +61,15 @@ class SweepDisplay:
         self._epochs[message.model] = message.epoch
         self._done += n_new * message.work
         self._models_done += message.epoch == message.epochs
-        if self._new_bar:
-            self._draw(message, n_new)
+        if self._total is not None:
+            with suppress(OSError, ValueError):
+                self._draw(message, n_new)
         elif message.epoch == message.epochs:
             elapsed = time.monotonic() - self._started
             left = elapsed * (self._work / self._done - 1)
-            print(
+            tell(
                 f"{message.model}: mse {message.mse:.4f} after epoch {message.epoch}; "
-                f"{self._models_done} of {self._n_models} models, about {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
+                f"{self._models_done} of {self._n_models} models, about {left:.0f} s left"
             )
 
     def _draw(self, message: Any, n_new: int) -> None:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import platform
-import sys
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 
 import ae_numpy
-from ae_numpy.storage.atomic import replacing
-from ae_numpy.sweep import run_jobs
+from ae_numpy import Autoencoder
+from ae_numpy.progress import compilation_notice, tell
+from ae_numpy.sweep import Report, run_jobs
 from study.data import DataSource
 from study.display import SweepDisplay
+from study.files import naming, write
 from study.training import Pair, Progress, SettingsDifferError, train_pair
 
 SETTINGS = "settings.json"
@@ -60,8 +67,23 @@ def machine() -> dict[str, str]:
     }
 
 
+def check_versions(expected: dict[str, str]) -> None:
+    """Make sure that this process, perhaps on another machine, has these versions.
+
+    Raises
+    ------
+    SettingsDifferError
+        If it has others.
+    """
+    if versions() != expected:
+        where = f"process {os.getpid()} on {platform.node()}"
+        raise SettingsDifferError(f"the worker ({where}) has {versions()}, expected {expected}")
+
+
 def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
     """Make a folder for trainings with these settings, or make sure that it is one.
+
+    Of several processes that do so at once with different settings, one succeeds.
 
     Parameters
     ----------
@@ -76,18 +98,35 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SETTINGS
-    if path.exists():
-        _check_same(_read_settings(path), settings, path)
-    elif any(folder.glob("*.npz")):
-        raise SettingsDifferError(f"{folder} has models, but no {SETTINGS}: give another folder")
-    else:
-        write_text(path, json.dumps(settings, indent=1) + "\n")
+    has_models = any(folder.glob("*.npz"))  # before settings are looked for, which precede models
+    if not path.exists():
+        if has_models:
+            message = f"{folder} has models, but no {SETTINGS}: give another folder"
+            raise SettingsDifferError(message)
+        _write_first(path, json.dumps(settings, indent=1) + "\n")
+    _check_same(_read_settings(path), settings, path)
+
+
+def _write_first(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all, unless another process has done it."""
+    whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        write(whole, text)
+        with naming(path), suppress(FileExistsError):
+            try:
+                os.link(whole, path)
+            except OSError:  # perhaps of a file system that has no links
+                with open(path, "xb") as file:
+                    file.write(whole.read_bytes())
+    finally:
+        with suppress(OSError):
+            whole.unlink()
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsDifferError(f"{path} is damaged: {error}; give another folder") from error
     if not isinstance(settings, dict):
         raise SettingsDifferError(f"{path} is damaged: no object; give another folder")
@@ -126,45 +165,83 @@ def train(
     Raises
     ------
     SettingsDifferError
-        If a model is there that was trained with other settings; nothing is trained then.
+        If a model is there that was trained with other settings; nothing is trained then. If a
+        worker of the executor has other versions; nothing more is trained then.
+    OSError
+        If a model cannot be kept; nothing more is trained then.
     SweepError
         When all trainings have ended, if some have failed.
     """
     missing = {pair: 2 - len(pair.finished()) for pair in pairs}
     n_missing = sum(missing.values())
     if n_missing < 2 * len(pairs):
-        print(f"{2 * len(pairs) - n_missing} of {2 * len(pairs)} models are there", file=sys.stderr)
+        tell(f"{2 * len(pairs) - n_missing} of {2 * len(pairs)} models are there")
     todo = sorted(
         (pair for pair, n_models in missing.items() if n_models),
         key=lambda pair: -missing[pair] * pair.work_per_epoch,
     )
     if not todo:
         return 0
+    _check_room(todo)
     work = sum(missing[pair] * pair.epochs * pair.work_per_epoch for pair in todo)
     if processes is not None:
         processes = min(processes, len(todo))
+        _compile_kernels()
     with _clock(todo[0].folder), SweepDisplay(work, n_models=n_missing) as display:
 
-        def show_all(pair: Pair, trained: list[Progress]) -> None:
+        def take(pair: Pair, trained: list[Progress] | Exception) -> None:
+            if isinstance(trained, Exception):
+                raise trained
             for message in trained:
                 display.update(message)
 
         run_jobs(
-            train_pair,
+            partial(_train_pair, versions()),
             todo,
             processes=processes,
             executor=executor,
             on_report=display.update,
-            on_result=show_all,
+            on_result=take,
             name=lambda pair: pair.name,
         )
     return n_missing
 
 
+def _check_room(todo: Sequence[Pair]) -> None:
+    """Find out, before anything is trained, whether the largest of the models could be kept."""
+    with naming(todo[0].folder), TemporaryFile(dir=todo[0].folder) as file:
+        file.write(bytes(max(pair.model_bytes for pair in todo)))
+        file.flush()
+
+
+def _train_pair(
+    expected: dict[str, str], pair: Pair, report: Report
+) -> list[Progress] | OSError | SettingsDifferError:
+    """Train a pair; return, and not raise, what other pairs would fail of as well."""
+    try:
+        check_versions(expected)
+        return train_pair(pair, report)
+    except (OSError, SettingsDifferError) as error:
+        return error
+
+
+def _compile_kernels() -> None:
+    """Have the kernels compiled, and say so, before each process would do it for itself."""
+    X = np.zeros((2, 784))
+    with compilation_notice():
+        Autoencoder(9, epochs=1, random_state=0).fit(X, validation_data=X)
+
+
 def wall_seconds(folder: Path) -> float:
-    """Return how long all the starts together took that trained what is in a folder."""
-    path = folder / WALL_SECONDS
-    return float(path.read_text(encoding="utf-8")) if path.exists() else 0.0
+    """Return how long all the starts together took that trained what is in a folder.
+
+    It is 0 where that was not noted, or the note is damaged.
+    """
+    try:
+        seconds = float((folder / WALL_SECONDS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0.0
+    return seconds if seconds >= 0 and math.isfinite(seconds) else 0.0
 
 
 @contextmanager
@@ -175,10 +252,7 @@ def _clock(folder: Path) -> Iterator[None]:
         yield
     finally:
         seconds = wall_seconds(folder) + time.perf_counter() - started
-        write_text(folder / WALL_SECONDS, f"{seconds:.3f}\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is there whole, or not at all."""
-    with replacing(path) as file:
-        file.write(text.encode())
+        try:
+            write(folder / WALL_SECONDS, f"{seconds:.3f}\n")
+        except OSError as error:  # a note does not hide what has ended the block
+            tell(f"the time that this took is not noted: {error}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -10,10 +9,12 @@ from pathlib import Path
 
 from ae_numpy import Autoencoder
 from ae_numpy.datasets import Digits
+from ae_numpy.progress import tell
 from study import run
 from study.baselines import fit_baselines
 from study.data import pixels
 from study.figures import Drawn, draw_figures
+from study.files import write
 from study.paper import HIDDEN_UNITS
 from study.report import write_report
 from study.results import Results, read_models
@@ -23,8 +24,10 @@ from study.training import Pair
 GetModel = Callable[[str, int, bool], Autoencoder]
 
 
-def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool) -> str:
-    """Measure the trained models, and write all that is to be read of them.
+def summarise(
+    pairs: Sequence[Pair], out: Path, *, quick: bool, show: Callable[[str], None]
+) -> None:
+    """Measure the trained models, show the tables, and write all that is to be read of them.
 
     Parameters
     ----------
@@ -34,21 +37,24 @@ def summarise(pairs: Sequence[Pair], out: Path, *, quick: bool) -> str:
         Gets table1.md, table1.json, the folder figures, and report.html.
     quick : bool
         Whether this is a check of the program alone.
+    show : callable
+        Is given the tables before anything is written, so that they are seen where nothing can be.
 
-    Returns
-    -------
-    str
-        The tables.
+    Raises
+    ------
+    OSError
+        If something cannot be written.
     """
-    print("Measuring, drawing, writing", file=sys.stderr)
+    tell("Measuring")
     digits = pairs[0].source.load()
     results = collect(pairs, digits, quick=quick)
     tables = "\n\n".join(table_1(results, protocol) for protocol in results.protocols)
-    run.write_text(out / "table1.json", results.to_json())
-    run.write_text(out / "table1.md", tables + "\n")
+    show(tables)
+    tell("Drawing, writing")
+    write(out / "table1.json", results.to_json())
+    write(out / "table1.md", tables + "\n")
     model = _models(pairs)
     write_report(out / "report.html", results, _figures(results, digits, model, out), digits, model)
-    return tables
 
 
 def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool) -> Results:
@@ -91,7 +97,7 @@ def _figures(results: Results, digits: Digits, model: GetModel, out: Path) -> li
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        print("No figures: they need matplotlib, pip install 'ae_numpy[plot]'", file=sys.stderr)
+        tell("No figures: they need matplotlib, pip install 'ae_numpy[plot]'")
         return []
     folder = out / "figures"
     folder.mkdir(exist_ok=True)

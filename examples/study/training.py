@@ -15,6 +15,7 @@ import numpy as np
 
 from ae_numpy import Autoencoder
 from study.data import DataSource, training_and_test_pixels
+from study.files import naming
 from study.paper import HIDDEN_UNITS
 from study.protocols import PROTOCOLS
 
@@ -54,6 +55,11 @@ class Pair:
     def work_per_epoch(self) -> float:
         """Estimate how long an epoch of one of the models takes, in arbitrary units."""
         return 25 + HIDDEN_UNITS[self.ratio]
+
+    @property
+    def model_bytes(self) -> int:
+        """Return what the weights of one of the models take, most of its file."""
+        return 2 * 784 * HIDDEN_UNITS[self.ratio] * np.dtype(np.float32).itemsize
 
     def path(self, bias: bool) -> Path:
         """Return the file of one of the models."""
@@ -149,5 +155,6 @@ def _train(pair: Pair, model: Autoencoder, report: Callable[[Progress], None]) -
         return Progress(name, model.n_iter_, pair.epochs, mse, pair.work_per_epoch)
 
     model.fit(X, validation_data=X_test, callbacks=[lambda model: report(progress(model))])
-    model.save(pair.path(bias))
+    with naming(pair.path(bias)):
+        model.save(pair.path(bias))
     return progress(model)

@@ -16,7 +16,7 @@ def test_every_bug_of_the_example_is_named(capsys):
         "transposed",
         "a sum over the batch where a mean belongs",
         "not summed over the batch",
-        "missing sigmoid derivative in layer 0",
+        "the derivative of the sigmoid is missing at W0",
         "the weights were already updated",
         'the rule "raw_error"',
         "Gradient right",

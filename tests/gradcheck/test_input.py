@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from told import causes
 
 from ae_numpy.gradcheck import check_gradients
 
@@ -18,7 +19,6 @@ def good(w):
     ("function", "error", "words"),
     [
         (lambda w: (w**2, 2 * w), ValueError, r"loss has shape \(2,\)"),
-        (lambda w: (np.array([1.0]), 2 * w), ValueError, r"loss has shape \(1,\)"),
         (lambda w: (np.float32(1), 2 * w), TypeError, "the loss is float32"),
         (lambda w: (float("nan"), 2 * w), ValueError, "the loss contains nan"),
         (lambda w: ("1", 2 * w), TypeError, "the loss has dtype"),
@@ -29,7 +29,7 @@ def good(w):
         (lambda w: (np.sum(w**2), np.array(["a", "b"])), TypeError, "gradient 'parameters'"),
         (lambda w: (np.sum(w**2), 2j * w), TypeError, "complex"),
         (lambda w: (np.sum(w**2), None), TypeError, "gradient 'parameters' is None"),
-        (lambda w: (np.sum(w**2), [[1.0], [1.0, 2.0]]), ValueError, "gradient 'parameters' is no"),
+        (lambda w: (np.sum(w**2), [[1.0], [1.0, 2.0]]), ValueError, "gradient 'parameters' is not"),
         (lambda w: ({"w": w}, np.sum(w**2)), TypeError, r"loss is a dict.*\(loss, gradients\)"),
     ],
 )
@@ -46,9 +46,8 @@ def test_what_the_function_returns(function, error, words):
         (np.array([1.0, np.nan]), ValueError, r"nan at index \(1,\)"),
         (np.array([1.0 + 0j]), TypeError, "complex"),
         ({}, ValueError, "no array"),
-        ({"layer": {"W": w}}, TypeError, "'layer' is a dict.*flat dict"),
         ({"W": w, "b": None}, TypeError, "'b' is a NoneType"),
-        ({"W": [[1.0], [1.0, 2.0]]}, ValueError, "'W' is no array of one shape"),
+        ({"W": [[1.0], [1.0, 2.0]]}, ValueError, "'W' is not an array of one shape"),
         ({1: w, "1": w}, ValueError, "two keys"),
     ],
 )
@@ -161,7 +160,7 @@ def test_a_function_that_computes_in_float32_does_not_pass_and_is_not_called_wro
         return float(np.sum(np.exp(narrow))) / 3, np.exp(w) / 3
 
     point = np.array([0.3, 0.7])  # no float32 numbers
-    for method in ("complex_step", "central", "directional", "taylor"):
+    for method in ("complex_step", "central", "directional"):
         assert check_gradients(inside, point, method=method).verdict == "cannot tell"
         twice = check_gradients(lambda w: (inside(w)[0], 2 * inside(w)[1]), point, method=method)
         assert twice.verdict == "wrong"
@@ -209,7 +208,7 @@ def test_a_function_that_raises_outside_of_its_domain_is_checked_inside():
             lambda w, X: (log_loss(w, X)[0], 2 * log_loss(w, X)[1]), narrow, batch=(X,),
             method=method,
         )  # fmt: skip
-        assert "a factor 2" in wrong.diagnosis
+        assert "a factor 2" in causes(wrong)
 
 
 def test_extreme_claims_do_not_break_the_report():
@@ -226,7 +225,7 @@ def test_a_batch_of_nested_lists_is_diagnosed_as_arrays_are():
 
     report = check_gradients(wrong, {"W": np.ones((2, 2))}, batch=([[1.0, 2.0], [3.0, 4.0]],))
     assert not report.ok
-    assert "the wrong sign" in report.diagnosis
+    assert "the wrong sign" in causes(report)
 
 
 def test_a_bare_mask_does_not_pass_for_that_of_the_first_parameter():

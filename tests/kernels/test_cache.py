@@ -156,7 +156,7 @@ from ae_numpy.kernels import loss, sigmoid
 
 kernels.squared_errors(np.ones((2, 3)), np.zeros((2, 3)))
 kernels.sigmoid_backward(np.ones(3), np.ones(3))
-counters = (loss.fill_errors.stats, sigmoid.fill_sigmoid_gradient.stats)
+counters = (loss.fill_errors.stats, sigmoid.multiply_by_slope.stats)
 print(*(sum(counter.cache_hits.values()) for counter in counters))
 """
 

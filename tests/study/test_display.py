@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 from study.display import SweepDisplay
 
+from ae_numpy import progress
+
 
 class Terminal(io.StringIO):
     """A stream that says it is one."""
@@ -76,3 +78,51 @@ def test_a_sweep_writes_lines_on_a_terminal_without_tqdm(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     watch_a_sweep(SweepDisplay(4.0, 2))
     assert len(sys.stderr.getvalue().splitlines()) == 2
+
+
+class FullAfter(Terminal):
+    """A terminal that takes some writes and no more, as one that is closed or a full disk."""
+
+    def __init__(self, n_writes):
+        super().__init__()
+        self.left = n_writes
+
+    def write(self, text):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
+
+
+class FullFile(FullAfter):
+    def isatty(self):
+        return False
+
+
+@pytest.mark.parametrize("stream", [FullAfter, FullFile])
+@pytest.mark.parametrize("n_writes", [0, 1, 2, 5, 9])
+def test_a_display_that_fails_ends_nothing(monkeypatch, stream, n_writes):
+    monkeypatch.setattr(sys, "stderr", stream(n_writes))
+    display = SweepDisplay(4.0, 2)
+    watch_a_sweep(display)
+    assert display._models_done == 2
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(sys, "stderr", stream(n_writes))
+    assert list(progress.tracked(list(range(100)), "counting")) == list(range(100))
+
+
+def test_a_bar_that_fails_loses_no_step(monkeypatch):
+    def bar(steps, **options):
+        for k, step in enumerate(steps):
+            yield step
+            if k == 3:
+                raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(progress, "bar_class", lambda: bar)
+    assert list(progress.tracked(list(range(10)), "counting")) == list(range(10))
+
+
+def test_no_stream_is_told_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    progress.tell("a line")
+    assert capsys.readouterr().out == ""

@@ -246,3 +246,27 @@ def test_a_run_without_two_units_has_no_square(open_page, tmp_path):
     assert not page.locator("#square").is_visible()
     assert not page.locator("#square-hint").is_visible()
     assert page.locator("#protocol").is_hidden()
+
+
+def test_no_other_script_style_base_or_form_works(browser, file, tmp_path):
+    page_of = file.read_text(encoding="utf-8")
+    planted = (
+        "<base href='https://elsewhere.invalid/'><style>h1 { color: rgb(1, 2, 3) }</style>"
+        "<script>document.title = 'planted'</script><img src='x' onerror='document.title = 1'>"
+        "<form action='https://elsewhere.invalid/'></form>"
+    )
+    changed = tmp_path / "changed.html"
+    changed.write_text(page_of.replace("</header>", planted + "</header>", 1), encoding="utf-8")
+    page, requests, complaints = browser.new_page(), [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(changed.as_uri())
+    assert page.title() == "Fourteen autoencoders, trained again"
+    assert page.evaluate("document.baseURI") == changed.as_uri()
+    assert page.locator("h1").evaluate("h => getComputedStyle(h).color") != "rgb(1, 2, 3)"
+    with page.expect_console_message(lambda message: "form-action" in message.text):
+        page.evaluate("document.forms[0].requestSubmit()")
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    for directive in ("base-uri", "style-src", "script-src"):
+        assert any(directive in said for said in complaints)
+    page.close()

@@ -2,8 +2,9 @@
 
 import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import replace
+from hashlib import sha256
 from html import escape
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -208,6 +209,21 @@ def test_nothing_is_fetched(full):
         assert re.findall(ways_out, text) == []
     assert not re.search("https?://", full)
     assert "default-src 'none'" in full
+
+
+def test_the_policy_allows_the_pages_own_style_and_script_and_no_forms_or_bases(full):
+    [policy] = [a["content"] for _, a in Outline(full).of("meta") if "http-equiv" in a]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    for directive, element in (("style-src", "style"), ("script-src", "script")):
+        code = re.search(rf"<{element}>(.*?)</{element}>", full, re.S).group(1)
+        digest = b64encode(sha256(code.encode()).digest()).decode()
+        assert rules.pop(directive) == f"'sha256-{digest}'"
+    assert rules.pop("img-src") == "data:"
+    assert rules == dict.fromkeys(("default-src", "base-uri", "form-action"), "'none'")
+
+
+def test_every_column_is_named(full):
+    assert re.findall(r"<th[^>]*>\s*</th>", full) == []
 
 
 def test_whatever_comes_from_elsewhere_is_escaped(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from study.data import DataSource
+from study.files import write
 from study.paper import HIDDEN_UNITS, RATIOS
 from study.protocols import PROTOCOLS
 from study.results import Results
@@ -116,11 +118,17 @@ def our_style() -> Iterator[None]:
 def save(drawing: Drawing, folder: Path) -> Drawn:
     """Write a figure as PNG and PDF, without dates or versions in them."""
     png, pdf = (folder / f"{drawing.name}.{end}" for end in ("png", "pdf"))
-    drawing.figure.savefig(png, dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    _write(drawing.figure, png, {"Software": None}, dpi=DPI, pil_kwargs={"optimize": True})
     drawing.figure.set_layout_engine("none")  # as in the PNG, and not computed again
-    drawing.figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    _write(drawing.figure, pdf, {"CreationDate": None, "Creator": None, "Producer": None})
     said = (drawing.name, drawing.number, drawing.title, drawing.caption, drawing.protocol)
     return Drawn(*said, png, pdf)
+
+
+def _write(figure: Figure, path: Path, metadata: dict[str, None], **options: Any) -> None:
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:], metadata=metadata, **options)
+    write(path, drawn.getvalue())
 
 
 def stamp(figure: Figure, words: str) -> None:

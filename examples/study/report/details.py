@@ -104,7 +104,7 @@ def recipes(results: Results) -> Html:
         [quantity, *(kinds[name][quantity] for name in names)]
         for quantity in next(iter(kinds.values()))
     ]
-    heads = ["", *(protocol_name(name) for name in names)]
+    heads = ["Setting", *(protocol_name(name) for name in names)]
     parts = [table("How each protocol trains", heads, rows, class_="recipes")]
     if "tuned" in names:
         parts.append(tag("p", tag("strong", "How the tuned recipe was chosen. "), prose(HOW_TUNED)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from ae_numpy.datasets import Digits
-from ae_numpy.storage.atomic import replacing
+from study.files import write
 from study.paper import HIDDEN_UNITS
 from study.report import details, gallery, sections, tables
 from study.report.explorer import Explorer, LoadModel, pack
@@ -34,9 +36,12 @@ def write_report(
         ``model(protocol, ratio, bias)``: the trained model of the first seed.
     """
     explorer = pack(results, digits, model)
+    style, script = _file("report.css"), _file("explorer.js")
     parts = {
-        "style": Html(_file("report.css")),
-        "script": Html(_file("explorer.js")),
+        "style": Html(style),
+        "style_hash": _hash(style),
+        "script": Html(script),
+        "script_hash": _hash(script),
         "data": explorer.data,
         "warning": sections.warning(results),
         "data_title": results.data["title"],
@@ -56,8 +61,7 @@ def write_report(
     }
     template = Template(_file("report.html"))
     page = template.substitute({name: html(part) for name, part in parts.items()})
-    with replacing(path) as file:
-        file.write(page.encode())
+    write(path, page)
 
 
 def _explained(results: Results, explorer: Explorer) -> dict[str, str]:
@@ -74,6 +78,11 @@ def _explained(results: Results, explorer: Explorer) -> dict[str, str]:
         if with_square
         else "",
     }
+
+
+def _hash(code: str) -> str:
+    """Name a style or a script as the page's policy does, which allows no other."""
+    return f"sha256-{b64encode(sha256(code.encode()).digest()).decode()}"
 
 
 def _file(name: str) -> str:

@@ -26,8 +26,8 @@ import numpy as np
 # underflow, and it is small against any parameter a float64 program has reason to hold.
 COMPLEX_STEP = 2.0**-332
 
-# Halvings of the step. 0.1 / 2**15 = 3e-6 of the parameter: below that, rounding has the word.
-LEVELS = 16
+# Halvings of the step at most. 0.1 / 2**23 = 1e-8 of the parameter: below that, rounding dominates.
+LEVELS = 24
 
 Line = Callable[[complex], complex]
 
@@ -74,7 +74,9 @@ def complex_step(phi: Line) -> float:
     return loss.imag / COMPLEX_STEP
 
 
-def central(phi: Line, step: float, noise: float, enough: float = 0.0) -> Derivative:
+def central(
+    phi: Line, step: float, noise: float, enough: float = 0.0, levels: int = LEVELS
+) -> Derivative:
     """The derivative of `phi` at 0 by Ridders' method, with its estimated error.
 
     Parameters
@@ -87,6 +89,8 @@ def central(phi: Line, step: float, noise: float, enough: float = 0.0) -> Deriva
         Absolute rounding error of one value of `phi`.
     enough : float
         Stop halving once the estimated error is below this.
+    levels : int
+        Halve the step this many times at most.
 
     Examples
     --------
@@ -102,7 +106,7 @@ def central(phi: Line, step: float, noise: float, enough: float = 0.0) -> Deriva
     row: list[float] = []
     firsts: list[float] = []
     seconds: list[float] = []
-    for level in range(LEVELS):
+    for level in range(levels):
         h = step / 2**level
         right, left = phi(h).real, phi(-h).real
         if not (np.isfinite(right) and np.isfinite(left)):
@@ -114,18 +118,18 @@ def central(phi: Line, step: float, noise: float, enough: float = 0.0) -> Deriva
         best = min(best, _best_of(new, row, noise / h), key=lambda d: d.error)
         row = new
         jump, smooth = _jump(seconds, noise / h)
-        if (jump or smooth) and best.error <= max(enough, 1e-12 * abs(best.value)):
-            break
+        if (jump or smooth) and best.error <= max(enough, 1e-12 * abs(best.value), 2 * noise / h):
+            break  # it is known well enough, or no smaller step can know it better
     error = max(best.error, _unconverged(firsts, best.value, noise / h))
     return Derivative(best.value, error if smooth and not jump else np.inf, jump)
 
 
-def roughness(phi: Line, spacing: float) -> float:
+def roughness(phi: Line, spacing: float, kinks: bool = True) -> float:
     """Size of the part of `phi` near 0 that no smooth function has: its rounding.
 
     Fourth differences of a smooth function are of order `spacing**4`, those of rounding errors
     `sqrt(70)` times as large as the errors (Hamming; More and Wild, SIAM J. Sci. Comput. 33, 2011).
-    The smoother of both sides of 0 counts: a kink is not rounding.
+    The smoother of both sides of 0 counts if there may be kinks: a kink is not rounding.
 
     Examples
     --------
@@ -134,10 +138,10 @@ def roughness(phi: Line, spacing: float) -> float:
     >>> bool(roughness(lambda t: float(np.float32(t + 1)), 1e-6) > 1e-8)
     True
     """
-    sides = (np.array([phi(sign * spacing * k).real for k in range(1, 10)]) for sign in (1, -1))
+    sides = (np.array([phi(sign * spacing * k).real for k in range(9)]) for sign in (1, -1))
     with np.errstate(all="ignore"):  # outside the domain a difference may be infinity - infinity
         rough = [float(np.max(np.abs(np.diff(values, 4)))) / np.sqrt(70) for values in sides]
-    return min((r for r in rough if np.isfinite(r)), default=0.0)
+    return (min if kinks else max)((r for r in rough if np.isfinite(r)), default=0.0)
 
 
 def _richardson(difference: float, row: list[float]) -> list[float]:

@@ -1,0 +1,366 @@
+"""Which piece of a layer's backward pass is wrong, read off single samples.
+
+For one sample the gradient of W is an outer product, and that of b is delta:
+
+    z = x @ W + b    a = g(z)    e = delta_above @ W_above.T    delta = e * g'(z)
+    dW = outer(x, delta)    db = delta
+
+So x, z and delta follow from the right gradients without knowing the loss, a from the layer above,
+and what was used in their place from the claimed gradients. A piece is named when it gives the
+claimed numbers for all samples that were looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ae_numpy.gradcheck.causes import Cause, cause, table
+from ae_numpy.gradcheck.mistakes import linear
+from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.views import View, Views, least_squares, near
+
+# Derivatives are divided by each other here: two digits less than elsewhere.
+TOLERANCE = 1e-5
+# Where the name of a layer goes that is not known yet.
+HERE = "{layer}"
+
+# Activations and their derivatives, and what is written for a derivative by mistake, as text.
+FORMULAS = table("activations.toml")
+ACTIVATIONS: dict[str, tuple[str, str]] = FORMULAS["activations"]
+WRITTEN: list[str] = FORMULAS["written"]
+FUNCTIONS: dict[str, Any] = {
+    f.__name__: f for f in (np.tanh, np.exp, np.log, np.sin, np.cos, np.maximum, np.where)
+}
+FUNCTIONS["sigmoid"] = lambda z: 1 / (1 + np.exp(-z))
+
+
+def value(formula: str, z: Array, a: Array | None = None) -> Array:
+    """One of the formulas above at z and a."""
+    return eval(formula, FUNCTIONS | {"z": z, "a": a}) * np.ones_like(z)
+
+
+@dataclass(eq=False)
+class Layer:
+    """One matrix and what it met in S single samples; claimed are `claim` for dW and `delta_`.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The matrix, and its bias if there is one.
+    W, claim : (S, I, O) arrays
+    x : (S, I) array
+    delta, delta_, z : (S, O) arrays
+    above : list of Layer
+        The layers that take a = g(z), times mask (dropout), as their input.
+    g : str
+        The name of the activation, if it is known.
+    """
+
+    names: tuple[str, ...]
+    W: Array
+    claim: Array
+    x: Array
+    delta: Array
+    delta_: Array
+    z: Array
+    above: list[Layer] = field(default_factory=list)
+    g: str = ""
+    mask: Array | float = 1.0
+
+    @property
+    def a(self) -> Array:
+        """The output, before any mask."""
+        return value(ACTIVATIONS[self.g][0], self.z) if self.g else self.above[0].x
+
+    @property
+    def right(self) -> Array:
+        """g'(z): of the activation if that is known, otherwise as it must have been."""
+        if self.g:
+            return value(ACTIVATIONS[self.g][1], self.z, self.a)
+        return self.delta / self.arriving([u.delta for u in self.above])
+
+    def arriving(self, deltas: list[Array]) -> Array:
+        """The gradient that arrives at a if these are the deltas above, (S, O)."""
+        carried = [_back(delta, u.W) for delta, u in zip(deltas, self.above, strict=True)]
+        return np.sum(carried, axis=0) * self.mask
+
+
+def _outer(x: Array, delta: Array) -> Array:
+    return np.einsum("si,so->sio", x, delta)
+
+
+def _back(delta: Array, W: Array) -> Array:
+    return np.einsum("so,sio->si", delta, W)
+
+
+def _along(x: Array, dW: Array) -> Array:
+    """The delta for which outer(x, delta) is nearest to dW, (S, O)."""
+    return np.einsum("si,sio->so", x, dW) / np.sum(x * x, axis=1, keepdims=True)
+
+
+def _across(delta: Array, dW: Array) -> Array:
+    """The x for which outer(x, delta) is nearest to dW, (S, I)."""
+    return _back(delta, dW) / np.sum(delta * delta, axis=1, keepdims=True)
+
+
+def _beside(x: Array, dW: Array) -> Array:
+    """What of dW is not an outer product with x."""
+    return dW - _outer(x, _along(x, dW))
+
+
+def _above(delta: Array, dW: Array) -> Array:
+    """What of dW is not an outer product with delta."""
+    return dW - _outer(_across(delta, dW), delta)
+
+
+def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
+    """What is wrong in each layer, for its arrays and for those below that only inherit it."""
+    layers, found = read_layers(views), dict[Cause, list[Layer]]()
+    for layer in layers:
+        if not near(layer.delta_, layer.delta, TOLERANCE):
+            find = _wrong_delta if layer.above else _wrong_output
+            if each := _normalised(layer) or find(layer, layers):
+                found.setdefault(each, []).append(layer)
+        if each := _wrong_input(layer, layers):
+            yield layer.names[:1], each
+    for each, where in found.items():  # the same mistake in several layers is one mistake
+        label = each.label.replace(HERE, ", ".join(layer.names[0] for layer in where))
+        names = tuple(name for layer in where for name in _inheriting(layer, layers))
+        yield names, each._replace(label=label, sentence=each.sentence.replace(HERE, "the layer"))
+    yield from _wrong_scales(views, layers)
+
+
+def _inheriting(layer: Layer, layers: list[Layer]) -> tuple[str, ...]:
+    """The arrays of a layer and of all below it."""
+    below = [name for u in layers if layer in u.above for name in _inheriting(u, layers)]
+    return (*layer.names, *below)
+
+
+def read_layers(views: Views) -> list[Layer]:
+    """Every matrix whose gradient is an outer product for each sample, joined where a feeds x."""
+    samples, layers = views.atoms, list[Layer]()
+    waiting = [n for n, p in views.here.parameters.items() if p.ndim in (1, 2) and p.size > 1]
+    for _ in range(3):  # what is read gives the inputs of what could not be read before
+        for name in list(waiting) if samples else []:
+            if layer := _read(name, views, samples, layers):
+                layers.append(layer)
+                waiting.remove(name)
+    layers.sort(key=lambda layer: list(views.here.parameters).index(layer.names[0]))
+    for layer in layers:
+        _join(layer, layers)
+    return layers
+
+
+class _Seen(NamedTuple):
+    """A parameter, its right and its claimed gradient in every sample, (S, ...) each."""
+
+    parameter: Array
+    expected: Array
+    given: Array
+
+
+def _seen(samples: list[View], name: str) -> _Seen:
+    sides = ([s.parameters, s.expected, s.given] for s in samples)
+    return _Seen(
+        *(np.stack([side[name] for side in column]) for column in zip(*sides, strict=True))
+    )
+
+
+def _read(name: str, views: Views, samples: list[View], layers: list[Layer]) -> Layer | None:
+    """A matrix as a layer, (I, O) or (O, I), with an input that is known or seen beside a bias."""
+    seen = _seen(samples, name)
+    for axes in [(0, 1, 2), (0, 2, 1)][: seen.parameter.ndim - 1]:
+        shape = (*seen.parameter.shape[:2], -1)
+        W, dW, claim = (array.reshape(shape).transpose(axes) for array in seen)
+        keep = np.any(dW, axis=(1, 2))
+        if keep.sum() < min(2, len(samples)):
+            return None
+        biases = {
+            b: _Seen(*(array.reshape(len(samples), -1) for array in _seen(samples, b)))
+            for b, p in views.here.parameters.items()
+            if b != name and p.size == max(p.shape, default=1) == W.shape[2]
+        }
+        for x in _inputs(samples, layers, biases, W, dW):
+            rest = partial(_beside, x)
+            clean = _without_penalty(dW, W, rest)
+            claim_ = _without_penalty(claim, W, rest)
+            if claim_ is claim:  # no penalty in sight: then at most the right one is in it
+                claim_ = claim - (dW - clean)
+            delta, delta_ = _along(x, clean), _along(x, claim_)
+            if not near(clean[keep], _outer(x, delta)[keep], TOLERANCE):
+                continue
+            z, names = np.einsum("si,sio->so", x, W), [name]
+            for bias, b in biases.items():
+                trained = np.ravel(views.measured.masks[bias])
+                if near(b.expected * trained, delta * trained, TOLERANCE):
+                    names, z = [name, bias], z + b.parameter
+                    delta_ = np.where(trained, b.given, delta_)
+                    break
+            else:
+                if near(claim_, _outer(_across(delta, claim_), delta), TOLERANCE):
+                    delta_ = delta  # then it is the input that is wrong
+            W, claim_, x, delta, delta_, z = (m[keep] for m in (W, claim_, x, delta, delta_, z))
+            return Layer(tuple(names), W, claim_, x, delta, delta_, z)
+    return None
+
+
+def _without_penalty(dW: Array, W: Array, rest: Callable[[Array], Array]) -> Array:
+    """dW without a multiple of W, seen in the part of both that no outer product explains."""
+    (rate,), fit = least_squares([rest(W)], rest(dW))
+    return dW - rate * W if near(rest(dW), fit, TOLERANCE) else dW
+
+
+def _inputs(
+    samples: list[View], layers: list[Layer], biases: dict[str, _Seen], W: Array, dW: Array
+) -> Iterator[Array]:
+    """What the input of a matrix may be, (S, I): a batch row, an activation, seen beside a bias."""
+    for k, a in enumerate(samples[0].batch):
+        if isinstance(a, np.ndarray) and a.size == dW.shape[1]:
+            yield np.stack([np.ravel(s.batch[k]).astype(float) for s in samples])
+    for layer in layers:
+        if layer.z.shape == dW.shape[:2]:
+            yield from (value(g, layer.z) for g, _ in ACTIVATIONS.values())
+    for bias in biases.values() if dW.shape[2] > 1 else ():
+        # With one output everything is an outer product: that would be no evidence.
+        delta = bias.expected
+        clean = _without_penalty(dW, W, partial(_above, delta))
+        if near(clean, _outer(_across(delta, clean), delta), TOLERANCE):
+            yield _across(delta, clean)
+
+
+def _join(layer: Layer, layers: list[Layer]) -> None:
+    """Find the layers above, the activation and any mask between."""
+    above = [u for u in layers if u is not layer and u.x.shape == layer.z.shape]
+    tries: list[tuple[str, Layer | None]] = [(g, None) for g in ACTIVATIONS]
+    tries += [(g, u) for g in ACTIVATIONS if g != "the identity" for u in above]
+    for layer.g, masked in tries if above else []:
+        layer.mask = 1.0 if masked is None else _mask(masked.x, layer.a)
+        layer.above = [u for u in above if near(u.x, layer.a * layer.mask, TOLERANCE)]
+        e = layer.arriving([u.delta for u in layer.above]) if layer.above else 0.0 * layer.z
+        if near(layer.delta, e * layer.right, TOLERANCE):
+            return
+    layer.g, layer.mask, layer.above = "", 1.0, []
+    later = [u for u in above if len(u.names) > 1 and layers.index(u) > layers.index(layer)]
+    if len(above) == 1:
+        layer.above = later
+
+
+def _mask(x: Array, a: Array) -> Array:
+    """The mask between an activation and what the next layer got: 0 or one number."""
+    quotients = x[x != 0] / a[x != 0]
+    scale = float(np.median(quotients)) if quotients.size else 0.0
+    return np.where((x == 0) & (np.abs(a) > 1e-9 * largest(a)), 0.0, scale)
+
+
+def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
+    """What was used in place of e * g'(z); None if nothing or nothing known was."""
+    claimed = [u.delta_ for u in layer.above]
+    e, right = layer.arriving(claimed), layer.right
+
+    def fits(delta: Array) -> bool:
+        return near(layer.delta_, delta, TOLERANCE)
+
+    if fits(e * right) or np.count_nonzero(layer.delta_) < 3:
+        return None
+    for written in WRITTEN:
+        if fits(e * value(written, layer.z, layer.a)):
+            return _derivative(layer, written)
+    if np.any(layer.mask == 0):
+        bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
+        if any(fits(c * bare * right) for c in (1.0, np.max(layer.mask))):
+            return cause("unit_mask")
+        if layer.g and fits(e * value(ACTIVATIONS[layer.g][1], layer.z, layer.a * layer.mask)):
+            return cause("after_mask", W=HERE, right=ACTIVATIONS[layer.g][1])
+    for other in layers:
+        alike = other is not layer and other.z.shape == right.shape and other.above
+        if alike and fits(e * other.right):
+            return cause("stale", W=HERE, other=other.names[0])
+    for k, u in enumerate(layer.above):
+        if u.W.shape[1] == u.W.shape[2]:
+            turned = _back(u.delta_, u.W.transpose(0, 2, 1)) - _back(u.delta_, u.W)
+            if fits((e + turned * layer.mask) * right):
+                return cause("untransposed", W=u.names[0])
+        step = _back(u.delta_, u.claim) * layer.mask * right
+        (rate,), moved = least_squares([step], e * right - layer.delta_)
+        if fits(e * right - moved) and near(moved, e * right - layer.delta_, 1e-3):
+            return cause("updated", W=u.names[0], rate=float(rate))
+        for g in [u.g] if u.g else ACTIVATIONS:
+            out = value(ACTIVATIONS[g][0], u.z)
+            raw = u.delta_ / value(ACTIVATIONS[g][1], u.z, out)
+            if fits(layer.arriving([*claimed[:k], raw, *claimed[k + 1 :]]) * right):
+                return cause("raw_error", g=g)
+    off = layer.delta == 0
+    if np.any(layer.delta_[off]) and near(layer.delta_[~off], layer.delta[~off]):
+        return cause("unit_mask")
+    return None
+
+
+def _derivative(layer: Layer, used: str, g: str = "", right: str = "") -> Cause:
+    """The words for a wrong derivative."""
+    g = g or layer.g or "the activation"
+    if not right:
+        known = [w for w in WRITTEN if near(layer.right, value(w, layer.z, layer.a), 1e-4)]
+        right = ACTIVATIONS[g][1] if g in ACTIVATIONS else next(iter(known), "another")
+    name = {"1": "no_derivative"}.get(used, "extra_derivative" if right == "1" else "derivative")
+    return cause(name, g=g, used=used, right=right, W=HERE)
+
+
+def _normalised(layer: Layer) -> Cause | None:
+    """Missing terms of a normalisation over z: each sample's delta must sum to 0."""
+    missing = layer.delta_ - layer.delta
+    balanced = largest(np.sum(layer.delta, axis=1)) <= 1e-7 * largest(layer.delta)
+    if balanced and layer.z.shape[1] > 3 and linear(missing, layer.z, 1):
+        return cause("normalised", W=HERE)
+    return None
+
+
+def _wrong_output(layer: Layer, layers: list[Layer]) -> Cause | None:
+    """A wrong derivative where no layer above is seen: right and used, as a quotient."""
+    wrong = np.abs(layer.delta_ - layer.delta) > 1e-6 * largest(layer.delta)
+    if wrong.sum() < 4 or near(layer.delta_, least_squares([layer.delta], layer.delta_)[1]):
+        return None
+    z, delta, delta_ = layer.z[wrong], layer.delta[wrong], layer.delta_[wrong]
+    for g, (output, slope) in ACTIVATIONS.items():
+        a = value(output, z)
+        for right in (slope, "1"):
+            for written in WRITTEN:
+                used = delta * value(written, z, a)
+                enough = np.count_nonzero(used) >= 4
+                if enough and near(delta_ * value(right, z, a), used, TOLERANCE):
+                    return _derivative(layer, written, g, right)
+    return None
+
+
+def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
+    """The gradient is an outer product with delta, and the other side is not x."""
+    x, W = _across(layer.delta_, layer.claim), layer.names[0]
+    product = near(layer.claim, _outer(x, layer.delta_), TOLERANCE)
+    if not product or near(x, least_squares([layer.x], x)[1], TOLERANCE):
+        return None  # right, wrong in another way, or by a factor only
+    for other in layers:
+        found = [("the input", other.x), ("z", other.z)]
+        found += [("the output", value(g, other.z)) for g, _ in ACTIVATIONS.values()]
+        for what, candidate in found:
+            if candidate.shape == x.shape and near(x, candidate, TOLERANCE):
+                return cause("other_input", W=W, what=what, other=other.names[0])
+    return cause("unknown_input", W=W) if layer.delta.shape[1] > 1 else None
+
+
+def _wrong_scales(views: Views, layers: list[Layer]) -> Iterator[tuple[tuple[str, ...], Cause]]:
+    """gamma * x + beta: the gradient of gamma is x * that of beta; was z taken for x?"""
+    for gamma in views.measured.wrong if layers else ():
+        for beta in views.measured.right:
+            if views.here.parameters[gamma].shape == views.here.parameters[beta].shape:
+                given = _seen(views.atoms, gamma).given
+                d = _seen(views.atoms, beta).expected
+                for layer in layers:
+                    if layer.z.shape == d.shape and near(given, layer.z * d, TOLERANCE):
+                        yield (
+                            (gamma,),
+                            cause("other_input", W=gamma, what="z", other=layer.names[0]),
+                        )

@@ -1,0 +1,343 @@
+"""The user's function under supervision: every call of it goes through here.
+
+`Problem` calls `loss_and_gradients` with copies, looks at what came back, and tells bad input
+apart from a wrong gradient: a loss that is no scalar, a missing key, a wrong shape, a NaN, a
+function that changes its arguments or draws random numbers are errors of their own, with a name.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest, leaves, require_finite
+
+# How far apart, relative to the parameters, two losses are taken that must differ in all digits.
+NEARBY = 1e-3
+
+# Seconds after which somebody who waits wants to know for how long.
+SLOW = 5.0
+# Rows of a batch up to which each is looked at alone.
+LARGEST_BATCH = 64
+
+# Two calls with equal arguments may differ in the last bits: the order of a sum can depend on how
+# memory happens to be aligned. Dropout or a fresh batch changes far more than this.
+REPEATABLE = 1e-10
+
+NARROW = (
+    "although its arguments were float64: the function casts on the way, and seven digits "
+    "are too few to tell a wrong gradient from rounding. Let it compute in the dtype of its "
+    "arguments"
+)
+
+
+class Progress:
+    """Says what a slow check will cost, and how far it has come."""
+
+    def __init__(self) -> None:
+        self.calls, self.expected, self.spoken = 0, 0, time.perf_counter()
+
+    def announce(self, calls: int, seconds: float) -> None:
+        """Say how long about so many calls will take, if it is long."""
+        if calls * seconds > SLOW:
+            self.calls, self.expected = 0, calls
+            self._say(
+                f"gradient check: about {calls} calls of {1e3 * seconds:.0f} ms each, "
+                f"{calls * seconds:.0f} s in all (fewer max_entries, or method='directional', "
+                f"take less)"
+            )
+
+    def tick(self) -> None:
+        """Count a call."""
+        self.calls += 1
+        if self.expected and time.perf_counter() - self.spoken > SLOW:
+            self._say(f"gradient check: {self.calls} of about {self.expected} calls")
+
+    def _say(self, words: str) -> None:
+        self.spoken = time.perf_counter()
+        print(words, file=sys.stderr, flush=True)
+
+
+class Problem:
+    """A loss, its claimed gradients, and the point at which they are looked at.
+
+    Parameters
+    ----------
+    function : callable
+        `function(parameters, *batch) -> (loss, gradients)`.
+    parameters : dict, list or array
+        See `ae_numpy.gradcheck.packing.Packing`.
+    batch : tuple or None
+        Further arguments of `function`; float32 arrays among them are widened to float64.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], parameters: Any, batch: Sequence[Any] | None = None
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"loss_and_gradients must be callable, got {type(function).__name__}")
+        if batch is not None and not isinstance(batch, (tuple, list)):
+            raise TypeError(
+                f"batch must be a tuple of arguments, such as (X,) or (X, y); got "
+                f"{type(batch).__name__}"
+            )
+        self.function = function
+        self.casts_allowed = False
+        self.renamed: dict[str, str] = {}
+        self.progress, self.seconds = Progress(), 0.0
+        self.packing = Packing(parameters)
+        self.batch = None if batch is None else tuple(_widen(argument) for argument in batch)
+        self.point = self.packing.vector
+
+    def is_additive(self) -> bool:
+        """Is the loss of the batch the sum or the mean of its rows' losses, a penalty aside?
+
+        True as well where that cannot be found out.
+        """
+        count = self.batch_size or 0
+        if not 3 <= count <= LARGEST_BATCH:
+            return True
+        rows = [self.elsewhere(None, self.rows(slice(i, i + 1))) for i in range(count)]
+        alone = [row.loss(self.point).real for row in rows]
+        whole, pair = (
+            self.elsewhere(None, self.rows(slice(0, n))).loss(self.point).real for n in (count, 2)
+        )
+        penalty = alone[0] + alone[1] - pair
+        scale = REPEATABLE * count * largest(np.array([*alone, whole]))
+        apart = np.array([whole - np.mean(alone), whole - sum(alone) + (count - 1) * penalty])
+        return not np.all(np.abs(apart) > scale)
+
+    def rows(self, rows: slice) -> tuple[Any, ...]:
+        """Some rows of the batch; what is not an array with rows stays as it is."""
+        return tuple(
+            a[rows] if isinstance(a, np.ndarray) and a.ndim > 0 else a for a in self.batch or ()
+        )
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows of the batch, if `batch` was given and its arrays agree on them."""
+        arrays = [a for a in self.batch or () if isinstance(a, np.ndarray) and a.ndim > 0]
+        rows = {len(array) for array in arrays}
+        return rows.pop() if len(rows) == 1 else None
+
+    def elsewhere(self, parameters: dict[str, Array] | None, batch: Any = None) -> Problem:
+        """The same function at other parameters (some of them, by name), or on another batch."""
+        other = copy.copy(self)
+        if batch is not None:
+            other.batch = batch
+        if parameters is not None:
+            other.point = self.point.copy()
+            for name, array in parameters.items():
+                other.point[self.packing.section(name)] = np.ravel(array)
+        return other
+
+    def at(self, point: Array) -> Problem:
+        """The same function on the same batch at another point."""
+        other = copy.copy(self)
+        other.point = point
+        return other
+
+    def loss(self, vector: Array) -> float | complex:
+        """The loss alone, at a real or complex point; warnings were shown at the first call.
+
+        Where a real point makes the function raise, it is outside of the function's domain, and
+        the loss is NaN. What a complex point makes it raise is for the caller to judge.
+        """
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not self.casts_allowed:
+                # A discarded imaginary part would be a derivative of zero.
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            try:
+                loss = self._call(vector)[0]
+            except Exception:
+                if np.iscomplexobj(vector):
+                    raise
+                return float("nan")
+        return np.asarray(loss).item()
+
+    def gradients(self, vector: Array) -> dict[str, Array]:
+        """The claimed gradients at a real point, unchecked; a batch axis left over is summed."""
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            named = self.packing.gradients_of(self._call(vector)[1])[0]
+        return {name: self.summed(name, np.asarray(g, np.float64)) for name, g in named.items()}
+
+    def summed(self, name: str, gradient: Array) -> Array:
+        """A copy of a gradient in its parameter's shape; a batch axis left over is summed."""
+        if gradient.ndim > len(self.packing.shapes[name]):
+            return np.asarray(gradient.sum(axis=0))
+        return gradient.copy()
+
+    def examine(self) -> tuple[float, dict[str, Array]]:
+        """Loss and claimed gradients at the point, after all checks of what came back.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming what was wrong, what was given and what was expected.
+        """
+        start = time.perf_counter()
+        loss, gradients = self._examined_call()
+        between = time.perf_counter()
+        again, gradients_again = self._examined_call()
+        self.seconds = min(between - start, time.perf_counter() - between)
+        require_repeatable("the loss", np.asarray(loss), np.asarray(again))
+        for name, gradient in gradients.items():
+            require_repeatable(f"gradient {name!r}", gradient, gradients_again[name])
+        self._require_double(loss)
+        return loss, gradients
+
+    def settle(self) -> None:
+        """A last call at the real point: what the function keeps of it is as the user knows it."""
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            self._call(self.point)
+
+    def _call(self, vector: Array) -> tuple[Any, Any]:
+        self.progress.tick()
+        return self.function(self.packing.unpack(vector), *(self.batch or ()))
+
+    def _examined_call(self) -> tuple[float, dict[str, Array]]:
+        parameters = self.packing.unpack(self.point)
+        batch = tuple(a.copy() if isinstance(a, np.ndarray) else a for a in self.batch or ())
+        result = self.function(parameters, *batch)
+        self._require_unchanged(parameters, batch)
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise TypeError(
+                f"loss_and_gradients returned a {type(result).__name__}; a pair (loss, gradients) "
+                f"was expected"
+            )
+        loss = scalar_loss(result[0])
+        named, self.renamed = self.packing.gradients_of(result[1])
+        return loss, {name: self._gradient(name, value) for name, value in named.items()}
+
+    def _require_double(self, loss: float) -> None:
+        """A float() around a float32 loss hides its dtype; its digits still show it."""
+        moves = np.random.default_rng(0).uniform(1, 2, (3, self.point.size))
+        losses = [loss, *(self.loss(self.point * (1 + NEARBY * move)).real for move in moves)]
+        with np.errstate(all="ignore"):
+            narrow = np.array_equal(losses, np.array(losses, np.float32))
+        if narrow and len(set(losses)) == len(losses):
+            raise TypeError(f"the loss holds float32 numbers {NARROW}")
+
+    def _require_unchanged(self, parameters: Any, batch: tuple[Any, ...]) -> None:
+        message = (
+            "the function changed its argument {}: work on a copy (an update such as "
+            "W -= rate * dW belongs outside the function)"
+        )
+        after = dict(leaves(parameters))
+        for name, before in self.packing.by_name(self.point).items():
+            if name not in after:
+                raise ValueError(
+                    f"the function removed {name!r} from the container that it was called with: "
+                    f"read its entries, or work on a copy"
+                )
+            if not np.array_equal(before, after[name]):
+                raise ValueError(message.format(repr(name)))
+        for i, (before, after) in enumerate(zip(self.batch or (), batch, strict=True)):
+            if isinstance(before, np.ndarray) and not same(before, after):
+                raise ValueError(message.format(f"batch[{i}]"))
+
+    def _gradient(self, name: str, value: Any) -> Array:
+        """One gradient as float64; a batch axis that was not summed is let through."""
+        array = real_gradient(name, value)
+        expected = self.packing.shapes[name]
+        if array.shape != expected and not self._is_unsummed(array.shape, expected):
+            raise ValueError(
+                f"gradient {name!r} has shape {array.shape}; the parameter has shape {expected}"
+                + shape_hint(array.shape, expected)
+            )
+        return array
+
+    def _is_unsummed(self, given: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+        """True if `given` is `expected` with the batch axis left in front."""
+        if len(given) != len(expected) + 1 or given[1:] != expected:
+            return False
+        return given[0] == self.batch_size if self.batch_size else given[0] > 1
+
+
+def _widen(argument: Any) -> Any:
+    """float32 and float16 arrays as float64; everything else as it is."""
+    narrow = isinstance(argument, np.ndarray) and argument.dtype in (np.float16, np.float32)
+    return argument.astype(np.float64) if narrow else argument
+
+
+def real_gradient(name: str, value: Any) -> Array:
+    """A gradient as a float64 array of its own, or an error that names it."""
+    if value is None:
+        raise TypeError(f"gradient {name!r} is None; an array was expected: was it assigned?")
+    array = as_array(f"gradient {name!r}", value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"gradient {name!r} has dtype {array.dtype}; real numbers were expected")
+    require_finite(f"gradient {name!r}", array)
+    return array.astype(np.float64)  # always a copy: the function may reuse its buffers
+
+
+def scalar_loss(loss: Any) -> float:
+    """The loss as a float, or an error that says what it is instead."""
+    array = as_array("the loss", loss)
+    if array.size != 1:
+        raise ValueError(
+            f"the loss has shape {array.shape}; a scalar was expected: sum it, or average it"
+        )
+    if array.dtype == object:
+        raise TypeError(
+            f"the loss is a {type(loss).__name__}; a real number was expected: return "
+            f"(loss, gradients), in this order"
+        )
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"the loss has dtype {array.dtype}; a real number was expected")
+    if array.dtype in (np.float16, np.float32):
+        raise TypeError(f"the loss is {array.dtype} {NARROW}")
+    require_finite("the loss", array)
+    return float(array.item())
+
+
+def require_repeatable(what: str, first: Array, second: Array) -> None:
+    scale = max(largest(first), largest(second))
+    if first.shape == second.shape and np.all(np.abs(first - second) <= REPEATABLE * scale):
+        return
+    message = (
+        f"loss_and_gradients is not deterministic: two calls with the same arguments gave {what} as"
+    )
+    if first.shape != second.shape:
+        raise ValueError(f"{message} arrays of shape {first.shape} and {second.shape}")
+    i = np.unravel_index(np.argmax(np.abs(first - second)), first.shape)
+    if np.all(np.abs(second - 2 * first) <= REPEATABLE * scale):
+        reason = "the second is twice the first: a buffer is added to that was not set to zero"
+    else:
+        reason = (
+            "seed its random numbers (dropout, a random batch) inside the function, or pass the "
+            "batch; and look for what it keeps between calls (a buffer, a momentum)"
+        )
+    raise ValueError(f"{message} {' and '.join(apart(first[i], second[i]))}; {reason}")
+
+
+def apart(first: float, second: float) -> tuple[str, str]:
+    """Two numbers in print, with as many digits as are needed to see that they differ."""
+    texts = f"{first:.6g}", f"{second:.6g}"
+    for digits in range(7, 18):
+        if texts[0] != texts[1]:
+            break
+        texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
+    return texts
+
+
+def same(before: Array, after: Array) -> bool:
+    return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+
+
+def shape_hint(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What a wrong shape usually means."""
+    if len(expected) == 2 and given == expected[::-1]:
+        return ": it is transposed"
+    if given == (1, *expected):
+        return ": sum over the batch without keepdims"
+    return ""

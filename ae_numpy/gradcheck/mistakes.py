@@ -1,0 +1,334 @@
+"""Mistakes that one array shows by itself: a factor, a penalty, right numbers in wrong places.
+
+`fits` says which formulas turn the right gradient into the claimed one. A formula is believed when
+it does so wherever the function was looked at, with the same constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import permutations, product
+from typing import NamedTuple
+
+import numpy as np
+
+from ae_numpy.gradcheck.causes import Cause, cause, number
+from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.views import View, Views, least_squares, near
+
+# Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
+SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
+# What may be added by mistake, and the formula that has these terms.
+# Derivatives of what a parameter w goes through first, such as sigma = exp(w).
+SLOPES: dict[str, Callable[[Array], Array]] = {
+    "exp(w)": np.exp,
+    "exp(2 * w)": lambda w: np.exp(2 * w),
+    "w": lambda w: w,
+    "exp(-w)": lambda w: np.exp(-w),
+    "s * (1 - s), s = sigmoid(w)": lambda w: 1 / (2 + np.exp(w) + np.exp(-w)),
+    "sigmoid(w)": lambda w: 1 / (1 + np.exp(-w)),
+}
+# Powers of the batch size that a factor may have.
+POWERS = (1, -1, 2, -2)
+TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
+
+
+class Fit(NamedTuple):
+    """A formula that gives the claimed gradient, a detail of it, and its constants."""
+
+    formula: str
+    detail: str = ""
+    constants: tuple[float, ...] = ()
+
+
+def fits(view: View, name: str) -> Iterator[Fit]:
+    """Every formula that turns the right gradient of an array into the claimed one."""
+    g, e, p = view.given[name], view.expected[name], view.parameters[name]
+    seen = np.isfinite(e)
+    if g.ndim > e.ndim:
+        yield Fit("not_summed")
+    elif not np.any(g):
+        yield Fit("zero")
+    elif not np.any(e[seen]):
+        yield Fit("unused")
+    elif g.shape != p.shape:  # slopes along directions
+        yield from _factor(g, e, view.tolerance)
+    else:
+        yield from _factor(g[seen], e[seen], view.tolerance)
+        yield from _values(g[seen], e[seen], view.tolerance)
+        yield from _penalties(g[seen], e[seen], p[seen], view.tolerance)
+        if seen.all():
+            yield from _places(g, e, p, view.tolerance)
+            yield from _lines(g, e, p, view.tolerance)
+        for other, there in view.expected.items():
+            same = other != name and there.size == g.size > 1
+            if same and near(g, there.reshape(g.shape), view.tolerance):
+                yield Fit("swapped", other)
+
+
+def _factor(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
+    (factor,), multiple = least_squares([e], g)
+    if near(g, multiple, tolerance):
+        yield Fit("factor", "", (float(factor),))
+
+
+def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
+    """Entries that were cut off, not masked, or rounded."""
+    limit, zero = largest(g), np.abs(e) <= 1e-12 * largest(e)
+    # Two entries at the limit are a limit; one alone is just the largest entry.
+    if np.sum(np.abs(g) == limit) > 1 and near(g, np.clip(e, -limit, limit), tolerance):
+        yield Fit("clipped", "", (limit,))
+    if largest(g[zero]) > tolerance * largest(e) and near(g[~zero], e[~zero], tolerance):
+        yield Fit("mask")
+    for dtype, digits in ((np.float32, 2.0**-21), (np.float16, 2.0**-10)):
+        if np.array_equal(g, g.astype(dtype)) and near(g, e, digits):
+            yield Fit("rounding", f"to {np.dtype(dtype)}")
+    for digits in range(1, 7):
+        close = largest(g - e) <= 0.51 * 10.0**-digits < 0.1 * largest(g)
+        if close and g.size > 1 and np.array_equal(g, np.round(g, digits)):
+            yield Fit("rounding", f"to {digits} decimals")
+
+
+def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
+    """Multiples of the parameter, of its sign and of 1, added to a multiple of the right one."""
+    columns = {"p": p, "sign": np.sign(p), "1": np.ones_like(p)}
+    for words, formula in TERMS.items():
+        if p.size > len(words.split()) or words == "p":
+            x, extra = least_squares([columns[word] for word in words.split()], g - e)
+            # The extra term must be seen itself, not only vanish beside the gradient.
+            if near(g, e + extra, tolerance) and near(g - e, extra, 1e-2):
+                yield Fit(formula, words, tuple(map(float, x)))
+                if words != "1":  # of equal signs, 1 and the sign cannot be told apart
+                    return
+    for text, slope in SLOPES.items():
+        (c,), fit = least_squares([g * slope(p)], e)
+        if np.ptp(slope(p)) and near(e, fit, tolerance):
+            yield Fit("of_parameter", text, (float(c),))
+    x, total = least_squares([e, p], g)
+    if p.size > 2 and near(g, total, tolerance):
+        yield Fit("on_data", "", tuple(map(float, x)))
+
+
+def _places(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
+    """Right numbers in wrong places; a penalty on the parameter may have stayed in its own."""
+
+    def is_moved(move: Callable[[Array], Array]) -> bool:
+        """Is g = move(e - rate * p) + rate * p for some rate?"""
+        moved, shift = move(e).reshape(g.shape), p - move(p).reshape(g.shape)
+        fit = least_squares([shift], g - moved)[1] if g.size > 2 else 0.0
+        return near(g, moved, tolerance) or near(g, moved + fit, tolerance)
+
+    for axes in permutations(range(e.ndim)):
+        if list(axes) != sorted(axes) and is_moved(partial(np.transpose, axes=axes)):
+            yield Fit("transposed", ", ".join(map(str, axes)))
+            return
+    if g.size < 3 or near(g, e, tolerance):
+        return
+    same = near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
+    for flipped in product((False, True), repeat=e.ndim):
+        axes = tuple(k for k in range(e.ndim) if flipped[k])
+        if axes and is_moved(partial(np.flip, axis=axes)):
+            yield Fit("permuted", f"reversed along axis {' and '.join(map(str, axes))}")
+            return
+    for k, n in enumerate(e.shape):
+        for shift in range(1, n):
+            if is_moved(partial(np.roll, shift=shift, axis=k)):
+                shift = shift if 2 * shift <= n else shift - n
+                yield Fit("permuted", f"shifted by {shift} along axis {k}")
+                return
+    if same:
+        yield Fit("permuted", "somewhere else")
+
+
+def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
+    """Along each axis: a factor for each line, or a term that joins the entries of a line."""
+    for k in range(e.ndim):
+        others = tuple(j for j in range(e.ndim) if j != k)
+        if e.size > e.shape[k] > 1:
+            squares = np.sum(e * e, axis=others, keepdims=True)
+            factors = np.sum(g * e, axis=others, keepdims=True) / np.where(squares, squares, 1.0)
+            if near(g, factors * e, tolerance):
+                yield Fit("lines", str(k))
+        if e.shape[k] > 2 and (why := _balance(g, e, p, k)):
+            sure = e.size > e.shape[k] > 3 and linear(g - e, p, k)
+            yield Fit("cross_terms" if sure else "unbalanced", f"{why} along axis {k}")
+
+
+def _balance(g: Array, e: Array, p: Array, k: int) -> str:
+    """The balance along axis k that the right gradient keeps and the claimed one does not.
+
+    Where moving all entries of a line together changes nothing (softmax, a mean taken off), the
+    right gradient sums to 0; where scaling them changes nothing, it is orthogonal to them.
+    """
+    for why, weight in ("sums to 0", np.ones_like(p)), ("is orthogonal to the array", p):
+        size = largest(e * weight)
+        if size > 0 and largest(np.sum(e * weight, axis=k)) <= 1e-7 * size:
+            off = largest(np.sum(g * weight, axis=k)) > 1e-6 * size
+            if off or (why == "sums to 0" and e.shape[k] > 3 and linear(g - e, p, k)):
+                return why
+    return ""
+
+
+def linear(d: Array, p: Array, k: int) -> bool:
+    """Is each line of d along axis k a constant plus a multiple of the line of p?"""
+    lines = (np.moveaxis(a, k, -1).reshape(-1, a.shape[k]) for a in (d, p))
+    pairs = zip(*lines, strict=True)
+    return all(near(x, least_squares([np.ones_like(y), y], x)[1], 1e-6) for x, y in pairs)
+
+
+def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
+    """Formulas that hold wherever the array is wrong, and whether with the same constants.
+
+    The user's point has its say if anything fits there; where rounding dominates, nothing does.
+    """
+    points = [view for view in views.points[1:] if not view.right(name)]
+    if name in views.measured.unsummed:
+        points = []  # the axis is summed away elsewhere
+    clear = np.all(np.isfinite(views.here.expected[name]))
+    found = (_common([*points, views.here], name) if clear or not points else []) or (
+        _common(points, name) if len(points) > 1 else []
+    )
+    return [pair for pair in found if pair[1] and pair[0].formula in SIMPLE] or found
+
+
+def _common(points: list[View], name: str) -> list[tuple[Fit, bool]]:
+    """Formulas that fit at all points."""
+    found = [{fit[:2]: fit for fit in fits(view, name)} for view in points]
+    entries = len(points) * int(np.isfinite(points[-1].expected[name]).sum())
+    result = []
+    for key, fit in found[0].items():
+        if all(key in others for others in found):
+            constants = [np.array(others[key].constants) for others in found]
+            constant = all(near(c, constants[0], 1e-4) or not len(c) for c in constants)
+            # More must have been seen than was fitted.
+            if len(fit.constants) < entries or is_one_of(fit.constants[0], -1.0, 2.0, 0.5):
+                result.append((fit, constant))
+    return result
+
+
+def is_one_of(value: float, *values: float) -> bool:
+    """Is a constant one of these, as far as it can be known?"""
+    return any(abs(value / known - 1) < 1e-6 for known in values)
+
+
+def causes(views: Views, name: str) -> Iterator[Cause]:
+    """What the numbers of one array say, in words."""
+    found = agreed(views, name)
+    alone = len(views.measured.wrong) == 1
+    for fit, constant in found:
+        formula, detail, x = fit
+        if formula == "factor":
+            yield from _factors(views, name, x[0]) if constant else _clipped_norm(views)
+        elif formula == "on_data" and constant:
+            yield from _on_data(views, x[0])
+        elif formula == "weight_decay":
+            if constant or views.here.parameters[name].size > 1:
+                yield cause("weight_decay", p=x[0]) if constant else cause("along")
+        elif formula == "l1" and constant:
+            terms = {"p": "the parameter", "sign": "its sign", "1": "1"}
+            pairs = zip(x, detail.split(), strict=True)
+            text = cause("l1", terms=" + ".join(f"{number(c)} * {terms[w]}" for c, w in pairs))
+            yield text._replace(certain=not any(f.formula == "constant" for f, _ in found))
+        elif formula == "clipped":
+            limit = f" to [-{number(x[0])}, {number(x[0])}]" if constant else ""
+            yield cause("clipped", limit=limit)
+        elif formula == "unused" and not np.any(views.measured.masks[name]):
+            yield cause("mask")
+        elif formula == "unused" and name not in views.measured.ignored:
+            continue  # the derivative is zero here, but not everywhere
+        elif formula == "unused" and not alone:
+            yield from (cause("shifted"), cause("unused")._replace(certain=False))
+        elif formula == "not_summed":
+            yield cause("not_summed")._replace(certain=_sums_up(views, name))
+        elif constant and formula not in ("l1", "on_data", "clipped"):
+            yield cause(formula, detail=detail)
+
+
+def _sums_up(views: Views, name: str) -> bool:
+    """Is the axis in front known to be that of the batch, and its sum right?"""
+    g, e = views.here.given[name], views.here.expected[name]
+    sums = any(near(total, e, 1e-6) for total in (g.sum(axis=0), g.mean(axis=0)))
+    return bool(views.rows) and sums
+
+
+def _on_data(views: Views, factor: float) -> Iterator[Cause]:
+    """A factor on everything but the penalty."""
+    B = float(views.rows or 1)
+    if B > 1 and is_one_of(factor, B, 1 / B):
+        yield cause("batch_on_data", factor=factor)
+    elif is_one_of(factor, -1.0):
+        yield cause("sign_on_data")
+    elif is_one_of(factor, 2.0, 0.5):
+        yield cause("factor_on_data", factor=factor)
+
+
+def _clipped_norm(views: Views) -> Iterator[Cause]:
+    """Gradients that are right in direction, and of one and the same norm at every point."""
+    norms = [np.sqrt(sum(np.sum(g**2) for g in view.given.values())) for view in views.points]
+    wrong = [not all(view.right(name) for name in views.measured.wrong) for view in views.points]
+    norms = [norm for norm, is_wrong in zip(norms, wrong, strict=True) if is_wrong]
+    if len(norms) > 1 and np.ptp(norms) < 1e-9 * norms[0]:
+        yield cause("norm", norm=float(norms[0]))
+
+
+def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
+    """Every meaning that a factor between claim and truth can have."""
+    if is_one_of(factor, 1.0):
+        return
+    if factor < 0:
+        yield cause("sign")
+    factor = abs(factor)
+    if is_one_of(factor, 1.0):
+        return
+    growth = _growth(views, name, factor)
+    B = float(views.rows)
+    pure = [k for k in POWERS if B > 1 and is_one_of(factor, B**k)]
+    if not growth or growth not in pure:
+        yield from _plain_factor(views, name, factor)
+    if growth and growth not in pure:
+        yield cause("batch_mixed", B=views.rows, rest=factor / B**growth)
+    elif pure:
+        yield cause(_meaning(views, pure[0]), B=views.rows)
+    whole = max(factor, 1 / factor)
+    if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
+        yield cause("batch_unknown", factor=whole)
+
+
+def _plain_factor(views: Views, name: str, factor: float) -> Iterator[Cause]:
+    """A factor that has nothing to do with the batch; of one entry alone it proves nothing."""
+    proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
+    if is_one_of(factor, 2.0, 0.5):
+        yield cause("two", factor=factor)._replace(certain=proof)
+    elif proof:
+        axes = [n for n, p in views.here.parameters.items()
+                if any(d and is_one_of(factor, d, 1 / d) for d in p.shape)]  # fmt: skip
+        hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""
+        yield cause("factor", factor=factor, hint=hint)
+
+
+def _growth(views: Views, name: str, factor: float) -> int:
+    """The power of the batch size in a factor: with a part of the batch it is another one."""
+    part = (views.rows + 1) // 2
+    view = views.part(lambda a: a[:part]) if views.rows > 1 and views.searchable else None
+    if view and np.any(view.expected[name]):
+        there = float(least_squares([view.expected[name]], view.given[name])[0][0])
+        for power in POWERS:
+            if is_one_of(abs(there) / factor, (part / views.rows) ** power):
+                return power
+    return 0
+
+
+def _shared(views: Views, name: str, factor: float) -> bool:
+    """Does the factor of an array with one entry, which proves nothing, explain another array?"""
+    others = (fit for n in views.measured.wrong if n != name for fit, _ in agreed(views, n))
+    return any(f.formula == "factor" and is_one_of(abs(f.constants[0]), factor) for f in others)
+
+
+def _meaning(views: Views, power: int) -> str:
+    """What a power of the batch size means, which depends on whether the loss is a mean."""
+    if power == 1 and views.averages is not False:
+        return "batch_missing"
+    if power == -1 and views.averages is False:
+        return "batch_mean"
+    return "batch_divided" if power < 0 else "batch_multiplied"

@@ -1,0 +1,240 @@
+"""Given against expected: the error formula, the three verdicts, and a row per array.
+
+The error of an entry is `|given - expected| / scale`, where `scale` is the largest expected
+entry of its array in absolute value. There is no absolute tolerance: a gradient of size 1e-12 is
+held to as many digits as one of size 1. Where everything expected is zero, every other value given
+has an infinite error.
+
+An entry that is found wrong although it is small beside the others of its array is measured against
+its own size.
+
+A verdict is never stronger than its evidence. `uncertainty` is how far apart a claim and an
+expected value may lie because of rounding or of what the numerical derivative left open. An entry
+is
+
+* wrong, if its error exceeds the tolerance and the uncertainty,
+* right, if it does not, and the uncertainty leaves the digits that were asked for,
+* otherwise: cannot tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ae_numpy.gradcheck.packing import Array
+
+RIGHT = "right"
+WRONG = "wrong"
+CANNOT_TELL = "cannot tell"
+COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b", CANNOT_TELL: "#8a6d00"}
+
+# The complex step is exact to rounding and a hand-written gradient nearly so: 1e-14 is what
+# correct code shows. 1e-9 leaves room for long sums, and is below the 3e-8 of a float32 cast.
+COMPLEX_TOLERANCE = 1e-9
+# Extrapolated central differences reach 1e-9 to 1e-12. Still below a float32 cast.
+CENTRAL_TOLERANCE = 1e-8
+# Where no tolerance was asked for, fewer digits than five are no proof of anything.
+RESOLUTION = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """K numbers given, K expected, and what may be said about them.
+
+    Attributes
+    ----------
+    given, expected : (K,) arrays
+        The claim and the numerical derivative.
+    uncertainty : (K,) array
+        How far apart they may lie without being wrong; infinite where nothing is known.
+    scale : (K,) array
+        What the error of each is measured against; 0 if everything expected is 0.
+    tolerance : float
+        Relative error from which on an entry is wrong.
+    resolution : float
+        Relative uncertainty up to which an entry may be called right.
+
+    Examples
+    --------
+    >>> given, expected = np.array([1.0, 2.0]), np.array([1.0, 4.0])
+    >>> Comparison(given, expected, np.zeros(2), np.full(2, 4.0), 1e-9, 1e-5).errors
+    array([0. , 0.5])
+    """
+
+    given: Array
+    expected: Array
+    uncertainty: Array
+    scale: Array
+    tolerance: float
+    resolution: float
+
+    @property
+    def difference(self) -> Array:
+        """Absolute error of each entry, (K,)."""
+        with np.errstate(over="ignore"):
+            return np.asarray(np.abs(self.given - self.expected))
+
+    @property
+    def errors(self) -> Array:
+        """Relative error of each entry, (K,)."""
+        return _relative(self.difference, self.scale)
+
+    @property
+    def verdicts(self) -> Array:
+        """One of the three verdicts per entry, (K,) of str."""
+        allowed = np.maximum(self.tolerance * self.scale, self.uncertainty)
+        wrong = self.difference > allowed
+        known = self.uncertainty <= self.resolution * self.scale
+        return np.select([wrong, known], [WRONG, RIGHT], CANNOT_TELL)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on all of them: one wrong entry is enough, one open one forbids "right"."""
+        return overall(self.verdicts)
+
+    @property
+    def resolved(self) -> float:
+        """Relative size of the smallest error that would have been seen in every entry."""
+        seen = np.maximum(self.difference, self.uncertainty)
+        return float(np.max(_relative(seen, self.scale), initial=0.0))
+
+    @property
+    def worst(self) -> int:
+        """Position of the largest error; among entries of the worst verdict there is."""
+        of_verdict = self.verdicts == self.verdict
+        return int(np.argmax(np.where(of_verdict, self.errors, -1.0)))
+
+
+def _relative(difference: Array, scale: Array) -> Array:
+    """Differences in units of the scale; infinite where that is 0 and they are not."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(difference > 0, difference / scale, 0.0))
+
+
+def overall(verdicts: Array | list[str]) -> str:
+    """The verdict on a collection of verdicts."""
+    for verdict in (WRONG, CANNOT_TELL):
+        if np.any(np.asarray(verdicts, dtype=object) == verdict):
+            return verdict
+    return RIGHT
+
+
+class Worst(NamedTuple):
+    """The entry with the largest error; `index` is None if only a direction was looked at.
+
+    Attributes
+    ----------
+    name : str
+        The parameter.
+    index : tuple of int or None
+    given, expected : float
+
+    Examples
+    --------
+    >>> Worst("W0", (2, 1), given=0.5, expected=0.25).index
+    (2, 1)
+    """
+
+    name: str
+    index: tuple[int, ...] | None  # type: ignore[assignment]  # hides tuple.index, knowingly
+    given: float
+    expected: float
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayCheck:
+    """What was found about one parameter array.
+
+    Attributes
+    ----------
+    name, shape : str, tuple of int
+        The parameter.
+    gradient : array
+        The claimed gradient; with a batch axis in front if it was not summed.
+    entries : (K,) array of int, or None
+        Flat indices of the entries that were looked at one by one.
+    entrywise : Comparison or None
+        These entries: given and expected.
+    directions : Comparison or None
+        The whole array along random directions, where not every entry was looked at.
+    unsummed : bool
+        True if the gradient has the batch axis in front.
+    subgradient : bool
+        True if some entries lie at a kink, between the slopes on its sides.
+
+    Examples
+    --------
+    >>> from ae_numpy.gradcheck import check_gradients
+    >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.array([1.0, 2.0]))
+    >>> [(array.name, array.verdict, array.checked) for array in report.arrays]
+    [('parameters', 'right', 2)]
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    gradient: Array
+    entries: Array | None
+    entrywise: Comparison | None
+    directions: Comparison | None
+    unsummed: bool = False
+    subgradient: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of entries of the parameter."""
+        return int(np.prod(self.shape))
+
+    @property
+    def checked(self) -> int:
+        """Number of entries that were looked at one by one."""
+        return 0 if self.entries is None else len(self.entries)
+
+    @property
+    def complete(self) -> bool:
+        """True if every entry was looked at."""
+        return self.checked == self.size
+
+    @property
+    def open_entries(self) -> int:
+        """Number of entries that nothing can be said about."""
+        return sum(int(np.sum(part.verdicts == CANNOT_TELL)) for part in self._parts)
+
+    @property
+    def verdict(self) -> str:
+        """One of "right", "wrong" and "cannot tell"."""
+        if self.unsummed:
+            return WRONG
+        return overall([part.verdict for part in self._parts])
+
+    @property
+    def max_error(self) -> float:
+        """Largest relative error; infinite for a gradient of the wrong shape."""
+        if self.unsummed:
+            return np.inf
+        return max((float(np.max(part.errors, initial=0.0)) for part in self._parts), default=0.0)
+
+    @property
+    def digits(self) -> int:
+        """Decimal digits to which the claimed and the measured gradient are known to agree."""
+        resolved = max((part.resolved for part in self._parts), default=0.0)
+        return max(0, int(-np.log10(min(max(resolved, 1e-15), 1.0))))
+
+    @property
+    def worst(self) -> Worst:
+        """The entry (or direction) that the verdict rests on."""
+        parts = [part for part in self._parts if part.given.size]
+        if not parts:
+            return Worst(self.name, None, 0.0, 0.0)
+        part = next((part for part in parts if part.verdict == self.verdict), parts[0])
+        k = part.worst
+        index = None
+        if part is self.entrywise and self.entries is not None:
+            index = tuple(int(i) for i in np.unravel_index(self.entries[k], self.shape))
+        return Worst(self.name, index, float(part.given[k]), float(part.expected[k]))
+
+    @property
+    def _parts(self) -> list[Comparison]:
+        return [part for part in (self.entrywise, self.directions) if part is not None]

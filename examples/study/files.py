@@ -1,0 +1,33 @@
+"""Files of the study: there whole or not at all, and named by errors as the user named them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ae_numpy.storage.atomic import replacing
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file that is there whole, or not at all.
+
+    Raises
+    ------
+    OSError
+        Names the path; what was there is as it was.
+    """
+    with naming(path), replacing(path) as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the system name this path: of its own, it names a temporary file, or none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
