@@ -72,8 +72,10 @@ def load_idx_digits(
         images, labels = (
             _the_only(directory, files, split, kind, prefix) for kind in ("images", "labels")
         )
-        arrays[f"{part}_images"] = _images(*images, transpose)
-        arrays[f"{part}_labels"] = _labels(*labels, len(images[1]))
+        check_images(*images)
+        turned = images[1].transpose(0, 2, 1) if transpose else images[1]
+        arrays[f"{part}_images"] = np.ascontiguousarray(turned)
+        arrays[f"{part}_labels"] = checked_labels(*labels, len(turned), 255)
     folders = (part for part in reversed(directory.resolve().parts) if part not in _NO_NAMES)
     return Digits(name=prefix.strip("-_. ") or next(folders, "idx"), **arrays)
 
@@ -130,21 +132,20 @@ def _the_only(
     return paths[0], array
 
 
-def _images(path: Path, images: NDArray, transpose: bool) -> NDArray[np.uint8]:
-    """Return the images of a file, which must be of 28 x 28 bytes."""
+def check_images(path: Path, images: NDArray) -> None:
+    """Raise ValueError unless a file holds images of 28 x 28 bytes."""
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
         found = f"{images.dtype} of shape {images.shape}"
-        raise ValueError(f"{path}: found {found}, expected uint8 images of shape (N, 28, 28)")
-    return np.ascontiguousarray(images.transpose(0, 2, 1)) if transpose else images
+        raise ValueError(f"{path}: found {found}, expected (N, 28, 28) of uint8")
 
 
-def _labels(path: Path, labels: NDArray, count: int) -> NDArray[np.uint8]:
-    """Return the labels of a file, which must be integers from 0 to 255, one per image."""
-    if labels.shape != (count,):
-        raise ValueError(
-            f"{path}: found labels of shape {labels.shape}, expected ({count},), one per image"
-        )
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 255:
-        found = f"{labels.dtype} labels from {labels.min()} to {labels.max()}"
-        raise ValueError(f"{path}: found {found}, expected integers from 0 to 255")
+def checked_labels(path: Path, labels: NDArray, count: int, highest: int) -> NDArray[np.uint8]:
+    """Return the labels of a file, which must be `count` integers from 0 to `highest`."""
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        found = f"{labels.dtype} labels of shape {labels.shape}"
+        raise ValueError(f"{path}: found {found}, expected ({count},), one per image, integers")
+    index = int(np.argmax((labels < 0) | (labels > highest)))  # the first, or else 0
+    if not 0 <= labels[index] <= highest:
+        found = f"the label {labels[index]} at {index}"
+        raise ValueError(f"{path}: found {found}, expected 0 to {highest}")
     return labels.astype(np.uint8)

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from ae_numpy.datasets.digits import Digits
 from ae_numpy.datasets.download import MAX_BYTES, DataUnavailableError, download_files
-from ae_numpy.datasets.folder import directory_of, files_in, named, what_is_in
+from ae_numpy.datasets.folder import (
+    check_images,
+    checked_labels,
+    directory_of,
+    files_in,
+    named,
+    what_is_in,
+)
 from ae_numpy.datasets.idx import idx_sha256, read_idx
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -143,8 +150,8 @@ def _from_directory(directory: Path) -> dict[str, NDArray[np.uint8]]:
     arrays |= {name: read_idx(path, max_bytes=MAX_BYTES) for name, path in paths.items()}
     # Before the hashes, because these errors say more.
     for images, labels in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
-        _check_images(arrays[images], paths.get(images, directory))
-        _check_labels(arrays[labels], paths.get(labels, directory), len(arrays[images]))
+        check_images(paths.get(images, directory), arrays[images])
+        checked_labels(paths.get(labels, directory), arrays[labels], len(arrays[images]), 9)
     for name, path in paths.items():
         _check_hash(arrays[name], path, SHA256[name])
     return arrays
@@ -202,23 +209,6 @@ def _downloaded(directory: Path, sha256: Mapping[str, str]) -> dict[str, NDArray
             f"Without a download, {_ADVICE}."
         ) from error
     return {name: read_idx(directory / name, max_bytes=MAX_BYTES) for name in sha256}
-
-
-def _check_images(images: NDArray[np.uint8], path: Path) -> None:
-    """Raise ValueError unless the array holds images of 28 x 28."""
-    if images.ndim != 3 or images.shape[1:] != (28, 28):
-        raise ValueError(f"{path}: found an array of shape {images.shape}, expected (N, 28, 28)")
-
-
-def _check_labels(labels: NDArray[np.uint8], path: Path, count: int) -> None:
-    """Raise ValueError unless there are `count` labels from 0 to 9."""
-    if labels.shape != (count,):
-        raise ValueError(
-            f"{path}: found labels of shape {labels.shape}, expected ({count},), one per image"
-        )
-    if labels.max() > 9:
-        index = int(labels.argmax())
-        raise ValueError(f"{path}: found the label {labels[index]} at {index}, expected 0 to 9")
 
 
 def _check_hash(array: NDArray[np.uint8], path: Path, sha256: str) -> None:

@@ -178,7 +178,7 @@ def _outcomes(
         raise TypeError(f"{expected}, got processes={processes!r} and executor={executor!r}")
     if executor is None:
         is_all = isinstance(processes, int) and processes == -1
-        processes = _n_cores() if is_all else checked_integer(processes, "processes", 1)
+        processes = checked_integer(os.cpu_count() or 1 if is_all else processes, "processes", 1)
         if multiprocessing.current_process().daemon:
             raise RuntimeError(
                 f"processes={processes} cannot be started inside a daemonic process, such as a "
@@ -189,13 +189,6 @@ def _outcomes(
     if not isinstance(executor, Executor):
         raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
     return _outcomes_of_futures(executor, function, jobs)
-
-
-def _n_cores() -> int:
-    """Cores that this process may use, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _outcomes_of_futures(

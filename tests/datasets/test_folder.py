@@ -96,17 +96,21 @@ def test_what_is_missing_and_what_is_there_is_named(tmp_path, rng):
         (
             "train-images-idx3-ubyte",
             np.zeros((6, 32, 32), np.uint8),
-            "expected uint8 images of sha",
+            "uint8 of shape (6, 32, 32), expected (N, 28, 28) of",
         ),
         ("t10k-images-idx3-ubyte", np.zeros((4, 28, 28), np.float32), "found float32 of shape"),
         ("train-labels-idx1-ubyte", np.zeros(5, np.uint8), "labels of shape (5,), expected (6,)"),
-        ("t10k-labels-idx1-ubyte", np.array([1, 2, 3, -1], np.int32), "int32 labels from -1 to 3"),
+        (
+            "t10k-labels-idx1-ubyte",
+            np.array([1, 2, 3, -1], np.int32),
+            "found the label -1 at 3, expected 0 to 255",
+        ),
         (
             "t10k-labels-idx1-ubyte",
             np.array([1, 2, 3, 256], np.int16),
-            "int16 labels from 1 to 256",
+            "found the label 256 at 3, expected 0 to 255",
         ),
-        ("t10k-labels-idx1-ubyte", np.ones(4, np.float64), "float64 labels from 1.0 to 1.0"),
+        ("t10k-labels-idx1-ubyte", np.ones(4, np.float64), "found float64 labels of shape (4,)"),
     ],
 )
 def test_unfit_files_are_named(tmp_path, rng, name, array, words):
