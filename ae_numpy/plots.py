@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.validation import checked_integer, flag, shown
+from ae_numpy.validation import Rule, checked_integer, flag, require, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +122,9 @@ def plot_history(histories: Any, *, styles: Styles | None = None, ax: Axes | Non
     curves = _curves(histories, "histories")
     if not curves:
         raise ValueError(f"histories must hold errors to draw, got {shown(histories)}")
-    styles = {str(name): style for name, style in _mapping(styles or {}, "styles").items()}
+    if not isinstance(styles or {}, Mapping):
+        raise TypeError(f"styles must be a mapping by name, such as a dict, got {shown(styles)}")
+    styles = {str(name): style for name, style in (styles or {}).items()}
     ax = _axes(ax)
     for name, runs in curves.items():
         epochs = np.arange(1, runs.shape[1] + 1)
@@ -159,12 +161,6 @@ def _parts(given: Any) -> dict[Any, Any] | None:
     if not isinstance(given, Mapping):
         return None
     return {key: part for key, part in given.items() if key not in ("epoch", "seconds")}
-
-
-def _mapping(given: Any, name: str) -> Mapping:
-    if not isinstance(given, Mapping):
-        raise TypeError(f"{name} must be a mapping by name, such as a dict, got {shown(given)}")
-    return given
 
 
 def _runs(errors: ArrayLike, name: str) -> NDArray[np.floating]:
@@ -221,7 +217,7 @@ def plot_images(
     (9, 27)
     """
     columns = checked_integer(columns, "columns", 1)
-    limits = _limits(limits)
+    limits = _LIMITS(limits, "limits")
     pictures = _pictures(images, "images")
     rows = -(-len(pictures) // columns)
     grid = np.full((rows * columns, *pictures.shape[1:]), np.nan)
@@ -270,7 +266,7 @@ def plot_reconstructions(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['original', 'a mean']
     """
-    limits = _limits(limits)
+    limits = _LIMITS(limits, "limits")
     originals = _pictures(images, "images")
     if not isinstance(reconstructions, Mapping):
         reconstructions = {"reconstruction": reconstructions}
@@ -328,17 +324,16 @@ def _pictures(images: ArrayLike, name: str) -> NDArray[np.floating]:
     return given.astype(float)
 
 
-def _limits(limits: Any) -> tuple[float, float] | None:
-    """The lowest and the highest value, or None for those of the images."""
+def _ascending(limits: Any) -> tuple[float, float] | None:
+    """Two numbers, or None for those of the images."""
     if limits is None:
         return None
-    try:
-        lowest, highest = map(float, limits)
-        if lowest < highest:
-            return lowest, highest
-    except (TypeError, ValueError):
-        pass
-    raise ValueError(f"limits must be two numbers, the lower first, got {shown(limits)}")
+    lowest, highest = map(float, limits)
+    require(lowest < highest)
+    return lowest, highest
+
+
+_LIMITS = Rule("two numbers, the lower first", _ascending)
 
 
 def _listed(values: Any, name: str, count: int, expected: str) -> list:

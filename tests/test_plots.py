@@ -220,7 +220,6 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
         (lambda: plots.plot_history("train_mse"), "histories must .*, got 'train_mse'"),
         (lambda: plots.plot_images([[1.0], [1.0, 2.0]]), "images must .* rows of different shapes"),
         (lambda: plots.plot_images(Network((3, 2))), "images must hold numbers.*Network"),
-        (lambda: plots.plot_images(np.eye(4), limits=1), "limits must be two numbers.* got 1"),
         (lambda: plots.plot_images(np.eye(4), limits=(1, 0)), r"limits must .*got \(1, 0\)"),
         (
             lambda: plots.plot_reconstructions(np.eye(4), Autoencoder()),
@@ -268,6 +267,7 @@ def test_bad_input_is_named(call, message):
             "styles must be .*, got \\['k'\\]",
         ),
         (lambda: plots.plot_network(Autoencoder()), "layer_sizes must be .*, got Autoencoder"),
+        (lambda: plots.plot_images(np.eye(4), limits=1), "limits must be two numbers.* got 1"),
         (lambda: plots.plot_network(784), "layer_sizes must be .*, got 784"),
         (lambda: plots.plot_network((3, 2.5)), r"layer_sizes\[1\] must be .*, got 2.5"),
         (lambda: plots.plot_network({"W0": np.eye(2)}), r"layer_sizes\[0\] must be .*, got 'W0'"),

@@ -134,6 +134,9 @@ def _absolute(base: str) -> Path:
 
 def _from_directory(directory: Path) -> dict[str, NDArray[np.uint8]]:
     """Read the four files from a directory that must hold them all, whatever their names."""
+    arrays = _proven(_in_place(directory))
+    if len(arrays) == len(SHA256):
+        return arrays
     files = files_in(directory)
     suspects = {name: named(files, *name.split("-")[:2]) for name in SHA256}
     likely = [path for paths in suspects.values() for path in paths]
@@ -157,6 +160,11 @@ def _from_directory(directory: Path) -> dict[str, NDArray[np.uint8]]:
     return arrays
 
 
+def _in_place(directory: Path) -> list[Path]:
+    """Where the files are under their own names."""
+    return [directory / f"{name}{ending}" for name in SHA256 for ending in ("", ".gz")]
+
+
 def _proven(paths: Iterable[Path]) -> dict[str, NDArray[np.uint8]]:
     """Read the files of MNIST among these, until all are found; any other is passed over."""
     names = {sha256: name for name, sha256 in SHA256.items()}
@@ -174,7 +182,7 @@ def _proven(paths: Iterable[Path]) -> dict[str, NDArray[np.uint8]]:
 def _from_cache(may_download: bool) -> dict[str, NDArray[np.uint8]]:
     """Read the four files from the cache, and download what it lacks."""
     cache = cache_directory()
-    arrays = _proven(cache / f"{name}{ending}" for name in SHA256 for ending in ("", ".gz"))
+    arrays = _proven(_in_place(cache))
     missing = {name: SHA256[name] for name in SHA256 if name not in arrays}
     if not missing:
         return arrays
