@@ -1,20 +1,22 @@
 """Pictures of networks, trainings and reconstructions (needs matplotlib, the extra `plot`).
 
-Every function draws into the Axes given as `ax`, or else into those of a new Figure, and returns
-the Axes: ``plot_history(...).figure.savefig("history.png")``. Nothing here touches pyplot, so
-nothing has to be closed.
+Every function draws into the Axes given as `ax`, or else into those of a new figure of pyplot,
+which notebooks and ``plt.show()`` show, and returns the Axes:
+``plot_history(...).figure.savefig("history.png")``. What cannot be drawn is refused before a
+figure is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.validation import checked_integer, flag
+from ae_numpy.validation import Rule, checked_integer, flag, require, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +39,8 @@ _INK, _FAINT = "0.15", "0.65"
 def new_figure(width: float = 6.4, height: float = 4.8) -> Figure:
     """Return an empty figure of a size in inches that makes room for all its labels.
 
+    It is not one of pyplot's: it need not be closed, and ``plt.show()`` does not show it.
+
     Parameters
     ----------
     width, height : float
@@ -56,29 +60,41 @@ def new_figure(width: float = 6.4, height: float = 4.8) -> Figure:
     >>> new_figure(8, 3).subplots(1, 2).shape
     (2,)
     """
+    return _matplotlib().figure.Figure(figsize=(width, height), layout="constrained")
+
+
+def _matplotlib() -> ModuleType:
+    """Import matplotlib with its figures and pyplot."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure
+        import matplotlib.pyplot
     except ImportError as error:
         message = "ae_numpy.plots needs matplotlib: pip install 'ae_numpy[plot]'"
         raise ImportError(message) from error
-    return Figure(figsize=(width, height), layout="constrained")
+    return matplotlib
 
 
-def _axes(ax: Axes | None, *size: float) -> Axes:
-    return new_figure(*size).add_subplot() if ax is None else ax
+def _axes(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axes:
+    """The Axes that are given, or those of a new figure of pyplot."""
+    plt = _matplotlib().pyplot
+    if ax is None:
+        return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
+    if not isinstance(ax, plt.Axes):
+        raise TypeError(f"ax must be Axes of matplotlib, got {shown(ax)}")
+    return ax
 
 
-def plot_history(
-    histories: Mapping[str, ArrayLike], *, styles: Styles | None = None, ax: Axes | None = None
-) -> Axes:
-    """Draw errors against the epoch: a line per training, or per group of trainings.
+def plot_history(histories: Any, *, styles: Styles | None = None, ax: Axes | None = None) -> Axes:
+    """Draw errors against the epoch: a line per training run, or per group of runs.
 
     Parameters
     ----------
     histories : mapping of str to array-like, shape (n_epochs,) or (n_runs, n_epochs)
         Errors after each epoch, such as ``ae.history_["val_mse"]``, by the name for the legend.
         Of several runs, the line is their mean, and a faint band reaches from the lowest of each
-        epoch to the highest.
+        epoch to the highest. In place of errors there may be a fitted estimator or its
+        ``history_`` (or a frame made from it), of which all errors are drawn, and in place of the
+        mapping any of these, or a list of them.
     styles : mapping of str to dict, optional
         Arguments of `Axes.plot`, by name.
     ax : matplotlib.axes.Axes, optional
@@ -91,40 +107,77 @@ def plot_history(
     ------
     ImportError
         If matplotlib is not installed.
-    ValueError
-        If errors have another shape, or are no numbers.
+    TypeError, ValueError
+        If errors have another shape, or are not numbers, or `styles` are not a mapping.
 
     Examples
     --------
     >>> ax = plot_history({"one run": [0.3, 0.2], "two runs": [[0.4, 0.2], [0.3, 0.1]]})
     >>> [len(line.get_ydata()) for line in ax.lines]
     [2, 2]
+    >>> history = {"epoch": [1, 2], "train_mse": [0.3, 0.2], "seconds": [0.1, 0.1]}
+    >>> [line.get_label() for line in plot_history([history, history]).lines]
+    ['1 train_mse', '2 train_mse']
     """
-    curves = {name: _runs(errors, name) for name, errors in histories.items()}
+    curves = _curves(histories, "histories")
+    if not curves:
+        raise ValueError(f"histories must hold errors to draw, got {shown(histories)}")
+    if not isinstance(styles or {}, Mapping):
+        raise TypeError(f"styles must be a mapping by name, such as a dict, got {shown(styles)}")
+    styles = {str(name): style for name, style in (styles or {}).items()}
     ax = _axes(ax)
     for name, runs in curves.items():
         epochs = np.arange(1, runs.shape[1] + 1)
-        style = {"label": name, **(styles or {}).get(name, {})}
-        (line,) = ax.plot(epochs, runs.mean(axis=0), **style)
+        (line,) = ax.plot(epochs, runs.mean(axis=0), **{"label": name, **styles.get(name, {})})
         if len(runs) > 1:
             lowest, highest = runs.min(axis=0), runs.max(axis=0)
             ax.fill_between(epochs, lowest, highest, color=line.get_color(), alpha=0.15, lw=0)
     ax.set_xlabel("epoch")
     ax.set_ylabel("mean squared error")
     ax.locator_params(axis="x", integer=True)
+    if len(curves) > 1:
+        ax.legend()
     return ax
+
+
+def _curves(given: Any, name: str, label: str = "") -> dict[str, NDArray[np.floating]]:
+    """Errors as matrices, a row per run, by the label of their line."""
+    parts = _parts(given)
+    if parts is None:
+        return {label or "mse": _runs(given, name)}
+    curves: dict[str, NDArray] = {}
+    for key, part in parts.items():
+        curves |= _curves(part, f"{name}[{key!r}]", f"{label} {key}".strip())
+    return curves
+
+
+def _parts(given: Any) -> dict[Any, Any] | None:
+    """What an estimator, a mapping, a frame or a list of these has to draw; None for errors."""
+    given = getattr(given, "history_", given)
+    if isinstance(given, list | tuple) and any(_parts(part) is not None for part in given):
+        return dict(enumerate(given, 1))
+    if hasattr(given, "columns"):
+        given = {column: given[column] for column in given.columns}
+    if not isinstance(given, Mapping):
+        return None
+    return {key: part for key, part in given.items() if key not in ("epoch", "seconds")}
 
 
 def _runs(errors: ArrayLike, name: str) -> NDArray[np.floating]:
     """Errors as a matrix, a row per run."""
-    expected = f"histories[{name!r}] must have shape (n_epochs,) or (n_runs, n_epochs)"
+    expected = (
+        f"{name} must have shape (n_epochs,) or (n_runs, n_epochs) and hold numbers, or be a "
+        "fitted estimator, its history_, or a mapping or a list of these"
+    )
     try:
-        runs = np.atleast_2d(np.asarray(errors, float))
+        kind, runs = np.asarray(errors).dtype.kind, np.asarray(errors, float)
     except (TypeError, ValueError):
-        raise ValueError(f"{expected} and hold numbers, got {errors!r}") from None
-    if runs.ndim != 2 or runs.size == 0:
+        raise ValueError(f"{expected}, got {shown(errors)}") from None
+    if kind not in "fiuO":
+        raise ValueError(f"{expected}, got {shown(errors)}")
+    if runs.ndim not in (1, 2) or runs.size == 0:
         raise ValueError(f"{expected}, got {np.shape(errors)}")
-    return runs
+    return np.atleast_2d(runs)
 
 
 def plot_images(
@@ -139,6 +192,7 @@ def plot_images(
     Parameters
     ----------
     images : array-like, shape (N, height, width) or (N, side * side)
+        Masked and NaN entries stay blank.
     columns : int
         Images in a row.
     limits : (lowest, highest), optional
@@ -163,6 +217,7 @@ def plot_images(
     (9, 27)
     """
     columns = checked_integer(columns, "columns", 1)
+    limits = _LIMITS(limits, "limits")
     pictures = _pictures(images, "images")
     rows = -(-len(pictures) // columns)
     grid = np.full((rows * columns, *pictures.shape[1:]), np.nan)
@@ -172,7 +227,7 @@ def plot_images(
 
 def plot_reconstructions(
     images: ArrayLike,
-    reconstructions: Mapping[str, ArrayLike],
+    reconstructions: Any,
     *,
     row_labels: Sequence[str] | None = None,
     limits: tuple[float, float] | None = None,
@@ -184,7 +239,8 @@ def plot_reconstructions(
     ----------
     images : array-like, shape (N, height, width) or (N, side * side)
     reconstructions : mapping of str to array-like
-        Of the shape of `images`, such as ``ae.reconstruct(X)``, by the title of the column.
+        Of the shape of `images`, such as ``ae.reconstruct(X)``, by the title of the column. A
+        fitted estimator stands for what it makes of `images`; one alone needs no mapping.
     row_labels : sequence of str, optional
     limits : (lowest, highest), optional
         Values drawn white and black; the same for all images.
@@ -199,9 +255,9 @@ def plot_reconstructions(
     ------
     ImportError
         If matplotlib is not installed.
-    ValueError
-        If `images` have another shape or are no numbers, or reconstructions or labels do not match
-        them.
+    TypeError, ValueError
+        If `images` have another shape or are not numbers, or reconstructions or labels do not
+        match them.
 
     Examples
     --------
@@ -210,17 +266,21 @@ def plot_reconstructions(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['original', 'a mean']
     """
+    limits = _LIMITS(limits, "limits")
     originals = _pictures(images, "images")
+    if not isinstance(reconstructions, Mapping):
+        reconstructions = {"reconstruction": reconstructions}
     columns = [originals]
-    for name, images_again in reconstructions.items():
-        columns.append(_pictures(images_again, f"reconstructions[{name!r}]"))
+    for title, again in reconstructions.items():
+        name = f"reconstructions[{title!r}]"
+        columns.append(_pictures(_reconstructed(again, images, name), name))
         if columns[-1].shape != originals.shape:
             raise ValueError(
-                f"reconstructions[{name!r}] must be images like those of images, "
-                f"{originals.shape}, got {columns[-1].shape}"
+                f"{name} must be images like those of images, {originals.shape}, "
+                f"got {columns[-1].shape}"
             )
-    if row_labels is not None and len(row_labels) != len(originals):
-        raise ValueError(f"row_labels must be {len(originals)} labels, got {row_labels!r}")
+    if row_labels is not None:
+        row_labels = _listed(row_labels, "row_labels", len(originals), f"{len(originals)} labels")
     grid = np.stack(columns, axis=1)  # (N, 1 + n_models, height, width)
     ax = _draw_grid(grid, limits, ax)
     height, width = originals.shape[1:]
@@ -235,18 +295,52 @@ def _middles(count: int, side: int) -> list[float]:
     return [k * (side + _GAP) + (side - 1) / 2 for k in range(count)]
 
 
+def _reconstructed(given: Any, images: ArrayLike, name: str) -> ArrayLike:
+    """What an estimator makes of the images; anything else is a reconstruction already."""
+    if not hasattr(given, "reconstruct"):
+        return given
+    if not hasattr(given, "network_"):
+        raise ValueError(f"{name} must be fitted, or images, got {shown(given)}")
+    shape = np.shape(images)
+    again = given.reconstruct(images if len(shape) == 2 else np.reshape(images, (shape[0], -1)))
+    return np.reshape(again, shape)
+
+
 def _pictures(images: ArrayLike, name: str) -> NDArray[np.floating]:
-    """Images of shape (N, height, width)."""
-    given = np.asarray(images)
+    """Images of shape (N, height, width), NaN where they are masked."""
+    expected = f"{name} must have shape (N, height, width) or (N, side * side)"
+    try:
+        given = np.asarray(images)
+    except ValueError:
+        raise ValueError(f"{expected}, got rows of different shapes") from None
     if given.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must hold numbers, got dtype {given.dtype}")
+        raise ValueError(f"{name} must hold numbers, got dtype {given.dtype}: {shown(images)}")
+    given = np.where(np.ma.getmask(images), np.nan, given)
     side = round(given.shape[1] ** 0.5) if given.ndim == 2 else 0
     if given.ndim == 2 and side**2 == given.shape[1]:
         given = given.reshape(-1, side, side)
     if given.ndim != 3 or given.size == 0:
-        expected = "(N, height, width) or (N, side * side) with at least one image"
-        raise ValueError(f"{name} must have shape {expected}, got {np.shape(images)}")
+        raise ValueError(f"{expected} with at least one image, got {np.shape(images)}")
     return given.astype(float)
+
+
+def _ascending(limits: Any) -> tuple[float, float] | None:
+    """Two numbers, or None for those of the images."""
+    if limits is None:
+        return None
+    lowest, highest = map(float, limits)
+    require(lowest < highest)
+    return lowest, highest
+
+
+_LIMITS = Rule("two numbers, the lower first", _ascending)
+
+
+def _listed(values: Any, name: str, count: int, expected: str) -> list:
+    """A list of `count` values, which must be there."""
+    if isinstance(values, str) or not np.iterable(values) or len(listed := list(values)) != count:
+        raise ValueError(f"{name} must be {expected}, got {shown(values)}")
+    return listed
 
 
 def _draw_grid(grid: NDArray, limits: tuple[float, float] | None, ax: Axes | None) -> Axes:
@@ -256,8 +350,8 @@ def _draw_grid(grid: NDArray, limits: tuple[float, float] | None, ax: Axes | Non
         grid, ((0, 0), (0, 0), (0, _GAP), (0, _GAP)), constant_values=np.nan
     )  # (rows, columns, height + gap, width + gap)
     mosaic = padded.transpose(0, 2, 1, 3).reshape(rows * (height + _GAP), -1)[:-_GAP, :-_GAP]
-    lowest, highest = (np.nanmin(grid), np.nanmax(grid)) if limits is None else limits
     ax = _axes(ax, 0.9 * columns + 0.6, 0.9 * rows * height / width + 0.6)
+    lowest, highest = limits or (np.nanmin(grid), np.nanmax(grid))
     ax.imshow(mosaic, cmap="gray_r", vmin=lowest, vmax=highest, interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -267,9 +361,9 @@ def _draw_grid(grid: NDArray, limits: tuple[float, float] | None, ax: Axes | Non
 
 
 def plot_network(
-    layer_sizes: Sequence[int],
+    layer_sizes: Any,
     *,
-    bias: bool = False,
+    bias: bool | None = None,
     labels: Sequence[str] | None = None,
     most: int | Sequence[int] = 8,
     ax: Axes | None = None,
@@ -279,9 +373,11 @@ def plot_network(
     Parameters
     ----------
     layer_sizes : sequence of int
-        Units of every layer, the input's first, such as ``(784, 28, 784)``.
-    bias : bool
-        Whether to draw, below all layers but the last, a constant unit that the biases weight.
+        Units of every layer, the input's first, such as ``(784, 28, 784)``; or a `Network` or a
+        fitted estimator, which has them.
+    bias : bool, optional
+        Whether to draw, below all layers but the last, a constant unit that the biases weight. By
+        default, whether the network that is given trains biases; sizes alone have none.
     labels : sequence of str, optional
         What is written below the layers; their sizes by default.
     most : int or sequence of int
@@ -309,17 +405,22 @@ def plot_network(
     >>> {c.get_gid(): len(c.get_offsets()) for c in ax.collections if "units" in c.get_gid()}
     {'units 0': 8, 'units 1': 3, 'units 2': 8}
     """
-    sizes = [checked_integer(size, f"layer_sizes[{k}]", 1) for k, size in enumerate(layer_sizes)]
+    network = getattr(layer_sizes, "network_", layer_sizes)
+    given = getattr(network, "layer_sizes", network)
+    if isinstance(given, str) or not np.iterable(given):
+        expected = "numbers of units, a Network or a fitted estimator"
+        raise TypeError(f"layer_sizes must be {expected}, got {shown(given)}")
+    sizes = [checked_integer(size, f"layer_sizes[{k}]", 1) for k, size in enumerate(given)]
     if len(sizes) < 2:
-        raise ValueError(f"layer_sizes must have two layers or more, got {layer_sizes!r}")
-    bias = flag(bias, "bias")
-    limits = list(most) if isinstance(most, Sequence) else [most] * len(sizes)
+        raise ValueError(f"layer_sizes must have two layers or more, got {shown(given)}")
+    bias = (
+        bool(np.any(getattr(network, "bias_mask", False))) if bias is None else flag(bias, "bias")
+    )
+    of_layers = len(sizes), f"one for each of the {len(sizes)} layers"
+    limits = _listed(most if np.iterable(most) else [most] * len(sizes), "most", *of_layers)
     limits = [checked_integer(limit, "most", 2) for limit in limits]
     labels = [f"{size} units" for size in sizes] if labels is None else labels
-    for name, values in (("most", limits), ("labels", labels)):
-        if len(values) != len(sizes):
-            expected = f"one for each of the {len(sizes)} layers"
-            raise ValueError(f"{name} must be {expected}, got {values!r}")
+    labels = _listed(labels, "labels", *of_layers)
     ax = _axes(ax, 2.6 * len(sizes), 5)
     layers = [_heights(size, limit) for size, limit in zip(sizes, limits, strict=True)]
     floor = min(heights[-1] for heights in layers) - 1

@@ -34,6 +34,7 @@ from ae_numpy.progress import tell
 from ae_numpy.sweep import SweepError, WorkerDiedError
 
 QUICK = {"epochs": 2, "n_train": 1000, "n_test": 500}
+DATA = ("auto", "mnist", "stroke-digits")
 PROTOCOL_SETS = {"both": ("published", "corrected"), "all": tuple(PROTOCOLS)}
 
 
@@ -71,6 +72,8 @@ def _make_absolute(options: argparse.Namespace) -> None:
     data_dir = options.data_dir or os.environ.get("AE_NUMPY_DATA")
     if data_dir:
         options.data_dir = os.path.abspath(os.path.expanduser(data_dir))
+    if options.data not in DATA:
+        options.data = os.path.abspath(options.data)
 
 
 def _show(text: str) -> None:
@@ -124,9 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--data",
-        choices=("auto", "mnist", "stroke-digits"),
+        type=_data,
         default="auto",
-        help="auto (default) takes MNIST where it can be had, else digits that the package draws",
+        metavar="{" + ",".join(DATA) + ",FOLDER}",
+        help="auto (default) takes MNIST where it can be had, else digits that the package draws; "
+        "a folder has another data set in four IDX files, such as Fashion-MNIST",
     )
     parser.add_argument("--data-dir", help="directory with the four MNIST files")
     parser.add_argument("--epochs", type=_positive, help=f"default {EPOCHS}")
@@ -156,6 +161,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _data(text: str) -> str:
+    folder = os.path.expanduser(text)
+    if text not in DATA and not os.path.isdir(folder):
+        expected = f"{', '.join(DATA)} or a folder that exists"
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return text if text in DATA else folder
+
+
 def _positive(text: str) -> int:
     return _at_least(text, 1)
 
@@ -183,6 +196,8 @@ def _data_source(options: argparse.Namespace) -> DataSource:
     strokes = DataSource("stroke-digits", None, n_train, n_test)
     if options.data == "stroke-digits":
         return strokes
+    if options.data not in DATA:
+        return DataSource.of_folder(options.data, n_train, n_test)
     mnist = DataSource("mnist", options.data_dir, n_train, n_test)
     try:
         mnist.load()

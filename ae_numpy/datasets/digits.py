@@ -19,7 +19,7 @@ class Digits:
     train_images : uint8 array, shape (N, 28, 28)
         Grey levels, 0 is background and 255 full ink.
     train_labels : uint8 array, shape (N,)
-        The digit drawn in each image, 0 to 9.
+        What each image shows: for digits, 0 to 9.
     test_images : uint8 array, shape (M, 28, 28)
         As ``train_images``, for the test set.
     test_labels : uint8 array, shape (M,)

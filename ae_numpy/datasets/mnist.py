@@ -1,7 +1,7 @@
 """MNIST: 60 000 + 10 000 handwritten digits (LeCun, Cortes and Burges, 1998).
 
 The four IDX files are taken from a directory the user names, else from the user's cache, else
-downloaded into it. Whatever their source and compression, they are MNIST if and only if the
+downloaded into it. Whatever their source, name and compression, they are MNIST if and only if the
 SHA-256 of each decompressed file is the known one.
 """
 
@@ -9,7 +9,8 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,14 @@ from numpy.typing import NDArray
 
 from ae_numpy.datasets.digits import Digits
 from ae_numpy.datasets.download import MAX_BYTES, DataUnavailableError, download_files
+from ae_numpy.datasets.folder import (
+    check_images,
+    checked_labels,
+    directory_of,
+    files_in,
+    named,
+    what_is_in,
+)
 from ae_numpy.datasets.idx import idx_sha256, read_idx
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -54,7 +63,8 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     ----------
     data_dir : str or path, optional
         Directory with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-        t10k-labels-idx1-ubyte, plain or gzipped (then with ".gz" added).
+        t10k-labels-idx1-ubyte, plain or gzipped. Their hashes prove them: they may have other
+        names, and be up to three folders below, as in MNIST/raw.
     download : bool, default True
         Whether the network may be used, which needs the package pooch.
 
@@ -68,6 +78,8 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     ------
     FileNotFoundError
         If a directory was named and lacks a file.
+    TypeError
+        If `data_dir` is not a path.
     ValueError
         If a file in a named directory is damaged or not MNIST's.
     DataUnavailableError
@@ -92,11 +104,8 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     >>> digits.train_images.shape  # doctest: +SKIP
     (60000, 28, 28)
     """
-    named = data_dir if data_dir is not None else os.environ.get("AE_NUMPY_DATA") or None
-    if named is None:
-        arrays = _from_cache(download)
-    else:
-        arrays = _from_directory(Path(os.path.expanduser(named)))
+    source = data_dir if data_dir is not None else os.environ.get("AE_NUMPY_DATA") or None
+    arrays = _from_cache(download) if source is None else _from_directory(directory_of(source))
     return Digits(
         name="mnist",
         train_images=arrays[TRAIN_IMAGES],
@@ -124,29 +133,56 @@ def _absolute(base: str) -> Path:
 
 
 def _from_directory(directory: Path) -> dict[str, NDArray[np.uint8]]:
-    """Read the four files from a directory that must hold them all."""
-    paths = {name: path for name in SHA256 for path in _existing(directory, name)[:1]}
-    missing = [name for name in SHA256 if name not in paths]
-    if missing:
+    """Read the four files from a directory that must hold them all, whatever their names."""
+    arrays = _proven(_in_place(directory))
+    if len(arrays) == len(SHA256):
+        return arrays
+    files = files_in(directory)
+    suspects = {name: named(files, *name.split("-")[:2]) for name in SHA256}
+    likely = [path for paths in suspects.values() for path in paths]
+    arrays = _proven(dict.fromkeys([*likely, *files]))
+    missing = [name for name in SHA256 if name not in arrays]
+    absent = [name for name in missing if not suspects[name]]
+    if absent:
         raise FileNotFoundError(
-            f"{directory}: found no {', '.join(missing)}, plain or with .gz added. To load MNIST, "
-            f"{_ADVICE}; or leave both unset, and it is downloaded."
+            f"{directory}: found no {', '.join(absent)}, plain or with .gz added, nor MNIST's "
+            f"under other names. {what_is_in(directory, files)}. To load MNIST, {_ADVICE}; or "
+            "leave both unset, and it is downloaded."
         )
-    arrays = {name: read_idx(path, max_bytes=MAX_BYTES) for name, path in paths.items()}
+    paths = {name: suspects[name][0] for name in missing}
+    arrays |= {name: read_idx(path, max_bytes=MAX_BYTES) for name, path in paths.items()}
     # Before the hashes, because these errors say more.
     for images, labels in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
-        _check_images(arrays[images], paths[images])
-        _check_labels(arrays[labels], paths[labels], len(arrays[images]))
+        check_images(paths.get(images, directory), arrays[images])
+        checked_labels(paths.get(labels, directory), arrays[labels], len(arrays[images]), 9)
     for name, path in paths.items():
         _check_hash(arrays[name], path, SHA256[name])
+    return arrays
+
+
+def _in_place(directory: Path) -> list[Path]:
+    """Where the files are under their own names."""
+    return [directory / f"{name}{ending}" for name in SHA256 for ending in ("", ".gz")]
+
+
+def _proven(paths: Iterable[Path]) -> dict[str, NDArray[np.uint8]]:
+    """Read the files of MNIST among these, until all are found; any other is passed over."""
+    names = {sha256: name for name, sha256 in SHA256.items()}
+    arrays: dict[str, NDArray[np.uint8]] = {}
+    for path in paths:
+        if len(arrays) == len(SHA256):
+            break
+        with suppress(OSError, ValueError):
+            array = read_idx(path, max_bytes=MAX_BYTES)
+            if name := names.get(idx_sha256(array)):
+                arrays[name] = array
     return arrays
 
 
 def _from_cache(may_download: bool) -> dict[str, NDArray[np.uint8]]:
     """Read the four files from the cache, and download what it lacks."""
     cache = cache_directory()
-    cached = {name: _cached(cache, name) for name in SHA256}
-    arrays = {name: array for name, array in cached.items() if array is not None}
+    arrays = _proven(_in_place(cache))
     missing = {name: SHA256[name] for name in SHA256 if name not in arrays}
     if not missing:
         return arrays
@@ -183,45 +219,11 @@ def _downloaded(directory: Path, sha256: Mapping[str, str]) -> dict[str, NDArray
     return {name: read_idx(directory / name, max_bytes=MAX_BYTES) for name in sha256}
 
 
-def _existing(directory: Path, name: str) -> list[Path]:
-    """The files of this name, plain before gzipped."""
-    return [path for path in (directory / name, directory / f"{name}.gz") if path.is_file()]
-
-
-def _cached(cache: Path, name: str) -> NDArray[np.uint8] | None:
-    """The array of a file in the cache, None if it is missing, unreadable or damaged."""
-    for path in (cache / name, cache / f"{name}.gz"):
-        try:
-            array = read_idx(path, max_bytes=MAX_BYTES)
-        except (OSError, ValueError):
-            continue
-        if idx_sha256(array) == SHA256[name]:
-            return array
-    return None
-
-
-def _check_images(images: NDArray[np.uint8], path: Path) -> None:
-    """Raise ValueError unless the array holds images of 28 x 28."""
-    if images.ndim != 3 or images.shape[1:] != (28, 28):
-        raise ValueError(f"{path}: found an array of shape {images.shape}, expected (N, 28, 28)")
-
-
-def _check_labels(labels: NDArray[np.uint8], path: Path, count: int) -> None:
-    """Raise ValueError unless there are `count` labels from 0 to 9."""
-    if labels.shape != (count,):
-        raise ValueError(
-            f"{path}: found labels of shape {labels.shape}, expected ({count},), one per image"
-        )
-    if labels.max() > 9:
-        index = int(labels.argmax())
-        raise ValueError(f"{path}: found the label {labels[index]} at {index}, expected 0 to 9")
-
-
 def _check_hash(array: NDArray[np.uint8], path: Path, sha256: str) -> None:
     """Raise ValueError unless the plain file of this array has the given SHA-256."""
     found = idx_sha256(array)
     if found != sha256:
         raise ValueError(
             f"{path}: found SHA-256 {found} of the decompressed file, expected {sha256}: "
-            "this is not MNIST's file. For other data sets, use read_idx."
+            "this is not MNIST's file. For other data sets, use load_idx_digits."
         )

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import secrets
+import time
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+# A name with the machine and the process that writes: on a disk that machines share, each knows
+# only of its own processes whether they live. Without these two, age alone decides.
+_PART = re.compile(r"\..+?\.(?:([0-9a-f]{8})-(\d+)-)?[0-9a-f]{8}\.part")
+_SECONDS_TO_KEEP = 24 * 60 * 60
 
 
 @contextmanager
@@ -15,7 +24,8 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Open a file for writing that takes its name when all has been written.
 
     Whatever ends the writing, even the end of the process, the path names the old file or the new
-    one. A process that is killed leaves a hidden file beside it, whose name ends in ``.part``.
+    one. A process that is killed leaves a hidden file beside it, whose name ends in ``.part``; the
+    next to write into the folder removes it, if its writer is dead or it is a day old.
 
     Parameters
     ----------
@@ -29,7 +39,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     Raises
     ------
     OSError
-        If the file cannot be written; what was there is as it was.
+        If the file cannot be written; what was there is as it was. It names `path`.
 
     Examples
     --------
@@ -41,14 +51,50 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     ['note.txt']
     """
     target = Path(os.path.realpath(path))
+    _remove_abandoned(target.parent)
     # Not of tempfile: its files are for their owner alone, whatever the system's umask.
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+    writer = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = target.with_name(f".{target.name[:40]}.{writer}.part")
     try:
         with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError) and str(error.filename) == str(temporary):
+            error.filename, error.filename2 = os.fspath(path), None
+        with suppress(OSError):
+            temporary.unlink()
         raise
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what writers have left that were killed."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            part = _PART.fullmatch(entry.name)
+            if part and (_is_dead(*part.groups()) or _is_old(entry)):
+                with suppress(OSError):
+                    os.unlink(entry)
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _is_dead(machine: str | None, process: str | None) -> bool:
+    """Whether it is certain that the writer has ended."""
+    if process is None or machine != _machine() or os.name != "posix":
+        return False  # on Windows, signal 0 is Ctrl-C
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # another user's
+        pass
+    return False
+
+
+def _is_old(entry: os.DirEntry) -> bool:
+    return time.time() - entry.stat().st_mtime > _SECONDS_TO_KEEP

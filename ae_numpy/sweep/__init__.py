@@ -1,12 +1,14 @@
 """Many trainings at once, spread over the cores of this machine or over other machines.
 
 A job is anything that can be pickled; what is done with one is a function that every process can
-import. Jobs are started in the order given, so put the longest first: the last to end is then a
-short one.
+import, or, where cloudpickle is installed, any function. Jobs are started in the order given, so
+put the longest first: the last to end is then a short one.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import closing
@@ -90,12 +92,15 @@ def run_jobs(
     ----------
     function : callable
         ``function(job, report)`` does one job and returns its result. It must be importable by
-        the processes that do the jobs: a function of a module.
+        the processes that do the jobs: a function of a module, or of the script that runs. With
+        `processes`, where cloudpickle is installed, it may also be one of a notebook or of a
+        prompt, a lambda or a closure.
     jobs : sequence
         In the order in which they are to be started; each can be pickled.
     processes : int
-        How many processes of this machine; each is started afresh, without fork, and uses one
-        thread. They end with this process, however it ends. Either this or `executor` is given.
+        How many processes of this machine, -1 for one per core; each is started afresh, without
+        fork, and uses one thread. They end with this process, however it ends. Either this or
+        `executor` is given.
     executor : concurrent.futures.Executor
         Is given all jobs at once, and is not shut down. With dask: ``client.get_executor()``.
     on_report : callable
@@ -117,6 +122,8 @@ def run_jobs(
         When all jobs have ended, if some have failed.
     TypeError, ValueError
         For arguments that make no sense; no job has been started then.
+    RuntimeError
+        For `processes` inside a daemonic process, which cannot start others.
 
     Notes
     -----
@@ -170,7 +177,14 @@ def _outcomes(
         expected = "exactly one of processes and executor must be given"
         raise TypeError(f"{expected}, got processes={processes!r} and executor={executor!r}")
     if executor is None:
-        processes = checked_integer(processes, "processes", 1)
+        is_all = isinstance(processes, int) and processes == -1
+        processes = checked_integer(os.cpu_count() or 1 if is_all else processes, "processes", 1)
+        if multiprocessing.current_process().daemon:
+            raise RuntimeError(
+                f"processes={processes} cannot be started inside a daemonic process, such as a "
+                "worker of multiprocessing.Pool or of run_jobs: call run_jobs outside of it, or "
+                "give an executor of threads (concurrent.futures.ThreadPoolExecutor)"
+            )
         return worker_processes.outcomes_of(function, jobs, processes, on_report)
     if not isinstance(executor, Executor):
         raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from collections import deque
@@ -75,7 +76,7 @@ def outcomes_of(
     Raises
     ------
     TypeError
-        If the function or a job cannot be sent to a process.
+        If the function or a job cannot be sent to a process: see `_dumps`.
     WorkerStartError
         If the first thing that happens is that a process cannot be started.
     """
@@ -96,15 +97,44 @@ def outcomes_of(
 
 def _pickled_calls(function: Callable, jobs: Sequence[Any]) -> Iterator[bytes]:
     try:
-        pickle.dumps(function)
+        _dumps(function, function)
     except Exception as error:
         expected = "a function that a module defines, to be imported by other processes"
         raise TypeError(f"function must be {expected}, got {function!r}: {error}") from error
     for number, job in enumerate(jobs):
         try:
-            yield pickle.dumps((function, job))
+            yield _dumps((function, job), function)
         except Exception as error:
             raise TypeError(f"jobs[{number}] must be picklable, got {job!r}: {error}") from error
+
+
+def _dumps(what: Any, function: Callable) -> bytes:
+    """Pickle for a process that has every module, but of `__main__` only what its file defines."""
+    try:
+        pickled = pickle.dumps(what)
+        if b"__main__" not in pickled or _is_in_a_script(function):
+            return pickled
+        problem = "other processes do not have what a notebook or a prompt defines"
+    except Exception as error:
+        problem = str(error)
+    try:
+        import cloudpickle
+    except ImportError:
+        advice = "put it into a module (a .py file) and import it, or pip install cloudpickle"
+        raise TypeError(f"{problem}; {advice}") from None
+    return cloudpickle.dumps(what)
+
+
+def _is_in_a_script(function: Callable) -> bool:
+    """Whether `__main__` is a file that a new process runs again, and has the function."""
+    name = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", None)
+    is_run_again = not name.endswith("__main__") if name else os.path.isfile(_file_of_main())
+    code = getattr(function, "__code__", None)
+    return is_run_again and (code is None or os.path.isfile(code.co_filename))
+
+
+def _file_of_main() -> str:
+    return getattr(sys.modules["__main__"], "__file__", None) or ""
 
 
 def _do(
@@ -151,7 +181,7 @@ class _Worker:
         self.connection, theirs = context.Pipe()
         # A daemon: should this process end in the middle of everything, it ends these.
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _environment(_ONE_THREAD):
+        with _environment(_ONE_THREAD), _no_missing_main():
             self.process.start()
         theirs.close()  # so that the worker's end is closed when the worker dies
 
@@ -221,6 +251,20 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _no_missing_main() -> Iterator[None]:
+    """Keep the processes that are started meanwhile from running a file "<stdin>"."""
+    main, file = vars(sys.modules["__main__"]), _file_of_main()
+    if not file or os.path.exists(file):
+        yield
+        return
+    del main["__file__"]
+    try:
+        yield
+    finally:
+        main["__file__"] = file
 
 
 def _work(connection: Connection) -> None:

@@ -89,6 +89,62 @@ def test_argument_goes_before_the_environment(load, directory, monkeypatch, tmp_
     assert_complete(load(directory))
 
 
+def dotted(name: str) -> str:
+    """The name as 7-Zip and Kaggle have it."""
+    return name.replace("-idx", ".idx")
+
+
+PLACES = {
+    "7-Zip": dotted,
+    "Kaggle": lambda name: f"{name}/{name}",
+    "dotted folder": lambda name: f"{dotted(name)}/{dotted(name)}",
+    "torchvision": lambda name: f"MNIST/raw/{name}",
+    "no type": lambda name: name.split("-idx")[0] + ".idx",
+    "anything": lambda name: f"a/b/c/{SHA256[name][:8]}.bin",
+}
+
+
+@pytest.mark.parametrize("gzipped", [False, True])
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_hashes_prove_files_wherever_they_are(load, tmp_path, place, gzipped):
+    for name, content in FILES.items():
+        path = tmp_path / (place(name) + gzipped * ".gz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content) if gzipped else content)
+    assert_complete(load(tmp_path))
+
+
+def test_of_several_files_the_one_with_the_hash_is_taken(load, directory):
+    other_set = directory / "FashionMNIST" / "raw"
+    other_set.mkdir(parents=True)
+    for name in FILES:
+        (other_set / name).write_bytes(other(name, lambda array: array[::-1]))
+    (directory / TEST_IMAGES).write_bytes(b"<html>")  # with the right one beside it, gzipped
+    assert_complete(load(directory))
+
+
+def test_what_is_there_is_listed_where_nothing_fits(load, tmp_path):
+    (tmp_path / "sub").mkdir()
+    for k in range(14):
+        (tmp_path / "sub" / f"{k:02}.png").touch()
+    with pytest.raises(FileNotFoundError, match=r"It has sub.00\.png, .*11\.png and 2 more\."):
+        load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="This is not a directory"):
+        load(tmp_path / "sub" / "00.png")
+
+
+def test_a_damaged_file_of_another_name_is_named(load, directory):
+    (directory / TRAIN_LABELS).unlink()
+    (directory / dotted(TRAIN_LABELS)).write_bytes(FILES[TRAIN_LABELS][:-1])
+    with pytest.raises(ValueError, match=f"{re.escape(dotted(TRAIN_LABELS))}: found 27 bytes"):
+        load(directory)
+
+
+def test_what_is_not_a_path_is_refused_by_name(load):
+    with pytest.raises(TypeError, match="data_dir must be the path of a directory, got 5"):
+        load(5)
+
+
 def test_tilde_is_the_home_directory(load, directory, monkeypatch):
     monkeypatch.setenv("HOME", str(directory.parent))
     monkeypatch.setenv("USERPROFILE", str(directory.parent))
@@ -353,7 +409,8 @@ def test_real_mnist_loads_fast_and_light():
 @needs_real_data
 def test_real_mnist_with_one_pixel_changed(tmp_path):
     for path in Path(REAL_DATA).iterdir():
-        shutil.copyfile(path, tmp_path / path.name)
+        if not path.name.startswith(TEST_IMAGES):
+            shutil.copyfile(path, tmp_path / path.name)
     images = load_mnist(REAL_DATA).test_images
     images[-1, -1, -1] ^= 1
     (tmp_path / TEST_IMAGES).write_bytes(idx_bytes(images))

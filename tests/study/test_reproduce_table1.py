@@ -18,6 +18,7 @@ from study_runs import QUICK, run
 
 from ae_numpy import Autoencoder
 from ae_numpy.datasets import DataUnavailableError
+from ae_numpy.datasets.idx import idx_sha256, write_idx
 
 pytestmark = needs_compiler
 
@@ -79,6 +80,55 @@ def test_mnist_asked_for_but_missing_is_an_error_that_says_what_to_do(tmp_path):
     assert result.stderr.startswith("error: ")
     assert "train-images-idx3-ubyte" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def write_folder(folder, highest_label=9):
+    """Four files of MNIST's kind, with fewer images than a quick check takes."""
+    folder.mkdir(parents=True)
+    digits = FEW.load()
+    for part in ("train", "test"):
+        name = part.replace("test", "t10k")
+        images, labels = getattr(digits, f"{part}_images"), getattr(digits, f"{part}_labels")
+        write_idx(folder / f"{name}-images-idx3-ubyte", images)
+        write_idx(folder / f"{name}-labels-idx1-ubyte", np.minimum(labels, 9) * highest_label // 9)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("fashion-mnist", "fashion-mnist"), ("mnist", "folder mnist")]
+)
+def test_a_folder_of_other_data_labels_everything(tmp_path, folder, name):
+    data = write_folder(tmp_path / folder)
+    out = tmp_path / "out"
+    result = run("--quick", "--data", data, "--ratios", 392, "--epochs", 1, "--out", out)
+    assert result.returncode == 0, result.stderr
+    results = Results.from_json((out / "table1.json").read_text())
+    assert results.data["name"] == name
+    assert (results.data["n_train"], results.data["n_test"]) == (60, 20)
+    title = f"{name} (not MNIST)"
+    assert results.data["title"] == title
+    for text in (result.stdout, *((out / f).read_text() for f in ("table1.md", "report.html"))):
+        assert title in text
+
+
+def test_a_folder_of_mnist_is_mnist(tmp_path, monkeypatch):
+    data = str(write_folder(tmp_path / "files"))
+    hashes = {"train-images-idx3-ubyte": idx_sha256(FEW.load().train_images)}
+    monkeypatch.setattr("study.data.SHA256", hashes)
+    assert DataSource.of_folder(data, 10, 5) == DataSource("mnist", data, 10, 5)
+
+
+def test_a_folder_that_does_not_fit_is_named(tmp_path):
+    for folder, words in (
+        (write_folder(tmp_path / "letters", 26), "found the label 26, expected labels from 0 to 9"),
+        (tmp_path, "which differ, expected one file"),
+        (tmp_path / "out", "or a folder that exists"),
+    ):
+        if folder == tmp_path:
+            write_folder(tmp_path / "others", 8)
+        result = run("--quick", "--data", folder, "--out", tmp_path / "out")
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 def test_auto_goes_on_with_stroke_digits_and_says_why_in_one_line(monkeypatch, capsys):

@@ -170,7 +170,7 @@ def test_workers_have_one_thread_and_ignore_ctrl_c_and_the_caller_keeps_its_envi
         ({"processes": 1, "jobs": "abc"}, TypeError, "jobs must be a sequence"),
         ({"processes": 1, "jobs": [1, print, threading.Lock()]}, TypeError, r"jobs\[2\] must be "),
         ({"processes": 1, "function": 5}, TypeError, "function must be callable, got 5"),
-        ({"processes": 1, "function": lambda job, report: job}, TypeError, "function must be a f"),
+        ({"processes": -2}, ValueError, "processes must be an integer of at least 1, got -2"),
         ({"processes": 1, "on_result": None}, TypeError, "on_result must be callable, got None"),
         ({"processes": 1, "name": "x"}, TypeError, "name must be callable, got 'x'"),
     ],
@@ -263,6 +263,94 @@ def test_an_error_of_the_caller_ends_the_workers(tmp_path):
         run_jobs(report_until_told_to_stop, [tmp_path / "a"], processes=1, on_report=object_to)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+def test_minus_one_process_is_one_per_core(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    given = []
+    monkeypatch.setattr(
+        "ae_numpy.sweep.worker_processes.outcomes_of",
+        lambda function, jobs, processes, on_report: (given.append(processes), (_ for _ in ()))[1],
+    )
+    assert run_jobs(square, [], processes=-1) == []
+    assert given == [3]
+
+
+def a_closure():
+    factor = 3
+    return lambda job, report: factor * job
+
+
+@pytest.mark.parametrize("function", [lambda job, report: 3 * job, a_closure()])
+def test_a_function_without_a_module_needs_cloudpickle(monkeypatch, function):
+    pytest.importorskip("cloudpickle")
+    assert run_jobs(function, [1, 2], processes=1) == [3, 6]
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    with pytest.raises(TypeError, match=r"function must be a .* module \(a \.py .* cloudpickle"):
+        run_jobs(function, [1, 2], processes=1)
+
+
+IN_MAIN = """
+import sys
+from ae_numpy.sweep import run_jobs
+if sys.argv[-1] == "without":
+    sys.modules["cloudpickle"] = None
+def double(job, report):
+    return 2 * job
+if __name__ == "__main__":
+    print(run_jobs(double, [1, 2], processes=1))
+"""
+
+
+def python(*arguments, **settings):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True, text=True, timeout=SECONDS_OF_PATIENCE, check=False, **settings,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["stdin", "-c", "-m", "script"])
+def test_a_function_of_main_works_in_a_script_and_needs_cloudpickle_elsewhere(tmp_path, how):
+    pytest.importorskip("cloudpickle")
+    (tmp_path / "script.py").write_text(IN_MAIN)
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__main__.py").write_text(IN_MAIN)
+    way = {
+        "stdin": ["-"], "-c": ["-c", IN_MAIN], "-m": ["-m", "package"], "script": ["script.py"]
+    }[how]  # fmt: skip
+    settings = {"cwd": tmp_path, "input": IN_MAIN if how == "stdin" else ""}
+    assert python(*way, "with", **settings).stdout == "[2, 4]\n"
+    without = python(*way, "without", **settings)
+    if how == "script":
+        assert without.stdout == "[2, 4]\n"
+    else:
+        assert "TypeError: function must be a function that a module defines" in without.stderr
+        assert "notebook or a prompt defines; put it into a module" in without.stderr
+
+
+def test_a_module_s_function_works_from_standard_input(tmp_path):
+    (tmp_path / "job.py").write_text("def square(job, report):\n    return job * job\n")
+    code = (
+        "import job, ae_numpy.sweep as s; print(s.run_jobs(job.square, [3], processes=1), __file__)"
+    )
+    assert python("-", cwd=tmp_path, input=code).stdout == "[9] <stdin>\n"
+
+
+def sweep(job, report):
+    return run_jobs(square, [job], processes=1)
+
+
+def sweep_with_threads(job, report):
+    with ThreadPoolExecutor(1) as executor:
+        return run_jobs(square, [job], executor=executor)
+
+
+def test_inside_a_daemonic_process_an_error_says_what_to_do():
+    with pytest.raises(
+        SweepError, match=r"processes=1 cannot be .* daemonic .*executor of threads"
+    ):
+        run_jobs(sweep, [3], processes=1)
+    assert run_jobs(sweep_with_threads, [3], processes=1) == [[9]]
 
 
 # Callers that die, in processes of their own. Their workers hold their output open, so that its

@@ -1,0 +1,98 @@
+"""Files that are written whole or not at all: what is left over, and what an error names."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from ae_numpy import Autoencoder
+from ae_numpy.storage.atomic import replacing
+
+X = np.random.default_rng(0).random((8, 4))
+
+KILLED = """
+import os, sys
+from ae_numpy.storage.atomic import replacing
+with replacing(sys.argv[1]) as file:
+    file.write(b"half")
+    os._exit(1)
+"""
+
+
+def write(path):
+    with replacing(path) as file:
+        file.write(b"whole")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def killed_while_writing(path):
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    (left,) = set(names(path.parent)) - {path.name}
+    assert re.fullmatch(rf"\.{path.name}\..*\.part", left)
+    return path.with_name(left)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="tells whether a process lives by a signal")
+@pytest.mark.parametrize("next_name", ["model.npz", "another.npz"])
+def test_the_next_writer_removes_what_a_dead_one_has_left(tmp_path, next_name):
+    killed_while_writing(tmp_path / "model.npz")
+    write(tmp_path / next_name)
+    assert names(tmp_path) == [next_name]
+
+
+def test_what_somebody_may_be_writing_is_left_alone(tmp_path):
+    left = killed_while_writing(tmp_path / "model.npz")
+    machine, process, token = left.name.split(".")[-2].split("-")
+    elsewhere = tmp_path / f".model.npz.{int(machine, 16) ^ 1:08x}-{process}-{token}.part"
+    left.rename(elsewhere)
+    for other in ("download.part", ".notes.part"):
+        (tmp_path / other).touch()
+        os.utime(tmp_path / other, (0, 0))
+    with replacing(tmp_path / "model.npz") as file:
+        file.write(b"mine")
+        write(tmp_path / "another.npz")
+    there = [".notes.part", elsewhere.name, "another.npz", "download.part", "model.npz"]
+    assert names(tmp_path) == sorted(there)
+
+
+@pytest.mark.parametrize("writer", ["", "00000000-1-"])
+def test_what_is_a_day_old_is_removed(tmp_path, writer):
+    for hours in (23, 25):
+        part = tmp_path / f".model.npz.{writer}{hours:08x}.part"
+        part.touch()
+        os.utime(part, (time.time() - hours * 3600,) * 2)
+    write(tmp_path / "model.npz")
+    assert names(tmp_path) == [f".model.npz.{writer}{23:08x}.part", "model.npz"]
+
+
+@pytest.mark.parametrize("place", ["missing/model.npz", "file/model.npz"])
+def test_an_error_names_the_path_that_was_given(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    ae = Autoencoder(2, epochs=1, engine="numpy").fit(X)
+    for attempt in (ae.save, lambda path: Autoencoder(2, engine="numpy").fit(X, checkpoint=path)):
+        with pytest.raises(OSError, match=re.escape(f": '{place}'")) as caught:
+            attempt(place)
+        assert caught.value.filename == place
+        assert ".part" not in str(caught.value)
+
+
+def test_a_folder_of_that_name_is_named(tmp_path):
+    target = tmp_path / "model.npz"
+    target.mkdir()
+    with pytest.raises(OSError, match=re.escape(f": '{target}'")):
+        write(target)
+    assert names(tmp_path) == ["model.npz"]
+
+
+def test_an_error_of_the_writer_keeps_its_file(tmp_path):
+    with pytest.raises(OSError, match="another"), replacing(tmp_path / "model.npz"):
+        (tmp_path / "another").open()
+    assert names(tmp_path) == []
