@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,20 +18,19 @@ from ae_numpy.initialization import initial_parameters
 from ae_numpy.network import Network
 from ae_numpy.progress import TrainingDisplay, compilation_notice
 from ae_numpy.reference import Array
-from ae_numpy.sklearn_protocol import EstimatorMixin, feature_names
+from ae_numpy.samples import Data, check_names, checked_data, checked_samples, feature_names
+from ae_numpy.sklearn_protocol import EstimatorMixin, parameters_of
 from ae_numpy.storage.checkpoint import CheckpointWriter, describe, read_checkpoint
 from ae_numpy.storage.model_file import StoredModel, read_model, write_model
-from ae_numpy.training import EarlyStopping, History, Recipe, State, empty_history, train
+from ae_numpy.training import EarlyStopping, History, Recipe, State, empty_history, held_back, train
 from ae_numpy.validation import (
     PARAMETERS,
     BiasMask,
-    Data,
     LearningRate,
+    RandomState,
     bias_mask,
     callables,
     checked,
-    checked_data,
-    checked_samples,
     drawn_seed,
     rates_of_epochs,
 )
@@ -72,21 +70,25 @@ class Autoencoder(EstimatorMixin):
         Compiled, or plain NumPy. They agree to rounding.
     dtype : {"float32", "float64"}
         Of the parameters, and of all that is computed.
-    random_state : None, int or numpy.random.Generator
-        Decides the initial parameters and the orders. The same number gives the same bits.
-    verbose : int
+    random_state : None, int, numpy.random.Generator, RandomState or the module numpy.random
+        Decides the initial parameters and the orders. The same number gives the same bits. The
+        module stands for its global RandomState.
+    verbose : bool or int
         0 is silent. 1 shows a bar with the current error and the time left on a terminal (with
         tqdm), and writes a line per epoch elsewhere.
     initial_parameters : dict of arrays, optional
         Any of ``"W0"`` (I, O), ``"b0"`` (O,), ``"W1"``, ..., in place of drawn ones.
     early_stopping : bool
         Whether `fit` ends when the error no longer falls: that of the validation data where there
-        are any, and then `fit` leaves the parameters of the epoch where it was lowest; else that
-        of the training, and `fit` leaves the last parameters.
+        are any, and then `fit`, however it ends, leaves the parameters of the epoch where it was
+        lowest; else that of the training, and `fit` leaves the last parameters.
     n_iter_no_change : int
         With `early_stopping`: so many epochs in a row without improvement end the training.
     tol : float
         An improvement is an ``mse`` that is at least this much below the lowest so far.
+    validation_fraction : float, optional
+        The share of the samples that `fit` holds back as validation data where it is given none:
+        to the nearest number, at least one sample, and not all. The seed decides which.
 
     Attributes
     ----------
@@ -137,12 +139,13 @@ class Autoencoder(EstimatorMixin):
         backprop: str = "exact",
         engine: str = "numba",
         dtype: str = "float32",
-        random_state: int | np.random.Generator | None = None,
-        verbose: int = 0,
+        random_state: RandomState = None,
+        verbose: bool | int = 0,
         initial_parameters: Mapping[str, ArrayLike] | None = None,
         early_stopping: bool = False,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
+        validation_fraction: float | None = None,
     ) -> None:
         # Stored as given: `fit` checks them, so that set_params and clone need no checks.
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -161,6 +164,7 @@ class Autoencoder(EstimatorMixin):
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.validation_fraction = validation_fraction
 
     # ------------------------------------------------------------------------------- training
 
@@ -211,7 +215,8 @@ class Autoencoder(EstimatorMixin):
         OSError
             If the checkpoint cannot be read or written.
         FloatingPointError
-            If the training diverges; the estimator then holds the state before.
+            If the training diverges; the estimator then holds the state before, or the best
+            parameters: see `early_stopping`.
 
         Examples
         --------
@@ -226,12 +231,14 @@ class Autoencoder(EstimatorMixin):
         settings = self._settings()
         rates = rates_of_epochs(settings.learning_rate, settings.epochs)
         stored = None if checkpoint is None else read_checkpoint(checkpoint)
-        if stored and settings.random_state is None:
+        if stored and not isinstance(settings.random_state, int):
             settings.seed = stored.seed
         stopping = EarlyStopping(settings.n_iter_no_change, settings.tol)
         recipe = _recipe(settings, rates, stopping if settings.early_stopping else None)
         names = feature_names(X)
-        data = checked_data(X, y, target, settings.dtype, validation_data)
+        data = checked_data(X, y, target, (settings.dtype, names, None), validation_data)
+        if validation_data is None and settings.validation_fraction is not None:
+            data = _split(data, settings)
         callbacks = callables(callbacks, "callbacks")
         network = _new_network(data.X.shape[1], settings)
         state = State(network.parameters, empty_history(data.validation_data is not None))
@@ -241,7 +248,7 @@ class Autoencoder(EstimatorMixin):
             if stored is not None:
                 state = stored.state_for(description, rates)
             observers.append(CheckpointWriter(checkpoint, description, rates, state))
-        self._accept(names)
+        self._accept(settings, names)
         return self._train(network, data, recipe, state, callbacks, observers)
 
     def partial_fit(self, X: ArrayLike, y: Any = None, *, target: ArrayLike | None = None) -> Self:
@@ -278,16 +285,15 @@ class Autoencoder(EstimatorMixin):
             rates = rates[: epoch + 1]
         rates = rates_of_epochs(rates, epoch + 1)
         if fitted:
-            settings.seed = self._seed
-            self._check_feature_names(X)
+            settings.seed, names = self._seed, vars(self).get("feature_names_in_")
             network, history = self.network_, self.history_
             get_engine(network.engine)  # says now if it is not there
-            data = checked_data(X, y, target, network.dtype, n_features=self.n_features_in_)
+            data = checked_data(X, y, target, (network.dtype, names, self.n_features_in_))
         else:
             names, history = feature_names(X), empty_history(False)
-            data = checked_data(X, y, target, settings.dtype)
+            data = checked_data(X, y, target, (settings.dtype, names, None))
             network = _new_network(data.X.shape[1], settings)
-            self._accept(names)
+            self._accept(settings, names)
         state = State(network.parameters, history, epoch)
         return self._train(network, data, _recipe(settings, rates), state)
 
@@ -299,9 +305,9 @@ class Autoencoder(EstimatorMixin):
         settings.seed = drawn_seed(deepcopy(settings.random_state))
         return settings
 
-    def _accept(self, names: NDArray | None) -> None:
+    def _accept(self, settings: SimpleNamespace, names: NDArray | None) -> None:
         """Nothing can be refused any more: a generator moves on, the features' names are kept."""
-        drawn_seed(self.random_state)
+        drawn_seed(settings.random_state)
         self._keep_feature_names(names)
 
     def _train(
@@ -313,17 +319,17 @@ class Autoencoder(EstimatorMixin):
         callbacks: Sequence[Callback] = (),
         observers: Sequence[Observer] = (),
     ) -> Self:
-        """Train; whatever ends it, an error or an interrupt, keep the last state there was."""
+        """Train; whatever ends it, an error or an interrupt, keep the last state, or the best."""
         rates, seed = recipe.learning_rates, recipe.seed
         if self.verbose:
             observers = [*observers, TrainingDisplay(len(rates), data.X.shape, state)]
         self._keep(state, network_=network, learning_rates_=rates, _seed=seed)
-        with ExitStack() as stack:
-            if self.verbose and network.engine == "numba":
-                stack.enter_context(compilation_notice())
-            for observer in observers:
-                stack.enter_context(observer)
-            try:
+        try:
+            with ExitStack() as stack:
+                if self.verbose and network.engine == "numba":
+                    stack.enter_context(compilation_notice())
+                for observer in observers:
+                    stack.enter_context(observer)
                 for reached in train(network, data.X, recipe, state, *data[1:]):
                     state = reached
                     for observer in observers:
@@ -333,16 +339,15 @@ class Autoencoder(EstimatorMixin):
                         answers = [callback(self) for callback in callbacks]
                         if any(isinstance(one, bool | np.bool_) and one for one in answers):
                             break
-            finally:
-                self._keep(state)
-        if recipe.early_stopping and state.best_parameters is not None:
-            self.network_.parameters = state.best_parameters
+        finally:
+            self._keep(state, best=recipe.early_stopping is not None)
         return self
 
-    def _keep(self, state: State, **learned: Any) -> None:
+    def _keep(self, state: State, *, best: bool = False, **learned: Any) -> None:
         # All at once: an interrupt comes before or after.
         vars(self).update(learned, history_=state.history)
-        self.network_.parameters = state.parameters
+        chosen = state.best_parameters if best else None
+        self.network_.parameters = state.parameters if chosen is None else chosen
 
     # ------------------------------------------------------------------------ the trained model
 
@@ -421,11 +426,38 @@ class Autoencoder(EstimatorMixin):
         >>> ae.decode([[0.5, 0.5]]).shape
         (1, 6)
         """
+        if feature_names(Z) is not None:
+            check_names(Z, self.get_feature_names_out(), "Z")
         Z = checked_samples(Z, "Z", self.network_.dtype, self.code_size_)
         return self.network_.propagate(Z, first=self._code_layer)
 
-    def reconstruct(self, X: ArrayLike) -> Array:
+    def reconstruct(self, X: ArrayLike) -> Any:
         """Encode samples, and decode their codes.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+
+        Returns
+        -------
+        array, shape (n_samples, n_features)
+            Or a data frame: see `set_output`. `predict` always returns an array.
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError, ImportError
+            As `transform`.
+
+        Examples
+        --------
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> np.allclose(ae.reconstruct(np.eye(6)), ae.decode(ae.encode(np.eye(6))))
+        True
+        """
+        return self._contained(self.predict(X), X, self._feature_names())
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return what `reconstruct` does, always as an array.
 
         Parameters
         ----------
@@ -443,8 +475,8 @@ class Autoencoder(EstimatorMixin):
         Examples
         --------
         >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
-        >>> np.allclose(ae.reconstruct(np.eye(6)), ae.decode(ae.encode(np.eye(6))))
-        True
+        >>> ae.predict(np.eye(6)).shape
+        (6, 6)
         """
         return self.network_.propagate(self._samples(X))
 
@@ -471,7 +503,34 @@ class Autoencoder(EstimatorMixin):
         np.True_
         """
         samples = self._samples(X)
-        return float(self.network_.squared_errors(samples).sum() / samples.size)
+        return float(self.network_.squared_errors(samples).sum()) / samples.size
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the negative mean squared error of each sample: low for what is unusual.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+
+        Returns
+        -------
+        float64 array, shape (n_samples,)
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError
+            As `encode`.
+
+        Examples
+        --------
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> np.isclose(ae.score_samples(np.eye(6)).mean(), -ae.mse(np.eye(6)))
+        np.True_
+        """
+        samples = self._samples(X)
+        # In float64, so that few samples have, but for their output, the errors they have in many.
+        errors = np.subtract(self.network_.propagate(samples), samples, dtype=np.float64)
+        return -np.einsum("ij,ij->i", errors, errors) / self.n_features_in_
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Return the negative `mse`: the higher, the better.
@@ -498,12 +557,10 @@ class Autoencoder(EstimatorMixin):
         """
         return -self.mse(X)
 
-    inverse_transform = decode
-    predict = reconstruct
-
     def _samples(self, X: ArrayLike) -> Array:
-        self._check_feature_names(X)
-        return checked_samples(X, "X", self.network_.dtype, self.n_features_in_)
+        network = self.network_  # says now if there is none
+        check_names(X, vars(self).get("feature_names_in_"), "X")
+        return checked_samples(X, "X", network.dtype, self.n_features_in_)
 
     # ---------------------------------------------------------------------------------- files
 
@@ -535,7 +592,8 @@ class Autoencoder(EstimatorMixin):
         """
         names = vars(self).get("feature_names_in_")
         learned = self.network_, self.history_, self.learning_rates_, self._seed
-        write_model(path, StoredModel(*learned, self.get_params(), names))
+        stored = StoredModel(*learned, self._kept_parameters(), names, self._chosen_container())
+        write_model(path, stored)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -566,12 +624,23 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        stored = read_model(path, inspect.signature(cls).parameters)
-        model = cls(**stored.settings)
+        # Files of earlier versions lack the newest; a constructor may set what it does not take.
+        lacking = {"validation_fraction", "initial_parameters"}
+        needed = [n for n in parameters_of(cls) if n in PARAMETERS and n not in lacking]
+        stored = read_model(path, needed, cls._names_of_parameters())
+        model = cls._made_of(stored.settings).set_output(transform=stored.container)
         model.network_, model.history_ = stored.network, stored.history
         model.learning_rates_, model._seed = stored.learning_rates, stored.seed
         model._keep_feature_names(stored.feature_names)
         return model
+
+
+def _split(data: Data, settings: SimpleNamespace) -> Data:
+    """Hold some samples back as validation data, with their targets."""
+    rows = held_back(len(data.X), settings.validation_fraction, settings.seed)
+    X, target = data.X, data.target
+    of_rows, of_others = (None, None) if target is None else (target[rows], target[~rows])
+    return Data(X[~rows], (X[rows], of_rows), of_others)
 
 
 def _recipe(

@@ -78,7 +78,9 @@ def _given(value: ArrayLike, name: str, drawn: Array) -> Array:
     def convert(value: ArrayLike) -> Array:
         array = np.asarray(value)  # a ValueError where rows have different lengths
         require(array.dtype.kind in "fiub", TypeError)
-        with np.errstate(over="ignore"):  # too large for the dtype becomes inf, refused below
+        require(not np.ma.is_masked(value))
+        # Too large for the dtype becomes inf, refused below; too small becomes 0.
+        with np.errstate(over="ignore", under="ignore"):
             array = array.astype(drawn.dtype)
         require(array.shape == drawn.shape and bool(np.isfinite(array).all()))
         return array

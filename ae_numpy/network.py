@@ -345,8 +345,9 @@ class Network(Architecture):
         if self.engine == "numba":
             arrays = [*(layer.W.ravel() for layer in layers), *(layer.b for layer in layers)]
             return engine.propagate(np.concatenate(arrays), sizes, x)
-        for layer in layers:
-            x = engine.sigmoid_forward(engine.dense_forward(x, layer.W, layer.b))
+        with np.errstate(under="ignore"):  # what is too small for the dtype is 0
+            for layer in layers:
+                x = engine.sigmoid_forward(engine.dense_forward(x, layer.W, layer.b))
         return x
 
     def squared_errors(
@@ -386,7 +387,8 @@ class Network(Architecture):
         for start in range(0, len(X), _ROWS_PER_BLOCK):
             block = slice(start, start + _ROWS_PER_BLOCK)
             output = self.propagate(X[block], parameters)
-            errors[block] = engine.squared_errors(output, target[block])
+            with np.errstate(under="ignore"):
+                errors[block] = engine.squared_errors(output, target[block])
         return errors
 
 

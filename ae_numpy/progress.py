@@ -49,9 +49,7 @@ def _say_compiling() -> None:
     global _compiling_said
     if not _compiling_said:
         _compiling_said = True
-        with suppress(OSError, ValueError, AttributeError):  # a stream closed, or none at all
-            sys.stderr.write("compiling kernels for this machine; the next start finds them done\n")
-            sys.stderr.flush()
+        tell("compiling kernels for this machine; the next start finds them done")
 
 
 class TrainingDisplay:

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-import warnings
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.validation import level_of_the_caller
-
-CONTAINERS = ("default", "pandas", "polars")
+from ae_numpy.validation import PARAMETERS
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -40,49 +38,46 @@ def not_fitted_error(message: str) -> Exception:
     return (exceptions.NotFittedError if exceptions else NotFittedError)(message)
 
 
-def feature_names(X: Any) -> NDArray | None:
-    """Return the names of a data frame's columns, if they are strings.
+def parameters_of(constructor: Any) -> dict[str, inspect.Parameter]:
+    """Return the parameters that a class or its constructor names, without ``*`` and ``**``.
 
     Parameters
     ----------
-    X : array-like
+    constructor : callable
 
     Returns
     -------
-    object array, shape (n_features,), or None
+    dict of str to inspect.Parameter
 
-    Raises
-    ------
-    TypeError
-        If some names are strings and others are not.
+    Examples
+    --------
+    >>> list(parameters_of(lambda code, **rest: None))
+    ['code']
     """
-    columns = getattr(X, "columns", None)
-    if columns is None or len(columns) == 0:
-        return None
-    strings = [isinstance(name, str) for name in columns]
-    if any(strings) and not all(strings):
-        kinds = sorted({type(name).__name__ for name in columns})
-        raise TypeError(
-            "Feature names are only supported if all input features have string names, but your "
-            f"input has {kinds} as column names. Use X.columns = X.columns.astype(str)."
-        )
-    return np.asarray(columns, dtype=object) if all(strings) else None
+    rest = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    named = inspect.signature(constructor).parameters.items()
+    return {name: one for name, one in named if one.kind not in rest}
 
 
 class EstimatorMixin:
     """Parameters, names of features and output containers, as scikit-learn knows them.
 
-    A class that uses it has ``fit``, ``encode`` (what `transform` returns, as an array),
-    ``n_features_in_`` and ``code_size_``; it is fitted once it has a ``network_``.
+    A class that uses it has ``fit``, ``encode`` and ``decode`` (what `transform` and
+    `inverse_transform` return, as arrays), ``n_features_in_`` and ``code_size_``; it is fitted once
+    it has a ``network_``.
     """
 
     fit: Any
     encode: Any
+    decode: Any
 
     # ----------------------------------------------------------------------------- parameters
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters of the constructor.
+
+        Where the constructor of a derived class passes parameters on (``**``), or does not keep one
+        that it takes, those of the classes below are among them.
 
         Parameters
         ----------
@@ -99,10 +94,26 @@ class EstimatorMixin:
         >>> Autoencoder(4, epochs=7).get_params()["epochs"]
         7
         """
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        own = parameters_of(type(self))
+        takes_rest = len(inspect.signature(type(self)).parameters) > len(own)
+        # A constructor that keeps all that it takes hides those of the classes below.
+        if own.keys() <= vars(self).keys() and not takes_rest:
+            return {name: vars(self)[name] for name in own}
+        return self._kept_parameters()
+
+    @classmethod
+    def _names_of_parameters(cls) -> list[str]:
+        """Every parameter of every constructor, of the classes below, too."""
+        with_constructor = [one for one in cls.__mro__[:-1] if "__init__" in vars(one)]
+        return list(dict.fromkeys(n for one in with_constructor for n in parameters_of(one)))
+
+    def _kept_parameters(self) -> dict[str, Any]:
+        return {n: vars(self)[n] for n in self._names_of_parameters() if n in vars(self)}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the constructor; `fit` checks their values.
+
+        What the constructor of a derived class makes of a parameter follows it.
 
         Parameters
         ----------
@@ -124,24 +135,38 @@ class EstimatorMixin:
         >>> Autoencoder().set_params(epochs=7, batch_size=32)
         Autoencoder(epochs=7, batch_size=32)
         """
-        valid = sorted(self.get_params())
-        for name in params:
-            if name not in valid:
-                raise ValueError(
-                    f"Invalid parameter {name!r} for estimator {self!r}. "
-                    f"Valid parameters are: {valid!r}."
-                )
-        for name, value in params.items():
-            setattr(self, name, value)
+        valid = sorted(self._names_of_parameters())
+        for name in sorted(params.keys() - set(valid)):
+            invalid = f"Invalid parameter {name!r} for estimator {self!r}."
+            raise ValueError(f"{invalid} Valid parameters are: {valid!r}.")
+        # What a derived class's constructor makes of its own parameters changes with them.
+        own = {n: value for n, value in vars(self).items() if n in parameters_of(type(self))}
+        before, after = (self._made_of(own | new)._kept_parameters() for new in ({}, params))
+        changed = {n: value for n, value in after.items() if repr(value) != repr(before.get(n))}
+        vars(self).update(changed | params)
         return self
 
+    @classmethod
+    def _made_of(cls, params: dict[str, Any]) -> Self:
+        """Return an estimator with these parameters, whatever its class's constructor takes."""
+        takes = parameters_of(cls)
+        given = {name: params[name] for name in takes if name in params}
+        needed = {name for name, one in takes.items() if one.default is one.empty}
+        made = cls(**given) if needed <= given.keys() else cls.__new__(cls)
+        vars(made).update(params)
+        return made
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy; NumPy's module, as random state, is no thing to copy."""
+        kept = deepcopy(self._kept_parameters(), {id(np.random): np.random})
+        return self._made_of(kept).set_output(transform=self._chosen_container())
+
     def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
-        changed = [
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if repr(value) != repr(defaults[name].default)
-        ]
+        own, params = parameters_of(type(self)), self.get_params()
+        usual = {name: one.default for name, one in own.items()}
+        if params.keys() - own.keys():  # others: as its constructor sets them
+            usual = vars(self._made_of({n: v for n, v in params.items() if n in own})) | usual
+        changed = [f"{n}={v!r}" for n, v in params.items() if repr(v) != repr(usual.get(n))]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     # ------------------------------------------------------------------------- fitted, or not
@@ -155,10 +180,8 @@ class EstimatorMixin:
         """Say what is missing when a learned attribute is asked for before there is one."""
         learned = name.endswith("_") and not name.startswith("_")
         if learned and not self._is_fitted():
-            raise not_fitted_error(
-                f"This {type(self).__name__} instance is not fitted yet: call fit before using "
-                f"{name}."
-            )
+            this = f"This {type(self).__name__} instance"
+            raise not_fitted_error(f"{this} is not fitted yet: call fit before using {name}.")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __sklearn_tags__(self) -> Any:
@@ -178,23 +201,6 @@ class EstimatorMixin:
         vars(self).pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
-
-    def _check_feature_names(self, X: Any) -> None:
-        """Compare the columns of a data frame with those of `fit`."""
-        given, fitted = feature_names(X), vars(self).get("feature_names_in_")
-        name = type(self).__name__
-        if given is None and fitted is not None:
-            warnings.warn(
-                f"X does not have valid feature names, but {name} was fitted with feature names",
-                stacklevel=level_of_the_caller(),
-            )
-        elif given is not None and fitted is None:
-            warnings.warn(
-                f"X has feature names, but {name} was fitted without feature names",
-                stacklevel=level_of_the_caller(),
-            )
-        elif given is not None and fitted is not None and list(given) != list(fitted):
-            raise ValueError(_names_that_differ(list(given), list(fitted)))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Return a name for each unit of the code: ``"autoencoder0"``, ``"autoencoder1"``, ...
@@ -226,16 +232,14 @@ class EstimatorMixin:
             if fitted is not None and given != list(fitted):
                 raise ValueError("input_features is not equal to feature_names_in_")
             if len(given) != self.n_features_in_:
-                raise ValueError(
-                    "input_features should have length equal to number of features "
-                    f"({self.n_features_in_}), got {len(given)}"
-                )
+                expected = f"number of features ({self.n_features_in_}), got {len(given)}"
+                raise ValueError(f"input_features should have length equal to {expected}")
         return np.asarray(names, dtype=object)
 
     # ------------------------------------------------------------------------------ the output
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Choose what `transform` and `fit_transform` return.
+        """Choose what `transform`, `inverse_transform` and `reconstruct` return.
 
         Parameters
         ----------
@@ -248,7 +252,7 @@ class EstimatorMixin:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If it is none of these.
 
         Examples
@@ -259,9 +263,8 @@ class EstimatorMixin:
         'ndarray'
         """
         if transform is not None:
-            if transform not in CONTAINERS:
-                raise ValueError(f"transform must be one of {CONTAINERS}, got {transform!r}")
-            # Under this name scikit-learn's clone carries it over.
+            # Under this name scikit-learn looks for it, too.
+            PARAMETERS["container"](transform, "transform")
             self._sklearn_output_config = {"transform": transform}
         return self
 
@@ -290,25 +293,56 @@ class EstimatorMixin:
         >>> np.array_equal(ae.transform(np.eye(6)), ae.encode(np.eye(6)))
         True
         """
-        codes = self.encode(X)
-        container = self._container()
+        return self._contained(self.encode(X), X, self.get_feature_names_out())
+
+    def inverse_transform(self, Z: ArrayLike) -> Any:
+        """Return the samples of codes, as `decode` does, in the container of `set_output`.
+
+        Parameters
+        ----------
+        Z : array-like, shape (n_samples, code size)
+
+        Returns
+        -------
+        array or data frame, shape (n_samples, n_features)
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError, ImportError
+            As `transform`.
+
+        Examples
+        --------
+        >>> from ae_numpy import Autoencoder
+        >>> ae = Autoencoder(2, epochs=0, random_state=0).fit(np.eye(6))
+        >>> ae.inverse_transform(ae.transform(np.eye(6))).shape
+        (6, 6)
+        """
+        return self._contained(self.decode(Z), Z, self._feature_names())
+
+    def _feature_names(self) -> list[str]:
+        """The names of the features, or scikit-learn's for those without a name: x0, x1, ..."""
+        unnamed = [f"x{feature}" for feature in range(self.n_features_in_)]
+        return list(vars(self).get("feature_names_in_", unnamed))
+
+    def _contained(self, values: NDArray, given: Any, names: Any) -> Any:
+        """Put a row for each row that was given into the container chosen, under these names."""
+        container = self._chosen_container()
+        if container is None and "sklearn" in sys.modules:  # for all of its estimators
+            container = sys.modules["sklearn"].get_config()["transform_output"]
         if container == "pandas":
             import pandas as pd
 
-            index = X.index if isinstance(X, pd.DataFrame) else None
-            return pd.DataFrame(codes, index=index, columns=self.get_feature_names_out())
+            index = given.index if isinstance(given, pd.DataFrame) else None
+            return pd.DataFrame(values, index=index, columns=names)
         if container == "polars":
             import polars as pl
 
-            return pl.DataFrame(codes, schema=list(self.get_feature_names_out()), orient="row")
-        return codes
+            return pl.DataFrame(values, schema=list(names), orient="row")
+        return values
 
-    def _container(self) -> str:
-        """The container chosen for this estimator, or else for all of scikit-learn."""
-        chosen = vars(self).get("_sklearn_output_config", {}).get("transform")
-        if chosen is None and "sklearn" in sys.modules:
-            chosen = sys.modules["sklearn"].get_config()["transform_output"]
-        return chosen or "default"
+    def _chosen_container(self) -> str | None:
+        return vars(self).get("_sklearn_output_config", {}).get("transform")
 
     def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> Any:
         """Fit to samples, and return their codes.
@@ -336,19 +370,3 @@ class EstimatorMixin:
         (6, 2)
         """
         return self.fit(X, y, **fit_params).transform(X)
-
-
-def _names_that_differ(given: list[str], fitted: list[str]) -> str:
-    """Say how the names of features differ, in scikit-learn's words."""
-    message = "The feature names should match those that were passed during fit.\n"
-    unseen, missing = sorted(set(given) - set(fitted)), sorted(set(fitted) - set(given))
-    for names, what in (
-        (unseen, "Feature names unseen at fit time:\n"),
-        (missing, "Feature names seen at fit time, yet now missing:\n"),
-    ):
-        if names:
-            more = ["- ...\n"] if len(names) > 5 else []
-            message += what + "".join([*(f"- {name}\n" for name in names[:5]), *more])
-    if not unseen and not missing:
-        message += "Feature names must be in the same order as they were in fit.\n"
-    return message

@@ -21,7 +21,7 @@ from ae_numpy.network import Network
 from ae_numpy.reference import Array
 
 History = dict[str, list]
-ValidationData = Array | tuple[Array, Array]
+ValidationData = Array | tuple[Array, Array | None]
 Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 
 # How much work a chunk is, in multiply-adds: about 20 ms on one core. A number of operations and
@@ -227,7 +227,7 @@ def _after_epoch(
     if validation_data is not None:
         samples, target = in_pair(validation_data)
         errors = Network.of(network, state.parameters).squared_errors(samples, target=target)
-        entry["val_mse"] = float(errors.sum() / samples.size)
+        entry["val_mse"] = float(errors.sum()) / samples.size
     entry["seconds"] = state.seconds + time.perf_counter() - started
     best = state.best_parameters
     if "val_mse" in entry and entry["val_mse"] < min(state.history.get("val_mse") or [np.inf]):
@@ -350,8 +350,9 @@ def train_batches(
     network = Network.of(network, parameters.copy())
     target = X if target is None else target
     squared_errors = np.empty(len(rows), parameters.dtype)
-    # A training that diverges is reported once, by whoever looks at the errors.
-    with np.errstate(over="ignore", invalid="ignore"):
+    # A training that diverges is reported once, by whoever looks at the errors. What is too small
+    # for the dtype is 0.
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for start in range(0, len(rows), batch_size):
             batch = slice(start, start + batch_size)
             gradient, squared_errors[batch] = _batch_gradient(network, X, target, rows[batch])
@@ -407,6 +408,38 @@ def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]
         return np.arange(n_samples)
     sequence = np.random.SeedSequence(recipe.seed, spawn_key=(1, epoch))
     return np.random.default_rng(sequence).permutation(n_samples)
+
+
+def held_back(n_samples: int, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Return which samples validate and are not trained on: the last of a permutation.
+
+    Parameters
+    ----------
+    n_samples : int
+    fraction : float
+        How many, as a share of all, to the nearest number; at least one, and not all.
+    seed : int
+        Decides the permutation.
+
+    Returns
+    -------
+    bool array, shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If there is a single sample.
+
+    Examples
+    --------
+    >>> int(held_back(20, 0.25, seed=0).sum())
+    5
+    """
+    if n_samples < 2:
+        raise ValueError(f"validation_fraction must be None where X is 1 sample, got {fraction}")
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    n_held_back = min(max(round(fraction * n_samples), 1), n_samples - 1)
+    return rng.permutation(n_samples).argsort() >= n_samples - n_held_back
 
 
 def chunk_size(network: Architecture, batch_size: int) -> int:

@@ -4,7 +4,8 @@
 
 trains the fourteen models as the paper's code did, and writes table1.md, table1.json, the figures
 and report.html into results/. What is finished is kept there: the same command, started again,
-goes on where it was ended. See --help for the protocols, many seeds, the data and a quick check.
+goes on where it was ended; started beside the first, it waits for its end. See --help for the
+protocols, many seeds, the data and a quick check.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ def test_signature_and_defaults():
         "early_stopping": False,
         "n_iter_no_change": 10,
         "tol": 1e-4,
+        "validation_fraction": None,
     }
 
 
@@ -329,11 +330,23 @@ def test_parameters_are_never_changed_by_fit():
     assert mask == [[True, False, True], [True] * 6]
 
 
-def test_random_state_may_be_a_generator():
-    same = [make(random_state=np.random.default_rng(5)).fit(X) for _ in range(2)]
+@pytest.mark.parametrize("kind", [np.random.default_rng, np.random.RandomState])
+def test_random_state_may_be_a_generator(kind):
+    same = [make(random_state=kind(5)).fit(X) for _ in range(2)]
     assert_same_model(*same)
-    rng = np.random.default_rng(5)
+    rng = kind(5)
     first, second = (make(random_state=rng).fit(X) for _ in range(2))
+    assert (parameters(first) != parameters(second)).any()
+
+
+def test_random_state_may_be_the_module_for_its_global_state():
+    before = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(5)  # noqa: NPY002
+        first, second = (make(random_state=np.random).fit(X) for _ in range(2))
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
+    assert_same_model(first, make(random_state=np.random.RandomState(5)).fit(X))
     assert (parameters(first) != parameters(second)).any()
 
 
@@ -361,6 +374,9 @@ def test_what_a_model_can_be_asked(engine, dtype):
     mse = ((model.reconstruct(X_TEST).astype(float) - X_TEST.astype(dtype)) ** 2).mean()
     assert model.mse(X_TEST) == pytest.approx(mse, rel=rtol)
     assert isinstance(model.mse(X_TEST), float)
+    each = model.score_samples(X_TEST)
+    assert each.dtype == np.float64
+    np.testing.assert_allclose(each, [-model.mse(X_TEST[[n]]) for n in range(9)], rtol=rtol)
     assert model.score(X_TEST) == model.score(X_TEST, None) == -model.mse(X_TEST)
 
 
@@ -370,6 +386,7 @@ def test_second_names_mean_the_same():
     np.testing.assert_array_equal(model.transform(X), Z)
     np.testing.assert_array_equal(model.inverse_transform(Z), model.decode(Z))
     np.testing.assert_array_equal(model.predict(X), model.reconstruct(X))
+    assert type(model.predict(X)) is type(model.reconstruct(X)) is np.ndarray
     np.testing.assert_array_equal(make().fit_transform(X), Z)
     assert make().fit(X, None).partial_fit(X, None).score(X, None) < 0  # y is ignored
 
@@ -469,9 +486,15 @@ def test_callbacks_see_every_epoch():
     assert model.n_iter_ == 3
 
 
-def test_a_callback_that_returns_true_ends_the_training():
-    model = make(epochs=5).fit(X, callbacks=[lambda m: m.n_iter_ == 2])
+@pytest.mark.parametrize("kind", [bool, np.bool_])
+def test_a_callback_that_returns_true_ends_the_training(kind):
+    model = make(epochs=5).fit(X, callbacks=[lambda m: kind(m.n_iter_ == 2)])
     assert_same_model(model, make(epochs=2).fit(X))
+
+
+@pytest.mark.parametrize("answer", [1, "stop", X, np.array(True), [True], NotImplemented], ids=type)
+def test_nothing_else_that_a_callback_returns_ends_it(answer):
+    assert make().fit(X, callbacks=[lambda _: answer]).n_iter_ == 2
 
 
 def test_verbose_reports_every_epoch_on_the_error_stream(capsys):
@@ -480,8 +503,11 @@ def test_verbose_reports_every_epoch_on_the_error_stream(capsys):
     assert reported.out == ""
     assert [line.split(",")[0] for line in reported.err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
     assert re.fullmatch(r"epoch 1/2, train mse 0\.\d{5}, \d+\.\d\d s", reported.err.splitlines()[0])
-    make(verbose=0).fit(X)
-    assert capsys.readouterr() == ("", "")
+    for silent in (0, False, np.False_):
+        make(verbose=silent).fit(X)
+        assert capsys.readouterr() == ("", "")
+    make(verbose=True).fit(X)
+    assert capsys.readouterr().err.startswith("epoch 1/2")
 
 
 # --------------------------------------------------------------------- values outside of [0, 1]
@@ -502,6 +528,16 @@ def test_values_that_a_sigmoid_cannot_reach_are_accepted_with_one_warning(engine
     assert caught[0].category is UserWarning
     assert f"X has values in [{lowest:g}, {highest:g}]" in str(caught[0].message)
     assert "ivide by 255" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_a_rounding_error_beyond_0_and_1_is_not_warned_of(kind):
+    beyond = np.stack([np.nextafter(np.ones(6), 2, dtype=kind), np.full(6, -np.finfo(kind).eps)])
+    if kind == "f2":  # whose roundings are larger than those of what is computed with
+        beyond = np.nextafter(np.array([[1, 0]], "f4"), np.array([[2, -1]], "f4"))
+    assert warned_by(lambda: make(dtype="f4").fit(beyond).mse(beyond)) == []
+    (warning,) = warned_by(lambda: make().fit(1.01 * np.eye(6)))
+    assert "[0, 1.01]" in str(warning.message)
 
 
 def test_grey_levels_are_to_be_divided_by_255():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,125 @@ def test_with_validation_data_the_best_epoch_is_kept_when_epochs_run_out_too():
     model = make(**settings).fit(X, validation_data=X_TEST)
     assert model.n_iter_ == 3
     assert model.mse(X_TEST) == min(model.history_["val_mse"]) < model.history_["val_mse"][-1]
+
+
+class EndError(Exception):
+    pass
+
+
+def raising(error, epoch):
+    def callback(model):
+        if model.n_iter_ == epoch:
+            raise error
+
+    return callback
+
+
+def overshooting(epoch):
+    return 8.0 if epoch < 4 else np.finfo(float).max
+
+
+ENDS = {
+    "Ctrl-C": ({}, raising(KeyboardInterrupt, 3), KeyboardInterrupt),
+    "an error in a callback": ({}, raising(EndError, 3), EndError),
+    "a callback that says so": ({}, lambda model: model.n_iter_ == 3, None),
+    "divergence": ({"learning_rate": overshooting}, lambda model: None, FloatingPointError),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_any_end_keeps_the_best_epoch_and_its_checkpoint_the_last(end, tmp_path):
+    changes, callback, error = ENDS[end]
+    settings = {"learning_rate": 8.0, "epochs": 9, "early_stopping": True} | changes
+    model, seen, path = make(**settings), [], tmp_path / "run.npz"
+    data = {"validation_data": X_TEST, "checkpoint": path}
+    with nullcontext() if error is None else pytest.raises(error):
+        model.fit(X, **data, callbacks=[lambda m: seen.append(parameters(m)), callback])
+    errors = model.history_["val_mse"]
+    best = int(np.argmin(errors))
+    assert best < len(errors) - 1
+    np.testing.assert_array_equal(parameters(model), seen[best])
+    state = read_checkpoint(path).state
+    assert state.epoch == len(errors) == len(seen)
+    assert (state.parameters != seen[best]).any()
+    if error is not FloatingPointError:
+        whole = make(**settings).fit(X, validation_data=X_TEST)
+        np.testing.assert_array_equal(
+            parameters(make(**settings).fit(X, **data)), parameters(whole)
+        )
+
+
+def test_an_interrupt_within_an_epoch_keeps_the_best_epoch(monkeypatch):
+    monkeypatch.setattr(training, "chunk_size", lambda network, batch_size: 7)
+    step, calls = training.train_batches, []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 14:  # of four in each epoch
+            raise KeyboardInterrupt
+        return step(*args)
+
+    monkeypatch.setattr(training, "train_batches", interrupted)
+    model = make(learning_rate=8.0, epochs=9, early_stopping=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, validation_data=X_TEST)
+    assert len(model.history_["val_mse"]) == 3
+    assert model.mse(X_TEST) == min(model.history_["val_mse"]) < model.history_["val_mse"][-1]
+
+
+# ----------------------------------------------------------------------- samples that are held back
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "expected"),
+    [(20, 0.25, 5), (30, 0.1, 3), (10, 0.001, 1), (10, 0.999, 9), (2, 0.5, 1), (7, 0.5, 4)],
+)
+def test_a_share_of_the_samples_is_held_back(n, fraction, expected):
+    rows = training.held_back(n, fraction, seed=3)
+    assert (len(rows), rows.sum()) == (n, expected)
+    assert (rows == training.held_back(n, fraction, seed=3)).all()
+    more = training.held_back(n, (1 + fraction) / 2, seed=3)
+    assert (more | ~rows).all()  # the last of one permutation
+
+
+@pytest.mark.parametrize("target", [None, X[::-1]], ids=["samples", "target"])
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_samples_held_back_validate_and_are_not_trained_on(engine, target):
+    rows = training.held_back(len(X), 0.25, seed=0)
+    settings = {"engine": engine, "early_stopping": True, "learning_rate": 8.0, "epochs": 9}
+    if target is None:
+        split = {"validation_data": X[rows]}
+    else:
+        split = {"target": target[~rows], "validation_data": (X[rows], target[rows])}
+    expected = make(**settings).fit(X[~rows], **split)
+    model = make(**settings, validation_fraction=0.25).fit(X, target=target)
+    np.testing.assert_array_equal(parameters(model), parameters(expected))
+    assert model.history_["val_mse"] == expected.history_["val_mse"]
+
+
+def test_samples_are_held_back_by_fit_alone_and_where_nothing_is_given():
+    given = make(validation_fraction=0.25).fit(X, validation_data=X_TEST)
+    np.testing.assert_array_equal(
+        parameters(given), parameters(make().fit(X, validation_data=X_TEST))
+    )
+    for other in (make(validation_fraction=0.25), make()):
+        other.partial_fit(X)
+        assert "val_mse" not in other.history_
+    with pytest.raises(ValueError, match=r"validation_fraction must be None where X is 1 sample"):
+        make(validation_fraction=0.25).fit(X[:1])
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+def test_a_checkpoint_goes_on_with_the_same_samples_held_back(random_state, tmp_path):
+    settings = {"validation_fraction": 0.25, "random_state": random_state}
+    data = {"X": X, "checkpoint": tmp_path / "run.npz"}
+    with pytest.raises(KeyboardInterrupt):
+        make(**settings).fit(**data, callbacks=[raising(KeyboardInterrupt, 2)])
+    seed = read_checkpoint(tmp_path / "run.npz").seed
+    expected = make(**settings | {"random_state": seed}).fit(X)
+    model = make(**settings).fit(**data)
+    np.testing.assert_array_equal(parameters(model), parameters(expected))
+    assert model.history_["val_mse"] == expected.history_["val_mse"]
 
 
 def test_without_validation_data_the_last_parameters_are_kept():

@@ -36,6 +36,9 @@ ESTIMATORS = {
     "others": Autoencoder(
         (5, 2, 5), engine="numpy", dtype="float64", batch_size=8, early_stopping=True
     ),
+    "validating": Autoencoder(
+        2, engine="numpy", epochs=9, early_stopping=True, validation_fraction=0.2
+    ),
 }
 
 
@@ -87,6 +90,19 @@ def test_clones_are_not_fitted_and_train_alike():
     copy = clone(model)
     assert not hasattr(copy, "network_")
     np.testing.assert_array_equal(copy.fit(X).network_.parameters, model.network_.parameters)
+
+
+def test_numpys_module_as_random_state_is_cloned():
+    assert clone(make(random_state=np.random)).random_state is np.random
+
+
+def test_targets_reach_a_pipeline():
+    noisy = np.clip(X + 0.1, 0, 1)
+    pipeline = Pipeline([("ae", make())]).fit(noisy, ae__target=X)
+    expected = make().fit(noisy, target=X).network_.parameters
+    np.testing.assert_array_equal(pipeline[-1].network_.parameters, expected)
+    with pytest.warns(UserWarning, match="y is ignored.*pass it as target"):
+        pipeline.fit(noisy, X)
 
 
 def test_in_a_pipeline():

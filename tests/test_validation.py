@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from functools import partial
 
@@ -54,6 +55,8 @@ def assert_refused(model, use, error, *says) -> None:
 
 # ------------------------------------------------------------------------------------- the data
 
+TYPE, VALUE = TypeError, ValueError
+MASKED = np.ma.array(with_entry(1e6), mask=with_entry(9) > 1)
 # What is wrong with it, the error, what the message says besides the name.
 BAD_DATA = {
     "NaN": (
@@ -81,6 +84,10 @@ BAD_DATA = {
     "dates": (np.full((8, 4), "2020-01-01", "datetime64[D]"), ValueError, "must hold numbers"),
     "an integer beyond float64": ([[10**400, 0, 0, 0]], ValueError, ""),
     "sparse": (SparseMatrix(), TypeError, r"sparse SparseMatrix.*toarray\(\)"),
+    "masked": (MASKED, ValueError, r"contains NaN \(at row 3, column 2\)"),
+    "masked rows": (list(MASKED), ValueError, r"contains NaN \(at row 3, column 2\)"),
+    "masked integers": (np.ma.masked_equal([[0, 1, 0, 7]], 7), VALUE, "NaN .*row 0, column 3"),
+    "masked truth": (np.ma.array([[True] * 4], mask=[[0, 1, 0, 0]]), VALUE, "NaN .*column 1"),
 }
 bad_data = pytest.mark.parametrize("fault", BAD_DATA)
 
@@ -166,7 +173,6 @@ def test_a_refused_fit_warns_of_nothing_else():
 # --------------------------------------------------------------------------------- the parameters
 
 # Name: values, each with the error that it gets, and what the message must say besides.
-TYPE, VALUE = TypeError, ValueError
 BAD_PARAMETERS = {
     "hidden_layer_sizes": (
         "a positive integer or a tuple of one or more of them",
@@ -224,9 +230,26 @@ BAD_PARAMETERS = {
     ),
     "random_state": (
         "integer of at least 0",
-        [(-1, VALUE), (1.5, TYPE), ("0", TYPE), (True, TYPE)],
+        [
+            *(
+                (-1, VALUE),
+                (1.5, TYPE),
+                ("0", TYPE),
+                (True, TYPE),
+                (random, TYPE),
+                (object(), TYPE),
+            ),
+            *((np.random.PCG64(0), TYPE), (np.random.RandomState, TYPE), (random.Random(0), TYPE)),
+        ],
     ),
-    "verbose": ("an integer of at least 0", [(-1, VALUE), ("yes", TYPE), (None, TYPE)]),
+    "verbose": (
+        "True, False or an integer of at least 0",
+        [(-1, VALUE), ("yes", TYPE), (None, TYPE), (1.0, TYPE)],
+    ),
+    "validation_fraction": (
+        "None or a number between 0 and 1",
+        [(0, VALUE), (1.0, VALUE), (-0.1, VALUE), (np.nan, VALUE), ("0.1", TYPE), (True, TYPE)],
+    ),
     "early_stopping": ("True or False", [(1, TYPE), ("yes", TYPE), (None, TYPE)]),
     "n_iter_no_change": (
         "an integer of at least 1",
@@ -249,6 +272,7 @@ BAD_PARAMETERS = {
             ([np.ones(2), np.full(4, 0.5)], VALUE),
             ([np.ones(2), np.full(4, np.nan)], VALUE),
             ([[True, [True]], [True] * 4], (TYPE, VALUE)),
+            ([np.ma.masked_equal([1, 0], 0), np.ones(4)], VALUE),
         ],
     ),
     "initial_parameters": (
@@ -269,6 +293,7 @@ BAD_PARAMETERS = {
             ({"b0": None}, (TYPE, VALUE)),
             ({"b0": [0.0, [1.0]]}, (TYPE, VALUE)),
             ({0: np.ones(2)}, (TYPE, VALUE)),
+            ({"b0": np.ma.masked_equal([0.0, 7.0], 7)}, VALUE),
         ],
     ),
 }
@@ -341,6 +366,9 @@ def test_callbacks_that_cannot_be_called_are_refused(callbacks):
         {"dtype": np.dtype("float32")},
         {"random_state": np.uint64(3)},
         {"random_state": RNG},
+        {"random_state": np.random},
+        {"validation_fraction": np.float32(0.5)},
+        {"verbose": np.False_},
         {"bias": np.True_},
         {"bias": (np.ones(2), np.zeros(4, bool))},
         {"initial_parameters": {}},
@@ -352,18 +380,62 @@ def test_numbers_of_numpy_are_as_good_as_those_of_python(settings):
     assert make(**settings).fit(X).n_iter_ == 1
 
 
-def test_a_random_state_of_the_old_kind_is_taken():
-    model, same = (make(random_state=np.random.RandomState(5)).fit(X) for _ in range(2))
-    np.testing.assert_array_equal(model.network_.parameters, same.network_.parameters)
-
-
 @pytest.mark.parametrize(
     "data",
-    [X.tolist(), X.astype(object), np.asfortranarray(X), X[::-1, ::-1], X.astype(">f8"), X > 0.5],
-    ids=["list", "objects", "Fortran", "reversed", "big-endian", "boolean"],
+    [
+        *(X.tolist(), X.astype(object), np.asfortranarray(X), X[::-1, ::-1], X.astype(">f8")),
+        *(X > 0.5, np.ma.array(X), np.ma.array(X, mask=np.zeros_like(X, bool))),
+    ],
+    ids=[
+        *("list", "objects", "Fortran", "reversed", "big-endian"),
+        *("boolean", "unmasked", "nothing masked"),
+    ],
 )
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
 def test_all_that_holds_numbers_is_taken(data, engine):
     plain = np.array(data, float)
     model, expected = (make(engine=engine).fit(given) for given in (data, plain))
     np.testing.assert_array_equal(model.network_.parameters, expected.network_.parameters)
+
+
+# ------------------------------------------------------------------------- pandas' missing values
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Int64", "boolean", "object"])
+def test_missing_values_of_pandas_are_named_by_row_and_column(dtype):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(np.round(X), columns=list("abcd")).astype(
+        bool if dtype == "boolean" else float
+    )
+    frame = frame.astype(dtype)
+    expected = make().fit(frame.to_numpy(float)).network_.parameters
+    np.testing.assert_array_equal(make().fit(frame).network_.parameters, expected)
+    full = frame.copy()
+    frame.iloc[5, 1] = pd.NA
+    says = r"contains NaN \(at row 5, column 1\)"
+    assert_refused(make(), lambda m: m.fit(frame), ValueError, "Input X", says)
+    for name in ("target", "validation_data"):
+        use = partial(Autoencoder.fit, X=full, **{name: frame})
+        assert_refused(make(), use, ValueError, f"Input {name}", says)
+
+
+# ------------------------------------------------------------------- NumPy that raises on underflow
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_what_is_too_small_for_the_dtype_is_zero_and_not_an_error(engine, dtype, batch_size):
+    tiny = np.array([[1e-310, 1e-160, 1e-40, 0.5]] * 8)
+    # Outputs of exp(-80) and exp(-700), whose squares no float32, and no float64, holds.
+    start = {"b1": [-80.0, -80.0, -700.0, -700.0], "W0": np.full((4, 2), 1e-30)}
+    settings = {"engine": engine, "dtype": dtype, "batch_size": batch_size}
+    model = make(**settings, initial_parameters=start, learning_rate=1e-50)
+    expected = make(**settings, initial_parameters=start, learning_rate=1e-50)
+    expected.fit(tiny, validation_data=tiny)
+    with np.errstate(all="raise"):
+        model.fit(tiny, validation_data=tiny)
+        assert model.mse(tiny) == expected.mse(tiny)
+        model.decode(np.maximum(model.encode(tiny), 1e-310))
+        model.partial_fit(tiny).score_samples(model.reconstruct(tiny))
+    assert model.history_["val_mse"][:1] == expected.history_["val_mse"]

@@ -124,16 +124,14 @@ class _Writer:
         """Write a single entry."""
         self.builder.store(value, self.place(array, i, j))
 
-    def new_sums(self, count, first=None):
-        """Begin sums at zero, or the first one elsewhere.
+    def new_sums(self, count):
+        """Begin sums at zero.
 
         They are in memory only until the compiler sees that nobody else looks for them there.
         """
         places = [cgutils.alloca_once(self.builder, self.lane) for _ in range(count)]
         for place in places:
             self.builder.store(ir.Constant(self.lane, None), place)
-        if first is not None:
-            self.builder.store(first, places[0])
         return places
 
     def add_products(self, factors, pieces, places):
@@ -168,7 +166,7 @@ class _Rows(_Writer):
     def write(self, a, b, terms, places, out, m, j, rows, lanes, sums):
         places = [self.listed(places, row) for row in self.following(m, rows)]
         block = list(product(places, range(lanes)))
-        totals = [self.new_sums(sums, self.load(out, row, j, c)) for row, c in block]
+        totals = [self.new_sums(sums) for _ in block]
 
         def multiply(k, s):
             term = self.listed(terms, k)
@@ -178,7 +176,9 @@ class _Rows(_Writer):
 
         self.repeat(self.size(terms, 0), 1, sums, multiply)
         for (row, c), parts in zip(block, totals, strict=True):
-            self.store(self.added(parts), out, row, j, c)
+            # Added last, in one rounding: weights are much larger than their changes.
+            value = self.builder.fadd(self.load(out, row, j, c), self.added(parts))
+            self.store(value, out, row, j, c)
 
     def listed(self, indices, k):
         """Return entry k of a list of indices."""

@@ -39,9 +39,17 @@ def fill_rows(b, a):
 
 @elementwise
 def copy(a, b):
-    """Copy a vector to another one, which may be itself."""
+    """Copy a vector to another one."""
     for k in range(a.size):
         b[k] = a[k]
+
+
+@elementwise
+def move(a, b):
+    """Add a vector to another one, and set it to zero."""
+    for k in range(a.size):
+        b[k] += a[k]
+        a[k] = 0
 
 
 @elementwise

@@ -68,8 +68,8 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     sizes, mask, narrow = network.layer_sizes, network.bias_mask, network.layer_sizes[1] <= _NARROW
     settings = sizes, mask, narrow, not narrow and X.starts.size > 0
     model = layout.pack(parameters, *settings)
-    # A batch of several tiles changes a copy, so that all of them see the same model.
-    changed = layout.pack(parameters, *settings) if batch_size > _TILE else model
+    # A batch of several tiles adds its changes up aside, so that all of them see the same model.
+    changed = layout.pack(np.zeros_like(parameters), *settings) if batch_size > _TILE else model
     with np.errstate(over="ignore"):  # a rate that is infinite in float32 makes the errors NaN
         rate = parameters.dtype.type(rate)
     errors = np.empty(len(rows), parameters.dtype)
@@ -137,7 +137,7 @@ def _new_scratch(model, tile):
 def _train(
     model, changed, inputs, targets, rows, batch_size, rate, raw_error, scratch, squared_errors
 ):
-    """Take a gradient step after each batch. `changed` is the model itself, or a copy of it."""
+    """Take a gradient step after each batch. `changed` is the model itself, or begins at zero."""
     tile = scratch.totals.size
     for start in range(0, rows.size, batch_size):
         batch = rows[start : start + batch_size]
@@ -151,7 +151,7 @@ def _train(
             _output_error(model, targets, part, scratch, step, raw_error, errors)
             _backward(model, inputs, part, raw_error, scratch, changed, batch_size == 1)
         if batch_size > tile:
-            layout.copy(changed.numbers, model.numbers)
+            layout.move(changed.numbers, model.numbers)
     # What was kept aside is folded in, so that a chunk begins and ends with plain weights.
     layout.add_to_rows(model.shift, weights_of(model, 0))
 

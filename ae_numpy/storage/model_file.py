@@ -23,6 +23,7 @@ from ae_numpy.storage.npz import Shapes, read_npz, write_npz
 from ae_numpy.validation import PARAMETERS, Rule, each, either, integer, number, of, require
 
 _FORMAT, _VERSION = "ae_numpy model", 1
+Names = Collection[str]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class StoredModel:
     settings : dict
         The parameters of the estimator's constructor, by name.
     feature_names : array of str, shape (n_features,), or None
+    container : {"default", "pandas", "polars"} or None
+        What `set_output` has chosen.
 
     Examples
     --------
@@ -53,6 +56,7 @@ class StoredModel:
     seed: int
     settings: dict[str, Any]
     feature_names: NDArray | None = None
+    container: str | None = None
 
 
 def write_model(path: str | os.PathLike, model: StoredModel) -> None:
@@ -77,7 +81,7 @@ def write_model(path: str | os.PathLike, model: StoredModel) -> None:
     >>> model = StoredModel(Network((3, 2, 3)), history, (), seed=0, settings={"epochs": 0})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_model(os.path.join(folder, "model.npz"), model)
-    ...     read_model(os.path.join(folder, "model.npz"), ["epochs"]).settings
+    ...     read_model(os.path.join(folder, "model.npz"), ["epochs"], ["epochs"]).settings
     {'epochs': 0}
     """
     network, settings = model.network, dict(model.settings)
@@ -97,8 +101,9 @@ def write_model(path: str | os.PathLike, model: StoredModel) -> None:
         "initial_parameters": {name: list(array.shape) for name, array in initial.items()},
         "feature_names": None if names is None else [str(name) for name in names],
         "settings": {name: _as_json(value) for name, value in settings.items()},
+        "container": model.container,
     }
-    _check_header(header, settings)
+    _check_header(header, settings, settings)
     arrays = {"parameters": network.parameters, "bias_mask": network.bias_mask}
     arrays |= {f"initial_{name}": array for name, array in initial.items()}
     write_npz(path, _FORMAT, _VERSION, header, arrays)
@@ -111,7 +116,7 @@ def _as_floats(array: Any) -> NDArray[np.float64]:
 
 def _as_json(value: Any) -> Any:
     """Turn a setting into what JSON can hold; a random generator becomes None."""
-    if isinstance(value, np.random.Generator | np.random.RandomState):
+    if value is np.random or isinstance(value, np.random.Generator | np.random.RandomState):
         return None
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
@@ -126,15 +131,16 @@ def _as_json(value: Any) -> Any:
     return float(value) if isinstance(value, Real) else value
 
 
-def read_model(path: str | os.PathLike, setting_names: Collection[str]) -> StoredModel:
+def read_model(path: str | os.PathLike, needed: Names, known: Names) -> StoredModel:
     """Read what `write_model` has written.
 
     Parameters
     ----------
     path : str or path
-    setting_names : collection of str
-        The settings that must be there, all and no others; `initial_parameters` may be among
-        them.
+    needed : collection of str
+        The settings that must be there.
+    known : collection of str
+        Those that may be there.
 
     Returns
     -------
@@ -149,14 +155,15 @@ def read_model(path: str | os.PathLike, setting_names: Collection[str]) -> Store
 
     Examples
     --------
-    >>> read_model("no such file", ["epochs"])
+    >>> read_model("no such file", ["epochs"], ["epochs"])
     Traceback (most recent call last):
         ...
     FileNotFoundError: [Errno 2] No such file or directory: 'no such file'
     """
 
     def expected(header: dict[str, Any]) -> Shapes:
-        _check_header(header, [name for name in setting_names if name != "initial_parameters"])
+        header.setdefault("container", None)  # in files of earlier versions
+        _check_header(header, needed, known)
         return _shapes(header)
 
     header, arrays = read_npz(path, _FORMAT, _VERSION, expected)
@@ -166,7 +173,7 @@ def read_model(path: str | os.PathLike, setting_names: Collection[str]) -> Store
     settings, names = header["settings"], header["feature_names"]
     if isinstance(settings.get("hidden_layer_sizes"), list):
         settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
-    if "initial_parameters" in setting_names:
+    if "initial_parameters" in known:
         given = {name: arrays[f"initial_{name}"] for name in header["initial_parameters"]}
         settings["initial_parameters"] = given or None
     return StoredModel(
@@ -176,6 +183,7 @@ def read_model(path: str | os.PathLike, setting_names: Collection[str]) -> Store
         header["seed"],
         settings,
         None if names is None else np.asarray(names, object),
+        header["container"],
     )
 
 
@@ -192,13 +200,13 @@ def _shapes(header: dict[str, Any]) -> Shapes:
 # ------------------------------------------------------------------------------------ the header
 
 
-def _check_header(header: Mapping[str, Any], setting_names: Collection[str]) -> None:
+def _check_header(header: Mapping[str, Any], needed: Names, known: Names) -> None:
     """Raise ValueError unless this is a header, down to the last number."""
     try:
-        _check_keys(header, _HEADER, "header")
+        _check_keys(header, _HEADER, _HEADER, "header")
         for name, rule in _HEADER.items():
             rule(header[name], name)
-        _check_keys(header["settings"], setting_names, "settings")
+        _check_keys(header["settings"], needed, known, "settings")
         for name, value in header["settings"].items():
             PARAMETERS.get(name, _OTHER_SETTING)(value, name)
     except TypeError as error:
@@ -208,11 +216,11 @@ def _check_header(header: Mapping[str, Any], setting_names: Collection[str]) -> 
         raise ValueError(f"feature_names must be {n_features} names, got {len(names)}")
 
 
-def _check_keys(given: Mapping[str, Any], expected: Collection[str], where: str) -> None:
-    missing, unknown = [n for n in expected if n not in given], sorted(given.keys() - set(expected))
+def _check_keys(given: Mapping[str, Any], needed: Names, known: Names, where: str) -> None:
+    missing, unknown = [n for n in needed if n not in given], sorted(given.keys() - set(known))
     if missing or unknown:
         what = f"no {missing[0]!r}" if missing else f"an unknown {unknown[0]!r:.60}"
-        raise ValueError(f"{where} must have {', '.join(expected)}, got {what}")
+        raise ValueError(f"{where} must have {', '.join(needed)}, got {what}")
 
 
 def _layer_sizes(value: Any) -> None:
@@ -250,6 +258,7 @@ _HEADER: dict[str, Rule] = {
     "initial_parameters": Rule("shapes under W0, b0, W1, ...", of(dict, to=_named_shapes)),
     "feature_names": Rule("null or a list of strings", either(of(NoneType), each(of(str)))),
     "settings": Rule("an object", of(dict)),
+    "container": Rule("a container or null", either(of(NoneType), PARAMETERS["container"].convert)),
 }
 # Of a class derived from the estimator.
 _OTHER_SETTING = Rule("no object", of(object, lambda value: not isinstance(value, dict)))

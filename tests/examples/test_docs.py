@@ -52,6 +52,7 @@ PUBLIC_MODULES = (
 # promise may change. Their docstrings are as long as their readers, who read the code, need.
 INTERNAL_MODULES = (
     "ae_numpy.validation",  # checks of arguments, one line each
+    "ae_numpy.samples",  # checks of samples
     "ae_numpy.progress",  # what `verbose` shows
     "ae_numpy.storage",  # no names of its own
     "ae_numpy.storage.atomic",  # files that are written as a whole or not at all

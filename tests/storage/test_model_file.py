@@ -586,8 +586,8 @@ FAULTS = {
         "bias must be True, False or one",
     ),
     "True for a number": (
-        with_part("settings", verbose=True),
-        "verbose must be an integer of at least 0, got True",
+        with_part("settings", epochs=True),
+        "epochs must be an integer of at least 0, got True",
     ),
     "an initial array of a strange name": (
         with_header(initial_parameters={"../b0": [2]}),

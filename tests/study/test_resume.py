@@ -108,17 +108,11 @@ def test_a_second_start_trains_only_what_is_missing_and_other_settings_are_refus
     assert models_in(tmp_path) == both
 
 
-def test_a_cluster_gives_the_same_results(uninterrupted, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-    ) as cluster:
-        address = cluster.scheduler_address
-        result = run(*QUICK, *SETTINGS, "--dask", address, "--out", tmp_path)
+def test_a_cluster_gives_the_same_results(uninterrupted, scheduler, start, tmp_path):
+    _, address = scheduler
+    for _ in range(2):
+        start("worker", address, "--nthreads", "1", "--no-nanny")
+    result = run(*QUICK, *SETTINGS, "--dask", address, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
     assert "8 of 8 models" in result.stderr
-    assert results_of(tmp_path) == uninterrupted
+    assert results_of(tmp_path / "out") == uninterrupted
