@@ -173,9 +173,9 @@ def _runs(errors: ArrayLike, name: str) -> NDArray[np.floating]:
         kind, runs = np.asarray(errors).dtype.kind, np.asarray(errors, float)
     except (TypeError, ValueError):
         raise ValueError(f"{expected}, got {shown(errors)}") from None
-    if kind not in "fiuO":
+    if kind not in "fiuO" or runs.ndim == 0:
         raise ValueError(f"{expected}, got {shown(errors)}")
-    if runs.ndim not in (1, 2) or runs.size == 0:
+    if runs.ndim > 2 or runs.size == 0:
         raise ValueError(f"{expected}, got {np.shape(errors)}")
     return np.atleast_2d(runs)
 

@@ -211,7 +211,7 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
         (lambda: plots.plot_history({"a": [[1.0], [1.0, 2.0]]}), r"histories\['a'\].*numbers"),
         (lambda: plots.plot_history({"a": np.zeros((1, 1, 1))}), r"histories\['a'\].*\(1, 1, 1\)"),
         (lambda: plots.plot_history({"a": ["0.1"]}), r"histories\['a'\].*hold numbers.*'0.1'"),
-        (lambda: plots.plot_history({"a": 0.1}), r"histories\['a'\] must have shape .*, got \(\)"),
+        (lambda: plots.plot_history({"a": 0.1}), r"histories\['a'\] must have shape .*, got 0\.1"),
         (lambda: plots.plot_history({}), "histories must hold errors to draw, got {}"),
         (lambda: plots.plot_history([{"epoch": [1]}]), "histories must hold errors.*'epoch'"),
         (lambda: plots.plot_history([]), r"histories must have shape .*, got \(0,\)"),
