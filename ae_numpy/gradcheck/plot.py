@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.report import COLOURS, GradientReport
-from ae_numpy.gradcheck.verdict import RIGHT, WRONG, ArrayCheck
+from ae_numpy.gradcheck.verdict import COLOURS, RIGHT, WRONG, ArrayCheck
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +19,7 @@ FLOOR = 1e-17
 VERDICT_COLOURS = COLOURS | {RIGHT: "#2166ac"}  # the blue that errors below the tolerance have
 
 
-def plot_report(report: GradientReport) -> Figure:
+def plot_arrays(arrays: tuple[ArrayCheck, ...], tolerance: float, title: str) -> Figure:
     """One panel per parameter: errors as a picture, or as dots along directions.
 
     Blue is below the tolerance, red above it, grey was not looked at. Higher-dimensional
@@ -35,26 +34,26 @@ def plot_report(report: GradientReport) -> Figure:
     except ImportError as error:
         message = "report.plot() needs matplotlib: pip install 'ae_numpy[plot]'"
         raise ImportError(message) from error
-    columns = 2 if len(report.arrays) in (2, 4) else min(len(report.arrays), 3)
-    rows = -(-len(report.arrays) // columns)
+    columns = 2 if len(arrays) in (2, 4) else min(len(arrays), 3)
+    rows = -(-len(arrays) // columns)
     figure = Figure(figsize=(4.2 * columns + 0.6, 3.0 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     pictures = []
-    for panel, array in zip(panels, report.arrays, strict=False):
+    for panel, array in zip(panels, arrays, strict=False):
         if array.size == 0:
             _write(panel, "no entries")
         elif array.entrywise is None or array.unsummed:
-            _draw_directions(panel, array, report.tolerance)
+            _draw_directions(panel, array, tolerance)
         else:
-            pictures.append((panel, _draw_entries(panel, array, report.tolerance)))
+            pictures.append((panel, _draw_entries(panel, array, tolerance)))
         colour = VERDICT_COLOURS[array.verdict]
         panel.set_title(f"{array.name} {array.shape}: {array.verdict}", color=colour, fontsize=10)
-    for panel in panels[len(report.arrays) :]:
+    for panel in panels[len(arrays) :]:
         panel.set_axis_off()
     if pictures:
         bar = figure.colorbar(pictures[0][1], ax=[panel for panel, _ in pictures], extend="both")
-        bar.set_label(f"relative error; white = tolerance {report.tolerance:.0e}")
-    figure.suptitle(f"Gradient {report.verdict} ({report.method})")
+        bar.set_label(f"relative error; white = tolerance {tolerance:.0e}")
+    figure.suptitle(title)
     return figure
 
 

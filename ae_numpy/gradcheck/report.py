@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from ae_numpy.gradcheck.evidence import Diagnosis
 from ae_numpy.gradcheck.function import apart
-from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, ArrayCheck, Worst, overall
+from ae_numpy.gradcheck.verdict import (
+    CANNOT_TELL,
+    COLOURS,
+    RIGHT,
+    WRONG,
+    ArrayCheck,
+    Worst,
+    overall,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +32,6 @@ CANNOT_TELL_ADVICE = (
     "rounding, or a gradient that vanishes at this point); check at another point, or pass a "
     "larger tolerance"
 )
-COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b", CANNOT_TELL: "#8a6d00"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +134,10 @@ class GradientReport:
         >>> report.plot().axes[0].images[0].get_array().shape
         (3, 4)
         """
-        from ae_numpy.gradcheck.plot import plot_report
+        from ae_numpy.gradcheck.plot import plot_arrays
 
-        return plot_report(self)
+        title = f"Gradient {self.verdict} ({self.method})"
+        return plot_arrays(self.arrays, self.tolerance, title)
 
     def _heading(self) -> str:
         checked = sum(array.checked for array in self.arrays)

@@ -29,6 +29,7 @@ from ae_numpy.gradcheck.packing import Array
 RIGHT = "right"
 WRONG = "wrong"
 CANNOT_TELL = "cannot tell"
+COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b", CANNOT_TELL: "#8a6d00"}
 
 # The complex step is exact to rounding and a hand-written gradient nearly so: 1e-14 is what
 # correct code shows. 1e-9 leaves room for long sums, and is below the 3e-8 of a float32 cast.
