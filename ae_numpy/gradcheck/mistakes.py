@@ -19,7 +19,6 @@ from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
 SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
-# What may be added by mistake, and the formula that has these terms.
 # Derivatives of what a parameter w goes through first, such as sigma = exp(w).
 SLOPES: dict[str, Callable[[Array], Array]] = {
     "exp(w)": np.exp,
@@ -31,6 +30,7 @@ SLOPES: dict[str, Callable[[Array], Array]] = {
 }
 # Powers of the batch size that a factor may have.
 POWERS = (1, -1, 2, -2)
+# What may be added by mistake, and the formula that has these terms.
 TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
 
 
@@ -291,7 +291,8 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
     elif pure:
         yield cause(_meaning(views, pure[0]), B=views.rows)
     whole = max(factor, 1 / factor)
-    if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
+    proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
+    if proof and not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
         yield cause("batch_unknown", factor=whole)
 
 

@@ -21,7 +21,7 @@ def one_sample(views: Views) -> Found:
     """Only one row of the batch contributes: a loop that overwrites where it should add."""
     for i in [0, views.rows - 1] if views.rows > 1 and views.searchable else []:
         alone = views.part(partial(row, i=i))
-        if alone and (names := _multiples(views, alone.expected)):
+        if alone and (names := _multiples(views, views.full, alone.expected)):
             yield names, cause("one_sample", which="last" if i else "first")
 
 
@@ -29,17 +29,23 @@ def broadcast(views: Views) -> Found:
     """(N,) against (N, 1): every output is compared with every target, that is with their mean."""
     for k, y in enumerate(views.batch if views.rows > 1 and views.searchable else ()):
         if isinstance(y, np.ndarray) and y.dtype.kind == "f" and y.size == views.rows:
-            batch = tuple(np.full_like(y, y.mean()) if j == k else a
-                          for j, a in enumerate(views.batch))  # fmt: skip
-            names = _multiples(views, views.measured.numerical(views.full.parameters, batch))
-            if any(not _multiples(views, views.full.expected, n) for n in names):
-                yield names, cause("broadcast")
+            mean = np.full_like(y, y.mean())
+            batch = tuple(mean if j == k else a for j, a in enumerate(views.batch))
+            names = set(views.measured.wrong)
+            for view in views.points[1:]:
+                names &= {
+                    *_multiples(views, view, views.measured.numerical(view.parameters, batch))
+                }
+            if any(
+                name not in _multiples(views, views.full, views.full.expected) for name in names
+            ):
+                yield tuple(names), cause("broadcast")
 
 
-def _multiples(views: Views, expected: dict[str, Array], only: str = "") -> tuple[str, ...]:
+def _multiples(views: Views, view: View, expected: dict[str, Array]) -> tuple[str, ...]:
     """Wrong arrays whose claimed gradient is 1, B or 1/B times something, beside a penalty."""
-    names, view, B = [], views.full, views.rows
-    for name in (only,) if only else views.measured.wrong:
+    names, B = [], views.rows
+    for name in views.measured.wrong:
         g, p = view.given[name], view.parameters[name]
         for columns in ([expected[name]], [expected[name], p])[: 2 if p.size > 3 else 1]:
             x, fit = least_squares(columns, g)
@@ -57,10 +63,13 @@ def repeated_rows(views: Views) -> Found:
             rows, counts = np.unique(index, return_counts=True)
             for name in views.measured.wrong:
                 wrong = wrong_entries(views.full, name)
-                if wrong.ndim and rows[0] >= 0 and rows[-1] < len(wrong):
-                    at = set(np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1)))
-                    if at and at <= set(rows[counts > 1]) and (len(at) > 1 or np.any(counts == 1)):
-                        yield (name,), cause("repeated_rows")
+                if not wrong.ndim or rows[0] < 0 or rows[-1] >= len(wrong):
+                    continue
+                at = set(np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1)))
+                once, twice = set(rows[counts == 1]), set(rows[counts > 1])
+                if at and at <= twice and (once or len(at) > 1):
+                    sure = bool(at == twice and once)
+                    yield (name,), cause("repeated_rows")._replace(certain=sure)
 
 
 def joined(views: Views) -> Found:
@@ -132,7 +141,7 @@ def _cutter(T: int, axis: int, steps: slice) -> Callable[[Array], Array]:
 
 def _time_causes(views: Views, first: View, axis: int) -> list[Cause]:
     """What may be wrong between steps; two steps of a few samples may show it."""
-    found = [_two_steps(views, axis, i) for i in range(3)]
+    found = [_two_steps(views, axis, i) for i in range(2)]
     if found[0] and all(other == found[0] for other in found):
         return [found[0]]
     early = (n for n, e in first.expected.items() if np.any(first.given[n]) and not np.any(e))
@@ -153,15 +162,15 @@ def _two_steps(views: Views, axis: int, i: int) -> Cause | None:
     if one is None or two is None:
         return None
     arrays = [a for a in two.batch if isinstance(a, np.ndarray)]
+    found: list[Cause | None] = []
     for x in [a.reshape(2, -1) for a in arrays if a.ndim == 3 and a.dtype.kind == "f"][:1]:
         for name in views.measured.wrong:
             right, claimed = _deltas(x, two.expected[name]), _deltas(x, two.given[name])
             alone = _deltas(x[:1], one.expected[name])
-            if right is None or claimed is None or alone is None:
+            if right is None or claimed is None or alone is None or near(claimed, right, 1e-6):
                 continue
-            if found := _carried(two, right, claimed, alone[0]):
-                return found
-    return None
+            found.append(_carried(two, right, claimed, alone[0]))
+    return found[0] if found and all(each == found[0] for each in found) else None
 
 
 def _deltas(x: Array, dW: Array) -> Array | None:
@@ -177,7 +186,8 @@ def _deltas(x: Array, dW: Array) -> Array | None:
 
 def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | None:
     """Right and claimed deltas (2, O) of two steps, and the first one without a second step."""
-    lost = [largest(delta) < 1e-6 * largest(right) for delta in claimed]
+    size = 1e-6 * largest(right)
+    lost = [largest(c) < size < largest(r) for c, r in zip(claimed, right, strict=True)]
     if any(lost):
         return cause("last_step" if lost[0] else "first_step")
     if not near(claimed[1], right[1], 1e-6):
