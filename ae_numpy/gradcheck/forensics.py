@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.causes import Cause, cause, table
-from ae_numpy.gradcheck.mistakes import linear
+from ae_numpy.gradcheck.mistakes import Cause, cause, linear, table
 from ae_numpy.gradcheck.packing import Array, largest
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from ae_numpy.gradcheck.causes import Cause, cause
+from ae_numpy.gradcheck.mistakes import Cause, cause
 from ae_numpy.gradcheck.packing import Array, largest
 from ae_numpy.gradcheck.views import View, Views, least_squares, near, row, wrong_entries
 
