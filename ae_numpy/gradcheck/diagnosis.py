@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 
+from ae_numpy.gradcheck import samples
 from ae_numpy.gradcheck.evidence import Diagnosis, Finding, Measured
 from ae_numpy.gradcheck.forensics import layer_mistakes
 from ae_numpy.gradcheck.mistakes import Cause, causes
-from ae_numpy.gradcheck.samples import (
-    broadcast,
-    in_time,
-    jacobian,
-    joined,
-    one_sample,
-    own_term,
-    repeated_rows,
-    second_use,
-    turned_square,
-    updated,
-)  # fmt: skip
 from ae_numpy.gradcheck.views import Views, wrong_entries
 
 # From what says most to what says least: what has a certain name is not looked at again.
 DETECTIVES = (
-    jacobian, broadcast, one_sample, repeated_rows, updated, layer_mistakes, turned_square,
-    in_time, joined, second_use, own_term,
+    samples.jacobian, samples.broadcast, samples.one_sample, samples.repeated_rows,
+    samples.updated, layer_mistakes, samples.turned_square, samples.in_time, samples.joined,
+    samples.second_use, samples.own_term,
 )  # fmt: skip
 
 
@@ -77,15 +66,11 @@ def _found(views: Views) -> dict[str, list[Cause]]:
         known += dict.fromkeys(causes(views, name))
     for detective in DETECTIVES if views.measured.entrywise else ():
         unnamed = {name for name, known in found.items() if not any(c.certain for c in known)}
-        for names, cause in detective(views) if unnamed else _nothing():
+        for names, cause in detective(views) if unnamed else ():
             for name in unnamed.intersection(names):
                 if cause.label not in {known.label for known in found[name]}:
                     found[name].append(cause)
     return found
-
-
-def _nothing() -> Iterator[tuple[tuple[str, ...], Cause]]:
-    return iter(())
 
 
 def located(views: Views, named: set[str]) -> tuple[str, ...]:

@@ -157,26 +157,29 @@ def _places(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
         fit = least_squares([shift], g - moved)[1] if g.size > 2 else 0.0
         return near(g, moved, tolerance) or near(g, moved + fit, tolerance)
 
-    for axes in permutations(range(e.ndim)):
-        if list(axes) != sorted(axes) and is_moved(partial(np.transpose, axes=axes)):
-            yield Fit("transposed", ", ".join(map(str, axes)))
+    for formula, detail, move in _moves(e.shape):
+        trivial = formula == "permuted" and (g.size < 3 or near(g, e, tolerance))
+        if not trivial and is_moved(move):
+            yield Fit(formula, detail)
             return
-    if g.size < 3 or near(g, e, tolerance):
-        return
-    same = near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
-    for flipped in product((False, True), repeat=e.ndim):
-        axes = tuple(k for k in range(e.ndim) if flipped[k])
-        if axes and is_moved(partial(np.flip, axis=axes)):
-            yield Fit("permuted", f"reversed along axis {' and '.join(map(str, axes))}")
-            return
-    for k, n in enumerate(e.shape):
-        for shift in range(1, n):
-            if is_moved(partial(np.roll, shift=shift, axis=k)):
-                shift = shift if 2 * shift <= n else shift - n
-                yield Fit("permuted", f"shifted by {shift} along axis {k}")
-                return
-    if same:
+    same = g.size > 2 and near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
+    if same and not near(g, e, tolerance):
         yield Fit("permuted", "somewhere else")
+
+
+def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
+    """Exchanged axes, reversed ones and shifts along them."""
+    for order in list(permutations(range(len(shape))))[1:]:
+        yield "transposed", ", ".join(map(str, order)), partial(np.transpose, axes=order)
+    for flipped in product((False, True), repeat=len(shape)):
+        if axes := tuple(np.flatnonzero(flipped)):
+            text = f"reversed along axis {' and '.join(map(str, axes))}"
+            yield "permuted", text, partial(np.flip, axis=axes)
+    for k, n in enumerate(shape):
+        for shift in range(1, n):
+            by = shift if 2 * shift <= n else shift - n
+            text = f"shifted by {by} along axis {k}"
+            yield "permuted", text, partial(np.roll, shift=shift, axis=k)
 
 
 def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
@@ -348,7 +351,7 @@ def _plain_factor(views: Views, name: str, factor: float) -> Iterator[Cause]:
 def _growth(views: Views, name: str, factor: float) -> int:
     """The power of the batch size in a factor: with a part of the batch it is another one."""
     part = (views.rows + 1) // 2
-    view = views.part(lambda a: a[:part]) if views.rows > 1 and views.searchable else None
+    view = views.part(slice(part)) if views.rows > 1 else None
     if view and np.any(view.expected[name]):
         there = float(least_squares([view.expected[name]], view.given[name])[0][0])
         for power in POWERS:

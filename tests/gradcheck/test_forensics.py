@@ -15,12 +15,12 @@ def kinds(report, certain=False):
 
 def test_every_cause_has_a_kind_and_words():
     words = table("causes.toml")
-    assert set(KINDS) == set(
-        """sign factor batch_factor transposed permuted repeated_rows not_summed zero one_sample
-        swapped weight_decay l1 activation_derivative wrong_input untransposed_weights
-        updated_weights cross_terms time_steps broadcast mask missing_term clipped unused rounding
-        raw_error""".split()
-    )
+    assert set(KINDS) == {
+        "sign", "factor", "batch_factor", "transposed", "permuted", "repeated_rows", "not_summed",
+        "zero", "one_sample", "swapped", "weight_decay", "l1", "activation_derivative",
+        "wrong_input", "untransposed_weights", "updated_weights", "cross_terms", "time_steps",
+        "broadcast", "mask", "missing_term", "clipped", "unused", "rounding", "raw_error",
+    }  # fmt: skip
     assert all((cause["label"] and cause["sentence"].endswith((".", "?"))) or "{hint}" in
                cause["sentence"] for cause in words.values())  # fmt: skip
 
