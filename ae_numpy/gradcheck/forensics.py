@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.mistakes import Cause, cause, linear, table
+from ae_numpy.gradcheck.mistakes import FORMULAS, Cause, cause, linear, value
 from ae_numpy.gradcheck.packing import Array, largest
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
@@ -30,18 +30,8 @@ TOLERANCE = 1e-5
 HERE = "{layer}"
 
 # Activations and their derivatives, and what is written for a derivative by mistake, as text.
-FORMULAS = table("activations.toml")
 ACTIVATIONS: dict[str, tuple[str, str]] = FORMULAS["activations"]
 WRITTEN: list[str] = FORMULAS["written"]
-FUNCTIONS: dict[str, Any] = {
-    f.__name__: f for f in (np.tanh, np.exp, np.log, np.sin, np.cos, np.maximum, np.where)
-}
-FUNCTIONS["sigmoid"] = lambda z: 1 / (1 + np.exp(-z))
-
-
-def value(formula: str, z: Array, a: Array | None = None) -> Array:
-    """One of the formulas above at z and a."""
-    return eval(formula, FUNCTIONS | {"z": z, "a": a}) * np.ones_like(z)
 
 
 @dataclass(eq=False)
@@ -83,6 +73,11 @@ class Layer:
         if self.g:
             return value(ACTIVATIONS[self.g][1], self.z, self.a)
         return self.delta / self.arriving([u.delta for u in self.above])
+
+    @property
+    def e(self) -> Array:
+        """What arrives at a from the claimed deltas above."""
+        return self.arriving([u.delta_ for u in self.above])
 
     def arriving(self, deltas: list[Array]) -> Array:
         """The gradient that arrives at a if these are the deltas above, (S, O)."""
@@ -233,10 +228,9 @@ def _join(layer: Layer, layers: list[Layer]) -> None:
         e = layer.arriving([u.delta for u in layer.above]) if layer.above else 0.0 * layer.z
         if near(layer.delta, e * layer.right, TOLERANCE):
             return
-    layer.g, layer.mask, layer.above = "", 1.0, []
-    later = [u for u in above if len(u.names) > 1 and layers.index(u) > layers.index(layer)]
-    if len(above) == 1:
-        layer.above = later
+    layer.g, layer.mask = "", 1.0
+    later = above if len(above) == 1 and layers.index(above[0]) > layers.index(layer) else []
+    layer.above = [u for u in later if len(u.names) > 1]
 
 
 def _mask(x: Array, a: Array) -> Array:
@@ -247,54 +241,40 @@ def _mask(x: Array, a: Array) -> Array:
 
 
 def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
-    """What was used in place of e * g'(z); None if nothing known was."""
-    if np.count_nonzero(layer.delta_) < 3:
+    """What was used in place of e * g'(z); None if nothing known was, or it was handed down."""
+    handed = layer.above and near(layer.delta_, layer.e * layer.right, TOLERANCE)
+    if handed or np.count_nonzero(layer.delta_) < 3:
         return None
-    return _wrong_slope(layer) or (_wrong_error(layer, layers) if layer.above else None)
+    slips = _slips(layer, layers) if layer.above else iter(())
+    fitting = (each for used, each in slips if near(layer.delta_, used, TOLERANCE))
+    return _wrong_slope(layer) or next(fitting, None)
 
 
 def _wrong_slope(layer: Layer) -> Cause | None:
-    """Another derivative than g'(z), with the claimed deltas above, or with the right e."""
-    z, above, tries = layer.z, layer.above, list[tuple[str, Array, str, Array]]()
-    if above:
-        e, right = layer.arriving([u.delta_ for u in above]), layer.right
-        if near(layer.delta_, e * right, TOLERANCE):
-            return None  # what is wrong was handed down
-        text = next((w for w in WRITTEN if near(right, value(w, z, layer.a), 1e-4)), "another")
-        tries = [(layer.g or "the activation", layer.a, text, e)]
+    """Another derivative than g'(z), with the claimed e; if no layer is above, with the right e."""
+    z, tries = layer.z, list[tuple[str, Array, str, Array]]()
+    if layer.above:
+        right = (w for w in WRITTEN if near(layer.right, value(w, z, layer.a), 1e-4))
+        tries = [(layer.g or "the activation", layer.a, next(right, "another"), layer.e)]
     elif near(layer.delta_, least_squares([layer.delta], layer.delta_)[1]):
         return None
-    for g, (output, slope) in ACTIVATIONS.items() if not above else ():
+    for g, (output, slope) in ACTIVATIONS.items() if not layer.above else ():
         a = value(output, z)
         tries += [(g, a, text, layer.delta / value(text, z, a)) for text in (slope, "1")]
     wrong = np.abs(layer.delta_ - layer.delta) > 1e-6 * largest(layer.delta)
-    for g, a, needed, e in tries:
-        for used in WRITTEN:
-            delta = e * value(used, z, a)
-            seen = above or np.count_nonzero(np.isfinite(delta) & (delta != 0) & wrong) >= 4
-            if seen and near(layer.delta_, delta, TOLERANCE):
-                extra = "extra_derivative" if needed == "1" else "derivative"
-                name = "no_derivative" if used == "1" else extra
-                return cause(name, g=g, used=used, right=needed, W=HERE)
-    return None
-
-
-def _wrong_error(layer: Layer, layers: list[Layer]) -> Cause | None:
-    """Another e, or a derivative from another place."""
-    delta = layer.arriving([u.delta_ for u in layer.above]) * layer.right
-    for used, each in _slips(layer, layers) if not near(layer.delta_, delta, TOLERANCE) else ():
-        if near(layer.delta_, used, TOLERANCE):
-            return each
-    off = layer.delta == 0
-    if np.any(layer.delta_[off]) and near(layer.delta_[~off], layer.delta[~off]):
-        return cause("unit_mask")
+    for (g, a, needed, e), used in product(tries, WRITTEN):
+        delta = e * value(used, z, a)
+        seen = np.count_nonzero(np.isfinite(delta) & (delta != 0) & wrong)
+        if (layer.above or seen >= 4) and near(layer.delta_, delta, TOLERANCE):
+            extra = "extra_derivative" if needed == "1" else "derivative"
+            name = "no_derivative" if used == "1" else extra
+            return cause(name, g=g, used=used, right=needed, W=HERE)
     return None
 
 
 def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
     """Deltas that follow from mistakes above the layer, and the mistakes."""
-    claimed, right = [u.delta_ for u in layer.above], layer.right
-    e = layer.arriving(claimed)
+    claimed, e, right = [u.delta_ for u in layer.above], layer.e, layer.right
     if np.any(layer.mask == 0):
         bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
         yield bare * right, cause("unit_mask")
@@ -319,6 +299,9 @@ def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
             raw = u.delta_ / value(ACTIVATIONS[g][1], u.z, value(ACTIVATIONS[g][0], u.z))
             raised = layer.arriving([*claimed[:k], raw, *claimed[k + 1 :]])
             yield raised * right, cause("raw_error", g=g)
+    off = layer.delta == 0
+    if np.any(layer.delta_[off]):
+        yield np.where(off, layer.delta_, layer.delta), cause("unit_mask")
 
 
 def _normalised(layer: Layer) -> Cause | None:
