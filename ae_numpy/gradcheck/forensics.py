@@ -251,25 +251,28 @@ def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
 
 
 def _wrong_slope(layer: Layer) -> Cause | None:
-    """Another derivative than g'(z), with the claimed e; if no layer is above, with the right e."""
-    z, tries = layer.z, list[tuple[str, Array, str, Array]]()
-    if layer.above:
-        right = (w for w in WRITTEN if near(layer.right, value(w, z, layer.a), 1e-4))
-        tries = [(layer.g or "the activation", layer.a, next(right, "another"), layer.e)]
-    elif near(layer.delta_, least_squares([layer.delta], layer.delta_)[1]):
-        return None
-    for g, (output, slope) in ACTIVATIONS.items() if not layer.above else ():
-        a = value(output, z)
-        tries += [(g, a, text, layer.delta / value(text, z, a)) for text in (slope, "1")]
+    """Another derivative than g'(z)."""
     wrong = np.abs(layer.delta_ - layer.delta) > 1e-6 * largest(layer.delta)
-    for (g, a, needed, e), used in product(tries, WRITTEN):
-        delta = e * value(used, z, a)
+    for (g, a, right, e), used in product(_activations(layer), WRITTEN):
+        delta = e * value(used, layer.z, a)
         seen = np.count_nonzero(np.isfinite(delta) & (delta != 0) & wrong)
         if (layer.above or seen >= 4) and near(layer.delta_, delta, TOLERANCE):
-            extra = "extra_derivative" if needed == "1" else "derivative"
+            extra = "extra_derivative" if right == "1" else "derivative"
             name = "no_derivative" if used == "1" else extra
-            return cause(name, g=g, used=used, right=needed, W=HERE)
+            return cause(name, g=g, used=used, right=right, W=HERE)
     return None
+
+
+def _activations(layer: Layer) -> Iterator[tuple[str, Array, str, Array]]:
+    """What a layer's activation may be: its name, a, the text of g'(z), and the e that arrives."""
+    z, delta = layer.z, layer.delta
+    if layer.above:
+        right = (w for w in WRITTEN if near(layer.right, value(w, z, layer.a), 1e-4))
+        yield layer.g or "the activation", layer.a, next(right, "another"), layer.e
+    elif not near(layer.delta_, least_squares([delta], layer.delta_)[1]):  # not just a factor
+        for g, (output, slope) in ACTIVATIONS.items():
+            a = value(output, z)
+            yield from ((g, a, text, delta / value(text, z, a)) for text in (slope, "1"))
 
 
 def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
@@ -278,7 +281,6 @@ def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
     if np.any(layer.mask == 0):
         bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
         yield bare * right, cause("unit_mask")
-        yield bare * right * np.max(layer.mask), cause("unit_mask")
         if layer.g:
             slope = ACTIVATIONS[layer.g][1]
             masked = e * value(slope, layer.z, layer.a * layer.mask)
@@ -316,8 +318,8 @@ def _normalised(layer: Layer) -> Cause | None:
 def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
     """The gradient is an outer product with delta, and the other side is not x."""
     x, W = _across(layer.delta_, layer.claim), layer.names[0]
-    product = near(layer.claim, _outer(x, layer.delta_), TOLERANCE)
-    if not product or near(x, least_squares([layer.x], x)[1], TOLERANCE):
+    outer = near(layer.claim, _outer(x, layer.delta_), TOLERANCE)
+    if not outer or near(x, least_squares([layer.x], x)[1], TOLERANCE):
         return None  # right, wrong in another way, or by a factor only
     for other in layers:
         found = [("the input", other.x), ("z", other.z)]
