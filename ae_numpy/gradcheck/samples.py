@@ -141,10 +141,9 @@ def _deltas(x: Array, dW: Array) -> Array | None:
 
 def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | None:
     """Right and claimed deltas (2, O) of two steps, and the first one without a second step."""
-    pairs = zip(claimed, right, strict=True)
-    lost = [largest(used) < 1e-6 * largest(needed) for used, needed in pairs]
-    if any(lost):
-        return cause("last_step" if lost[0] else "first_step")
+    first, last, *needed = (largest(delta) > 1e-6 * largest(right) for delta in (*claimed, *right))
+    if all(needed) and first != last:
+        return cause("last_step" if last else "first_step")
     if not near(claimed[1], right[1], 1e-6):
         return None
     if near(claimed[0], alone, 1e-6):
