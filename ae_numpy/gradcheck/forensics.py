@@ -281,6 +281,7 @@ def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
     if np.any(layer.mask == 0):
         bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
         yield bare * right, cause("unit_mask")
+        yield bare * right * np.max(layer.mask), cause("unit_mask")
         if layer.g:
             slope = ACTIVATIONS[layer.g][1]
             masked = e * value(slope, layer.z, layer.a * layer.mask)
