@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from itertools import product
+from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.causes import Cause, cause, table
-from ae_numpy.gradcheck.mistakes import linear
+from ae_numpy.gradcheck.mistakes import FORMULAS, Cause, cause, linear, value
 from ae_numpy.gradcheck.packing import Array, largest
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
@@ -30,18 +30,8 @@ TOLERANCE = 1e-5
 HERE = "{layer}"
 
 # Activations and their derivatives, and what is written for a derivative by mistake, as text.
-FORMULAS = table("activations.toml")
 ACTIVATIONS: dict[str, tuple[str, str]] = FORMULAS["activations"]
 WRITTEN: list[str] = FORMULAS["written"]
-FUNCTIONS: dict[str, Any] = {
-    f.__name__: f for f in (np.tanh, np.exp, np.log, np.sin, np.cos, np.maximum, np.where)
-}
-FUNCTIONS["sigmoid"] = lambda z: 1 / (1 + np.exp(-z))
-
-
-def value(formula: str, z: Array, a: Array | None = None) -> Array:
-    """One of the formulas above at z and a."""
-    return eval(formula, FUNCTIONS | {"z": z, "a": a}) * np.ones_like(z)
 
 
 @dataclass(eq=False)
@@ -84,6 +74,11 @@ class Layer:
             return value(ACTIVATIONS[self.g][1], self.z, self.a)
         return self.delta / self.arriving([u.delta for u in self.above])
 
+    @property
+    def e(self) -> Array:
+        """What arrives at a from the claimed deltas above."""
+        return self.arriving([u.delta_ for u in self.above])
+
     def arriving(self, deltas: list[Array]) -> Array:
         """The gradient that arrives at a if these are the deltas above, (S, O)."""
         carried = [_back(delta, u.W) for delta, u in zip(deltas, self.above, strict=True)]
@@ -122,10 +117,9 @@ def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """What is wrong in each layer, for its arrays and for those below that only inherit it."""
     layers, found = read_layers(views), dict[Cause, list[Layer]]()
     for layer in layers:
-        if not near(layer.delta_, layer.delta, TOLERANCE):
-            find = _wrong_delta if layer.above else _wrong_output
-            if each := _normalised(layer) or find(layer, layers):
-                found.setdefault(each, []).append(layer)
+        right = near(layer.delta_, layer.delta, TOLERANCE)
+        if not right and (each := _normalised(layer) or _wrong_delta(layer, layers)):
+            found.setdefault(each, []).append(layer)
         if each := _wrong_input(layer, layers):
             yield layer.names[:1], each
     for each, where in found.items():  # the same mistake in several layers is one mistake
@@ -156,56 +150,47 @@ def read_layers(views: Views) -> list[Layer]:
     return layers
 
 
-class _Seen(NamedTuple):
+def _seen(samples: list[View], name: str, *shape: int) -> tuple[Array, Array, Array]:
     """A parameter, its right and its claimed gradient in every sample, (S, ...) each."""
-
-    parameter: Array
-    expected: Array
-    given: Array
-
-
-def _seen(samples: list[View], name: str) -> _Seen:
-    sides = ([s.parameters, s.expected, s.given] for s in samples)
-    return _Seen(
-        *(np.stack([side[name] for side in column]) for column in zip(*sides, strict=True))
-    )
+    sides = ([s.parameters[name], s.expected[name], s.given[name]] for s in samples)
+    parameter, expected, given = (np.stack(column) for column in zip(*sides, strict=True))
+    shape = (len(samples), *(shape or parameter.shape[1:]))
+    return parameter.reshape(shape), expected.reshape(shape), given.reshape(shape)
 
 
 def _read(name: str, views: Views, samples: list[View], layers: list[Layer]) -> Layer | None:
     """A matrix as a layer, (I, O) or (O, I), with an input that is known or seen beside a bias."""
-    seen = _seen(samples, name)
-    for axes in [(0, 1, 2), (0, 2, 1)][: seen.parameter.ndim - 1]:
-        shape = (*seen.parameter.shape[:2], -1)
-        W, dW, claim = (array.reshape(shape).transpose(axes) for array in seen)
+    shape = views.here.parameters[name].shape
+    for axes in [(0, 1, 2), (0, 2, 1)][: len(shape)]:
+        W, dW, claim = (m.transpose(axes) for m in _seen(samples, name, *shape[:1], -1))
         keep = np.any(dW, axis=(1, 2))
         if keep.sum() < min(2, len(samples)):
             return None
         biases = {
-            b: _Seen(*(array.reshape(len(samples), -1) for array in _seen(samples, b)))
+            b: _seen(samples, b, -1)
             for b, p in views.here.parameters.items()
             if b != name and p.size == max(p.shape, default=1) == W.shape[2]
         }
         for x in _inputs(samples, layers, biases, W, dW):
             rest = partial(_beside, x)
-            clean = _without_penalty(dW, W, rest)
-            claim_ = _without_penalty(claim, W, rest)
+            clean, claim_ = (_without_penalty(d, W, rest) for d in (dW, claim))
             if claim_ is claim:  # no penalty in sight: then at most the right one is in it
                 claim_ = claim - (dW - clean)
             delta, delta_ = _along(x, clean), _along(x, claim_)
             if not near(clean[keep], _outer(x, delta)[keep], TOLERANCE):
                 continue
             z, names = np.einsum("si,sio->so", x, W), [name]
-            for bias, b in biases.items():
+            for bias, (b, expected, given) in biases.items():
                 trained = np.ravel(views.measured.masks[bias])
-                if near(b.expected * trained, delta * trained, TOLERANCE):
-                    names, z = [name, bias], z + b.parameter
-                    delta_ = np.where(trained, b.given, delta_)
+                if near(expected * trained, delta * trained, TOLERANCE):
+                    names, z = [name, bias], z + b
+                    delta_ = np.where(trained, given, delta_)
                     break
             else:
                 if near(claim_, _outer(_across(delta, claim_), delta), TOLERANCE):
                     delta_ = delta  # then it is the input that is wrong
-            W, claim_, x, delta, delta_, z = (m[keep] for m in (W, claim_, x, delta, delta_, z))
-            return Layer(tuple(names), W, claim_, x, delta, delta_, z)
+            seen: list[Any] = [m[keep] for m in (W, claim_, x, delta, delta_, z)]
+            return Layer(tuple(names), *seen)
     return None
 
 
@@ -216,7 +201,7 @@ def _without_penalty(dW: Array, W: Array, rest: Callable[[Array], Array]) -> Arr
 
 
 def _inputs(
-    samples: list[View], layers: list[Layer], biases: dict[str, _Seen], W: Array, dW: Array
+    samples: list[View], layers: list[Layer], biases: dict[str, Any], W: Array, dW: Array
 ) -> Iterator[Array]:
     """What the input of a matrix may be, (S, I): a batch row, an activation, seen beside a bias."""
     for k, a in enumerate(samples[0].batch):
@@ -225,9 +210,8 @@ def _inputs(
     for layer in layers:
         if layer.z.shape == dW.shape[:2]:
             yield from (value(g, layer.z) for g, _ in ACTIVATIONS.values())
-    for bias in biases.values() if dW.shape[2] > 1 else ():
+    for _, delta, _ in biases.values() if dW.shape[2] > 1 else ():
         # With one output everything is an outer product: that would be no evidence.
-        delta = bias.expected
         clean = _without_penalty(dW, W, partial(_above, delta))
         if near(clean, _outer(_across(delta, clean), delta), TOLERANCE):
             yield _across(delta, clean)
@@ -244,10 +228,9 @@ def _join(layer: Layer, layers: list[Layer]) -> None:
         e = layer.arriving([u.delta for u in layer.above]) if layer.above else 0.0 * layer.z
         if near(layer.delta, e * layer.right, TOLERANCE):
             return
-    layer.g, layer.mask, layer.above = "", 1.0, []
-    later = [u for u in above if len(u.names) > 1 and layers.index(u) > layers.index(layer)]
-    if len(above) == 1:
-        layer.above = later
+    layer.g, layer.mask = "", 1.0
+    later = above if len(above) == 1 and layers.index(above[0]) > layers.index(layer) else []
+    layer.above = [u for u in later if len(u.names) > 1]
 
 
 def _mask(x: Array, a: Array) -> Array:
@@ -258,56 +241,70 @@ def _mask(x: Array, a: Array) -> Array:
 
 
 def _wrong_delta(layer: Layer, layers: list[Layer]) -> Cause | None:
-    """What was used in place of e * g'(z); None if nothing or nothing known was."""
-    claimed = [u.delta_ for u in layer.above]
-    e, right = layer.arriving(claimed), layer.right
-
-    def fits(delta: Array) -> bool:
-        return near(layer.delta_, delta, TOLERANCE)
-
-    if fits(e * right) or np.count_nonzero(layer.delta_) < 3:
+    """What was used in place of e * g'(z); None if nothing known was, or it was handed down."""
+    handed = layer.above and near(layer.delta_, layer.e * layer.right, TOLERANCE)
+    if handed or np.count_nonzero(layer.delta_) < 3:
         return None
-    for written in WRITTEN:
-        if fits(e * value(written, layer.z, layer.a)):
-            return _derivative(layer, written)
-    if np.any(layer.mask == 0):
-        bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
-        if any(fits(c * bare * right) for c in (1.0, np.max(layer.mask))):
-            return cause("unit_mask")
-        if layer.g and fits(e * value(ACTIVATIONS[layer.g][1], layer.z, layer.a * layer.mask)):
-            return cause("after_mask", W=HERE, right=ACTIVATIONS[layer.g][1])
-    for other in layers:
-        alike = other is not layer and other.z.shape == right.shape and other.above
-        if alike and fits(e * other.right):
-            return cause("stale", W=HERE, other=other.names[0])
-    for k, u in enumerate(layer.above):
-        if u.W.shape[1] == u.W.shape[2]:
-            turned = _back(u.delta_, u.W.transpose(0, 2, 1)) - _back(u.delta_, u.W)
-            if fits((e + turned * layer.mask) * right):
-                return cause("untransposed", W=u.names[0])
-        step = _back(u.delta_, u.claim) * layer.mask * right
-        (rate,), moved = least_squares([step], e * right - layer.delta_)
-        if fits(e * right - moved) and near(moved, e * right - layer.delta_, 1e-3):
-            return cause("updated", W=u.names[0], rate=float(rate))
-        for g in [u.g] if u.g else ACTIVATIONS:
-            out = value(ACTIVATIONS[g][0], u.z)
-            raw = u.delta_ / value(ACTIVATIONS[g][1], u.z, out)
-            if fits(layer.arriving([*claimed[:k], raw, *claimed[k + 1 :]]) * right):
-                return cause("raw_error", g=g)
-    off = layer.delta == 0
-    if np.any(layer.delta_[off]) and near(layer.delta_[~off], layer.delta[~off]):
-        return cause("unit_mask")
+    slips = _slips(layer, layers) if layer.above else iter(())
+    fitting = (each for used, each in slips if near(layer.delta_, used, TOLERANCE))
+    return _wrong_slope(layer) or next(fitting, None)
+
+
+def _wrong_slope(layer: Layer) -> Cause | None:
+    """Another derivative than g'(z)."""
+    wrong = np.abs(layer.delta_ - layer.delta) > 1e-6 * largest(layer.delta)
+    for (g, a, right, e), used in product(_activations(layer), WRITTEN):
+        delta = e * value(used, layer.z, a)
+        seen = np.count_nonzero(np.isfinite(delta) & (delta != 0) & wrong)
+        if (layer.above or seen >= 4) and near(layer.delta_, delta, TOLERANCE):
+            extra = "extra_derivative" if right == "1" else "derivative"
+            name = "no_derivative" if used == "1" else extra
+            return cause(name, g=g, used=used, right=right, W=HERE)
     return None
 
 
-def _derivative(layer: Layer, used: str, g: str = "", right: str = "") -> Cause:
-    """The words for a wrong derivative."""
-    g = g or layer.g or "the activation"
-    if not right:
-        known = [w for w in WRITTEN if near(layer.right, value(w, layer.z, layer.a), 1e-4)]
-        right = ACTIVATIONS[g][1] if g in ACTIVATIONS else next(iter(known), "another")
-    name = {"1": "no_derivative"}.get(used, "extra_derivative" if right == "1" else "derivative")
-    return cause(name, g=g, used=used, right=right, W=HERE)
+def _activations(layer: Layer) -> Iterator[tuple[str, Array, str, Array]]:
+    """What a layer's activation may be: its name, a, the text of g'(z), and the e that arrives."""
+    z, delta = layer.z, layer.delta
+    if layer.above:
+        right = (w for w in WRITTEN if near(layer.right, value(w, z, layer.a), 1e-4))
+        yield layer.g or "the activation", layer.a, next(right, "another"), layer.e
+    elif not near(layer.delta_, least_squares([delta], layer.delta_)[1]):  # not just a factor
+        for g, (output, slope) in ACTIVATIONS.items():
+            a = value(output, z)
+            yield from ((g, a, text, delta / value(text, z, a)) for text in (slope, "1"))
+
+
+def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
+    """Deltas that follow from mistakes above the layer, and the mistakes."""
+    claimed, e, right = [u.delta_ for u in layer.above], layer.e, layer.right
+    if np.any(layer.mask == 0):
+        bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
+        yield bare * right, cause("unit_mask")
+        yield bare * right * np.max(layer.mask), cause("unit_mask")
+        if layer.g:
+            slope = ACTIVATIONS[layer.g][1]
+            masked = e * value(slope, layer.z, layer.a * layer.mask)
+            yield masked, cause("after_mask", W=HERE, right=slope)
+    for other in layers:
+        if other is not layer and other.z.shape == right.shape and other.above:
+            yield e * other.right, cause("stale", W=HERE, other=other.names[0])
+    for k, u in enumerate(layer.above):
+        name = u.names[0]
+        if u.W.shape[1] == u.W.shape[2]:
+            turned = _back(u.delta_, u.W.transpose(0, 2, 1) - u.W)
+            yield (e + turned * layer.mask) * right, cause("untransposed", W=name)
+        step, error = _back(u.delta_, u.claim) * layer.mask * right, e * right - layer.delta_
+        (rate,), moved = least_squares([step], error)
+        if near(moved, error, 1e-3):
+            yield e * right - moved, cause("updated", W=name, rate=float(rate))
+        for g in [u.g] if u.g else ACTIVATIONS:
+            raw = u.delta_ / value(ACTIVATIONS[g][1], u.z, value(ACTIVATIONS[g][0], u.z))
+            raised = layer.arriving([*claimed[:k], raw, *claimed[k + 1 :]])
+            yield raised * right, cause("raw_error", g=g)
+    off = layer.delta == 0
+    if np.any(layer.delta_[off]):
+        yield np.where(off, layer.delta_, layer.delta), cause("unit_mask")
 
 
 def _normalised(layer: Layer) -> Cause | None:
@@ -319,28 +316,11 @@ def _normalised(layer: Layer) -> Cause | None:
     return None
 
 
-def _wrong_output(layer: Layer, layers: list[Layer]) -> Cause | None:
-    """A wrong derivative where no layer above is seen: right and used, as a quotient."""
-    wrong = np.abs(layer.delta_ - layer.delta) > 1e-6 * largest(layer.delta)
-    if wrong.sum() < 4 or near(layer.delta_, least_squares([layer.delta], layer.delta_)[1]):
-        return None
-    z, delta, delta_ = layer.z[wrong], layer.delta[wrong], layer.delta_[wrong]
-    for g, (output, slope) in ACTIVATIONS.items():
-        a = value(output, z)
-        for right in (slope, "1"):
-            for written in WRITTEN:
-                used = delta * value(written, z, a)
-                enough = np.count_nonzero(used) >= 4
-                if enough and near(delta_ * value(right, z, a), used, TOLERANCE):
-                    return _derivative(layer, written, g, right)
-    return None
-
-
 def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
     """The gradient is an outer product with delta, and the other side is not x."""
     x, W = _across(layer.delta_, layer.claim), layer.names[0]
-    product = near(layer.claim, _outer(x, layer.delta_), TOLERANCE)
-    if not product or near(x, least_squares([layer.x], x)[1], TOLERANCE):
+    outer = near(layer.claim, _outer(x, layer.delta_), TOLERANCE)
+    if not outer or near(x, least_squares([layer.x], x)[1], TOLERANCE):
         return None  # right, wrong in another way, or by a factor only
     for other in layers:
         found = [("the input", other.x), ("z", other.z)]
@@ -353,14 +333,10 @@ def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
 
 def _wrong_scales(views: Views, layers: list[Layer]) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """gamma * x + beta: the gradient of gamma is x * that of beta; was z taken for x?"""
-    for gamma in views.measured.wrong if layers else ():
-        for beta in views.measured.right:
-            if views.here.parameters[gamma].shape == views.here.parameters[beta].shape:
-                given = _seen(views.atoms, gamma).given
-                d = _seen(views.atoms, beta).expected
-                for layer in layers:
-                    if layer.z.shape == d.shape and near(given, layer.z * d, TOLERANCE):
-                        yield (
-                            (gamma,),
-                            cause("other_input", W=gamma, what="z", other=layer.names[0]),
-                        )
+    for gamma, beta, layer in product(views.measured.wrong, views.measured.right, layers):
+        p, q = (views.here.parameters[name] for name in (gamma, beta))
+        if p.shape == q.shape == layer.z.shape[1:] and len(views.atoms) == len(layer.z):
+            (_, _, given), (_, delta, _) = (_seen(views.atoms, name) for name in (gamma, beta))
+            if near(given, layer.z * delta, TOLERANCE):
+                details = {"W": gamma, "what": "z", "other": layer.names[0]}
+                yield (gamma,), cause("other_input", **details)

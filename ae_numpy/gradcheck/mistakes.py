@@ -6,32 +6,66 @@ it does so wherever the function was looked at, with the same constants.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import partial
+from importlib.resources import files
 from itertools import permutations, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.causes import Cause, cause, number
 from ae_numpy.gradcheck.packing import Array, largest
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
+
+def table(name: str) -> dict[str, Any]:
+    """A table of this package."""
+    return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
+
+
+CAUSES, FORMULAS = table("causes.toml"), table("activations.toml")
+# What can be wrong, in one word each.
+KINDS = tuple(dict.fromkeys(words["kind"] for words in CAUSES.values()))
+
+FUNCTIONS: dict[str, Any] = vars(np) | {"sigmoid": lambda z: 1 / (1 + np.exp(-z))}
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
 SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
-# Derivatives of what a parameter w goes through first, such as sigma = exp(w).
-SLOPES: dict[str, Callable[[Array], Array]] = {
-    "exp(w)": np.exp,
-    "exp(2 * w)": lambda w: np.exp(2 * w),
-    "w": lambda w: w,
-    "exp(-w)": lambda w: np.exp(-w),
-    "s * (1 - s), s = sigmoid(w)": lambda w: 1 / (2 + np.exp(w) + np.exp(-w)),
-    "sigmoid(w)": lambda w: 1 / (1 + np.exp(-w)),
-}
 # Powers of the batch size that a factor may have.
 POWERS = (1, -1, 2, -2)
 # What may be added by mistake, and the formula that has these terms.
 TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
+
+
+class Cause(NamedTuple):
+    """A mistake: one of `KINDS`, a label in a few words, and a sentence for a student."""
+
+    kind: str
+    label: str
+    sentence: str
+    certain: bool = True
+
+
+def cause(key: str, /, **details: Any) -> Cause:
+    """The words for a cause, its numbers filled in."""
+    words = CAUSES[key]
+    details = {k: number(v) if isinstance(v, float) else v for k, v in details.items()}
+    label, sentence = (words[part].format(**details) for part in ("label", "sentence"))
+    return Cause(words["kind"], label, sentence, words.get("certain", True))
+
+
+def number(value: float) -> str:
+    """A number as people write it: a fraction of small whole numbers where it is one."""
+    fraction = Fraction(value).limit_denominator(200)
+    if value and abs(float(fraction) / value - 1) < 1e-6:
+        return str(fraction)
+    return f"{value:.6g}"
+
+
+def value(formula: str, z: Array, a: Array | None = None) -> Array:
+    """One of the formulas of `activations.toml` at z, or w, and a."""
+    return eval(formula, FUNCTIONS, {"z": z, "w": z, "a": a}) * np.ones_like(z)
 
 
 class Fit(NamedTuple):
@@ -45,32 +79,28 @@ class Fit(NamedTuple):
 def fits(view: View, name: str) -> Iterator[Fit]:
     """Every formula that turns the right gradient of an array into the claimed one."""
     g, e, p = view.given[name], view.expected[name], view.parameters[name]
-    seen = np.isfinite(e)
+    seen, tolerance = np.isfinite(e), view.tolerance
     if g.ndim > e.ndim:
         yield Fit("not_summed")
     elif not np.any(g):
         yield Fit("zero")
     elif not np.any(e[seen]):
         yield Fit("unused")
-    elif g.shape != p.shape:  # slopes along directions
-        yield from _factor(g, e, view.tolerance)
     else:
-        yield from _factor(g[seen], e[seen], view.tolerance)
-        yield from _values(g[seen], e[seen], view.tolerance)
-        yield from _penalties(g[seen], e[seen], p[seen], view.tolerance)
+        (factor,), multiple = least_squares([e[seen]], g[seen])
+        if near(g[seen], multiple, tolerance):
+            yield Fit("factor", "", (float(factor),))
+        if g.shape != p.shape:
+            return  # slopes along directions
+        yield from _values(g[seen], e[seen], tolerance)
+        yield from _penalties(g[seen], e[seen], p[seen], tolerance)
         if seen.all():
-            yield from _places(g, e, p, view.tolerance)
-            yield from _lines(g, e, p, view.tolerance)
+            yield from _places(g, e, p, tolerance)
+            yield from _lines(g, e, p, tolerance)
         for other, there in view.expected.items():
             same = other != name and there.size == g.size > 1
-            if same and near(g, there.reshape(g.shape), view.tolerance):
+            if same and near(g, there.reshape(g.shape), tolerance):
                 yield Fit("swapped", other)
-
-
-def _factor(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
-    (factor,), multiple = least_squares([e], g)
-    if near(g, multiple, tolerance):
-        yield Fit("factor", "", (float(factor),))
 
 
 def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
@@ -101,9 +131,10 @@ def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
                 yield Fit(formula, words, tuple(map(float, x)))
                 if words != "1":  # of equal signs, 1 and the sign cannot be told apart
                     return
-    for text, slope in SLOPES.items():
-        (c,), fit = least_squares([g * slope(p)], e)
-        if np.ptp(slope(p)) and near(e, fit, tolerance):
+    for text in FORMULAS["inner"]:
+        slope = value(text, p)
+        (c,), fit = least_squares([g * slope], e)
+        if np.ptp(slope) and near(e, fit, tolerance):
             yield Fit("of_parameter", text, (float(c),))
     x, total = least_squares([e, p], g)
     if p.size > 2 and near(g, total, tolerance):
@@ -119,26 +150,29 @@ def _places(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
         fit = least_squares([shift], g - moved)[1] if g.size > 2 else 0.0
         return near(g, moved, tolerance) or near(g, moved + fit, tolerance)
 
-    for axes in permutations(range(e.ndim)):
-        if list(axes) != sorted(axes) and is_moved(partial(np.transpose, axes=axes)):
-            yield Fit("transposed", ", ".join(map(str, axes)))
+    for formula, detail, move in _moves(e.shape):
+        trivial = formula == "permuted" and (g.size < 3 or near(g, e, tolerance))
+        if not trivial and is_moved(move):
+            yield Fit(formula, detail)
             return
-    if g.size < 3 or near(g, e, tolerance):
-        return
-    same = near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
-    for flipped in product((False, True), repeat=e.ndim):
-        axes = tuple(k for k in range(e.ndim) if flipped[k])
-        if axes and is_moved(partial(np.flip, axis=axes)):
-            yield Fit("permuted", f"reversed along axis {' and '.join(map(str, axes))}")
-            return
-    for k, n in enumerate(e.shape):
-        for shift in range(1, n):
-            if is_moved(partial(np.roll, shift=shift, axis=k)):
-                shift = shift if 2 * shift <= n else shift - n
-                yield Fit("permuted", f"shifted by {shift} along axis {k}")
-                return
-    if same:
+    same = g.size > 2 and near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
+    if same and not near(g, e, tolerance):
         yield Fit("permuted", "somewhere else")
+
+
+def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
+    """Exchanged axes, reversed ones and shifts along them."""
+    for order in list(permutations(range(len(shape))))[1:]:
+        yield "transposed", ", ".join(map(str, order)), partial(np.transpose, axes=order)
+    for flipped in product((False, True), repeat=len(shape)):
+        if axes := tuple(np.flatnonzero(flipped)):
+            text = f"reversed along axis {' and '.join(map(str, axes))}"
+            yield "permuted", text, partial(np.flip, axis=axes)
+    for k, n in enumerate(shape):
+        for shift in range(1, n):
+            by = shift if 2 * shift <= n else shift - n
+            text = f"shifted by {by} along axis {k}"
+            yield "permuted", text, partial(np.roll, shift=shift, axis=k)
 
 
 def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
@@ -215,34 +249,35 @@ def is_one_of(value: float, *values: float) -> bool:
 def causes(views: Views, name: str) -> Iterator[Cause]:
     """What the numbers of one array say, in words."""
     found = agreed(views, name)
-    alone = len(views.measured.wrong) == 1
-    for fit, constant in found:
-        formula, detail, x = fit
+    for (formula, detail, x), constant in found:
         if formula == "factor":
             yield from _factors(views, name, x[0]) if constant else _clipped_norm(views)
-        elif formula == "on_data" and constant:
+        elif not constant:
+            if formula == "weight_decay" and views.here.parameters[name].size > 1:
+                yield cause("along")
+        elif formula == "on_data":
             yield from _on_data(views, x[0])
-        elif formula == "weight_decay":
-            if constant or views.here.parameters[name].size > 1:
-                yield cause("weight_decay", p=x[0]) if constant else cause("along")
-        elif formula == "l1" and constant:
+        elif formula == "l1":
             terms = {"p": "the parameter", "sign": "its sign", "1": "1"}
             pairs = zip(x, detail.split(), strict=True)
             text = cause("l1", terms=" + ".join(f"{number(c)} * {terms[w]}" for c, w in pairs))
             yield text._replace(certain=not any(f.formula == "constant" for f, _ in found))
-        elif formula == "clipped":
-            limit = f" to [-{number(x[0])}, {number(x[0])}]" if constant else ""
-            yield cause("clipped", limit=limit)
-        elif formula == "unused" and not np.any(views.measured.masks[name]):
-            yield cause("mask")
-        elif formula == "unused" and name not in views.measured.ignored:
-            continue  # the derivative is zero here, but not everywhere
-        elif formula == "unused" and not alone:
-            yield from (cause("shifted"), cause("unused")._replace(certain=False))
+        elif formula == "unused":
+            yield from _unused(views, name)
         elif formula == "not_summed":
             yield cause("not_summed")._replace(certain=_sums_up(views, name))
-        elif constant and formula not in ("l1", "on_data", "clipped"):
-            yield cause(formula, detail=detail)
+        else:
+            yield cause(formula, detail=detail, x=x[0] if x else 0.0)
+
+
+def _unused(views: Views, name: str) -> Iterator[Cause]:
+    """What a derivative of zero means; nothing if it is zero here but not everywhere."""
+    if not np.any(views.measured.masks[name]):
+        yield cause("mask")
+    elif name in views.measured.ignored:
+        alone = len(views.measured.wrong) == 1
+        yield from () if alone else (cause("shifted"),)
+        yield cause("unused")._replace(certain=alone)
 
 
 def _sums_up(views: Views, name: str) -> bool:
@@ -265,35 +300,27 @@ def _on_data(views: Views, factor: float) -> Iterator[Cause]:
 
 def _clipped_norm(views: Views) -> Iterator[Cause]:
     """Gradients that are right in direction, and of one and the same norm at every point."""
-    norms = [np.sqrt(sum(np.sum(g**2) for g in view.given.values())) for view in views.points]
-    wrong = [not all(view.right(name) for name in views.measured.wrong) for view in views.points]
-    norms = [norm for norm, is_wrong in zip(norms, wrong, strict=True) if is_wrong]
+    wrong = [v for v in views.points if not all(map(v.right, views.measured.wrong))]
+    norms = [np.sqrt(sum(np.sum(g**2) for g in view.given.values())) for view in wrong]
     if len(norms) > 1 and np.ptp(norms) < 1e-9 * norms[0]:
         yield cause("norm", norm=float(norms[0]))
 
 
 def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
     """Every meaning that a factor between claim and truth can have."""
-    if is_one_of(factor, 1.0):
-        return
     if factor < 0:
         yield cause("sign")
-    factor = abs(factor)
+    factor, B = abs(factor), float(views.rows)
     if is_one_of(factor, 1.0):
         return
     growth = _growth(views, name, factor)
-    B = float(views.rows)
     pure = [k for k in POWERS if B > 1 and is_one_of(factor, B**k)]
-    if not growth or growth not in pure:
+    if growth not in pure:
         yield from _plain_factor(views, name, factor)
     if growth and growth not in pure:
         yield cause("batch_mixed", B=views.rows, rest=factor / B**growth)
     elif pure:
         yield cause(_meaning(views, pure[0]), B=views.rows)
-    whole = max(factor, 1 / factor)
-    proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
-    if proof and not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
-        yield cause("batch_unknown", factor=whole)
 
 
 def _plain_factor(views: Views, name: str, factor: float) -> Iterator[Cause]:
@@ -306,12 +333,15 @@ def _plain_factor(views: Views, name: str, factor: float) -> Iterator[Cause]:
                 if any(d and is_one_of(factor, d, 1 / d) for d in p.shape)]  # fmt: skip
         hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""
         yield cause("factor", factor=factor, hint=hint)
+    whole = max(factor, 1 / factor)
+    if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
+        yield cause("batch_unknown", factor=whole)._replace(certain=proof)
 
 
 def _growth(views: Views, name: str, factor: float) -> int:
     """The power of the batch size in a factor: with a part of the batch it is another one."""
     part = (views.rows + 1) // 2
-    view = views.part(lambda a: a[:part]) if views.rows > 1 and views.searchable else None
+    view = views.part(slice(part)) if views.rows > 1 else None
     if view and np.any(view.expected[name]):
         there = float(least_squares([view.expected[name]], view.given[name])[0][0])
         for power in POWERS:

@@ -5,54 +5,48 @@ If each sample alone is right, the error is in what joins them: a sum, a mean, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.causes import Cause, cause
+from ae_numpy.gradcheck.mistakes import Cause, cause, is_one_of
 from ae_numpy.gradcheck.packing import Array, largest
-from ae_numpy.gradcheck.views import View, Views, least_squares, near, row, wrong_entries
+from ae_numpy.gradcheck.views import View, Views, least_squares, near, wrong_entries
 
 Found = Iterator[tuple[tuple[str, ...], Cause]]
+BACKWARDS = slice(None, None, -1)
 
 
 def one_sample(views: Views) -> Found:
     """Only one row of the batch contributes: a loop that overwrites where it should add."""
-    for i in [0, views.rows - 1] if views.rows > 1 and views.searchable else []:
-        alone = views.part(partial(row, i=i))
-        if alone and (names := _multiples(views, views.full, alone.expected)):
+    for i in [0, views.rows - 1] if views.rows > 1 else []:
+        alone = views.part(slice(i, i + 1))
+        if alone and (names := _multiples(views, views.full, alone)):
             yield names, cause("one_sample", which="last" if i else "first")
 
 
 def broadcast(views: Views) -> Found:
     """(N,) against (N, 1): every output is compared with every target, that is with their mean."""
-    for k, y in enumerate(views.batch if views.rows > 1 and views.searchable else ()):
+    for k, y in enumerate(views.batch if views.rows > 1 else ()):
         if isinstance(y, np.ndarray) and y.dtype.kind == "f" and y.size == views.rows:
-            mean = np.full_like(y, y.mean())
-            batch = tuple(mean if j == k else a for j, a in enumerate(views.batch))
+            batch = (*views.batch[:k], np.full_like(y, y.mean()), *views.batch[k + 1 :])
             names = set(views.measured.wrong)
             for view in views.points[1:]:
-                names &= {
-                    *_multiples(views, view, views.measured.numerical(view.parameters, batch))
-                }
-            if any(
-                name not in _multiples(views, views.full, views.full.expected) for name in names
-            ):
+                averaged = views.look(view.parameters, batch)
+                names &= set(_multiples(views, view, averaged) if averaged else ())
+            if names - set(_multiples(views, views.full, views.full)):
                 yield tuple(names), cause("broadcast")
 
 
-def _multiples(views: Views, view: View, expected: dict[str, Array]) -> tuple[str, ...]:
-    """Wrong arrays whose claimed gradient is 1, B or 1/B times something, beside a penalty."""
+def _multiples(views: Views, view: View, other: View) -> tuple[str, ...]:
+    """Wrong arrays whose claimed gradient is 1, B or 1/B times that of another view, plus decay."""
     names, B = [], views.rows
     for name in views.measured.wrong:
-        g, p = view.given[name], view.parameters[name]
-        for columns in ([expected[name]], [expected[name], p])[: 2 if p.size > 3 else 1]:
-            x, fit = least_squares(columns, g)
-            known = min(abs(x[0] * share - 1) for share in (1, B, 1 / B)) < 1e-6
-            if known and near(g, fit) and not view.right(name):
-                names.append(name)
-                break
+        p, e = view.parameters[name], other.expected[name]
+        x, fit = least_squares([e, p] if p.size > 3 else [e], view.given[name])
+        factor = is_one_of(x[0], 1, B, 1 / B) and near(view.given[name], fit)
+        names += [name] if factor and not view.right(name) else []
     return tuple(names)
 
 
@@ -74,11 +68,10 @@ def repeated_rows(views: Views) -> Found:
 
 def joined(views: Views) -> Found:
     """Arrays that are right for each sample alone and wrong together."""
-    full, parts = views.full, views.singles if views.rows > 1 else []
+    parts = views.singles if views.rows > 1 else []
     names = _wrong_together(views, parts)
-    if names and len(parts) == views.rows and all(_adds_up(full, parts, name) for name in names):
-        yield from _uneven(views, names)
-    elif names and _same_loss(views, lambda a: a[::-1]):
+    apart = len(parts) == views.rows and all(_adds_up(views.full, parts, n) for n in names)
+    if names and not apart and _same_loss(views, views.cut(BACKWARDS)):
         yield names, cause("joined")
 
 
@@ -95,48 +88,23 @@ def _adds_up(full: View, parts: list[View], name: str) -> bool:
     return near(full.expected[name], least_squares([total], full.expected[name])[1], 1e-6)
 
 
-def _same_loss(views: Views, change: Callable[[Array], Array]) -> bool:
-    """Does a change of the batch's arrays, such as another order, leave the loss as it is?"""
-    batches = (views.batch, views.cut(change))
-    a, b = (views.measured.loss(views.full.parameters, batch) for batch in batches)
+def _same_loss(views: Views, batch: tuple[Any, ...]) -> bool:
+    """Does a change of the batch, such as another order, leave the loss as it is?"""
+    a, b = (views.measured.loss(views.full.parameters, rows) for rows in (views.batch, batch))
     return bool(abs(a - b) <= 1e-9 * abs(a))
-
-
-def _uneven(views: Views, names: tuple[str, ...]) -> Found:
-    """Independent samples, each alone right: a part has the wrong power of the batch size."""
-    two, three = (views.part(partial(_repeated, times=times)) for times in (2, 3))
-    if two is None or three is None:
-        return
-    for name in names:
-        errors = [view.given[name] - view.expected[name] for view in (two, three)]
-        (growth,), fit = least_squares(errors[:1], errors[1])
-        # Errors of k equal samples grow as k - 1 where a part is not divided by k, as
-        # 1 - 1/k where it is divided once too often, as k (k - 1) where both are sums.
-        if near(errors[1], fit, 1e-5) and min(abs(growth - g) for g in (2, 4 / 3, 3)) < 1e-6:
-            yield (name,), cause("batch_part")
-
-
-def _repeated(a: Array, times: int) -> Array:
-    return np.repeat(a[:1], times, axis=0)
 
 
 def in_time(views: Views) -> Found:
     """Right for the first time step alone, wrong for more of them."""
     for axis in (0, 1):
         T = views.steps(axis)
-        first = views.part(_cutter(T, axis, slice(1))) if T > 1 and views.searchable else None
+        first = views.part(steps=slice(1), axis=axis) if T > 1 else None
         names = _wrong_together(views, [first]) if first else ()
-        if first and names and not _same_loss(views, _cutter(T, axis, slice(None, None, -1))):
+        if first and names and not _same_loss(views, views.cut(steps=BACKWARDS, axis=axis)):
             yield from ((names, each) for each in _time_causes(views, first, axis))
             return
         if names and axis:
             yield names, cause("joined")
-
-
-def _cutter(T: int, axis: int, steps: slice) -> Callable[[Array], Array]:
-    """Takes some time steps of the arrays that have T of them along an axis."""
-    index = (*(slice(None),) * axis, steps)
-    return lambda a: a[index] if a.ndim > axis and a.shape[axis] == T else a
 
 
 def _time_causes(views: Views, first: View, axis: int) -> list[Cause]:
@@ -150,15 +118,7 @@ def _time_causes(views: Views, first: View, axis: int) -> list[Cause]:
 
 def _two_steps(views: Views, axis: int, i: int) -> Cause | None:
     """Solve outer(x1, delta1) + outer(x2, delta2) for both deltas, right and claimed."""
-    T, B = views.steps(axis), views.steps(1 - axis)
-
-    def cut(a: Array, steps: int) -> Array:
-        index = (slice(steps), slice(i, i + 1))[:: 1 - 2 * axis]
-        if a.ndim > 1 and a.shape[axis] == T:
-            return a[index]
-        return a[i : i + 1] if len(a) == B else a
-
-    one, two = (views.part(partial(cut, steps=steps)) for steps in (1, 2))
+    one, two = (views.part(slice(i, i + 1), slice(steps), axis) for steps in (1, 2))
     if one is None or two is None:
         return None
     arrays = [a for a in two.batch if isinstance(a, np.ndarray)]
@@ -186,10 +146,9 @@ def _deltas(x: Array, dW: Array) -> Array | None:
 
 def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | None:
     """Right and claimed deltas (2, O) of two steps, and the first one without a second step."""
-    size = 1e-6 * largest(right)
-    lost = [largest(c) < size < largest(r) for c, r in zip(claimed, right, strict=True)]
-    if any(lost):
-        return cause("last_step" if lost[0] else "first_step")
+    first, last, *needed = (largest(delta) > 1e-6 * largest(right) for delta in (*claimed, *right))
+    if all(needed) and first != last:
+        return cause("last_step" if last else "first_step")
     if not near(claimed[1], right[1], 1e-6):
         return None
     if near(claimed[0], alone, 1e-6):
@@ -220,7 +179,7 @@ def second_use(views: Views) -> Found:
 def own_term(views: Views) -> Found:
     """An argument that moves the gradient, but not the error of it, or not what is claimed."""
     full = views.full
-    moved = list(_moved(views)) if views.searchable and len(full.parameters) <= 12 else []
+    moved = list(_moved(views)) if len(full.parameters) <= 12 else []
     for name in views.measured.wrong:
         wrong = wrong_entries(full, name)
         for other, view in moved:
@@ -244,7 +203,7 @@ def _moved(views: Views) -> Iterator[tuple[str, View]]:
     for k, a in enumerate(views.batch):
         if isinstance(a, np.ndarray) and a.dtype.kind == "f":
             changed = a * rng.uniform(0.7, 1.3, a.shape)
-            batch = tuple(changed if j == k else b for j, b in enumerate(views.batch))
+            batch = (*views.batch[:k], changed, *views.batch[k + 1 :])
             if view := views.look(p, batch):
                 yield f"batch[{k}]", view
 
@@ -272,20 +231,22 @@ def _turned(view: View, name: str, M: Array) -> bool:
 
 def updated(views: Views) -> Found:
     """The gradient one training step later: everything at p - rate * dp, with the gradient at p."""
-    full, names = views.full, tuple(views.measured.wrong)
+    p, e, names = views.full.parameters, views.full.expected, views.measured.wrong
     if not views.searchable or views.measured.unsummed:
         return
-    rate, e = 1e-4, full.expected
-    given, expected = (np.concatenate([np.ravel(a[n]) for n in names]) for a in (full.given, e))
+
+    def flat(arrays: dict[str, Array]) -> Array:
+        return np.concatenate([np.ravel(arrays[name]) for name in names])
+
+    rate, error = 1e-4, flat(views.full.given) - flat(e)
     for _ in range(12):  # secant steps from a change that is small enough to be linear
-        there = views.measured.numerical({n: p - rate * e[n] for n, p in full.parameters.items()})
-        change = np.concatenate([np.ravel(there[n]) for n in names]) - expected
-        (factor,), fit = least_squares([change], given - expected)
-        if not near(given - expected, fit, 0.5) or not np.isfinite(factor):
+        change = flat(views.measured.numerical({n: p[n] - rate * e[n] for n in p})) - flat(e)
+        (factor,), fit = least_squares([change], error)
+        if not near(error, fit, 0.5) or not np.isfinite(factor):
             return  # the error does not point where an update would have taken the gradient
         rate *= float(factor)
-        enough = len(given) > 2 and rate > 0
-        if enough and abs(factor - 1) < 1e-9 and near(given - expected, fit, 1e-6):
+        enough = len(error) > 2 and rate > 0
+        if enough and abs(factor - 1) < 1e-9 and near(error, fit, 1e-6):
             yield names, cause("updated", W="the parameters", rate=rate)
             return
 

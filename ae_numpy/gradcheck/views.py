@@ -7,9 +7,9 @@ at another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ NEAR = 1e-7
 LARGEST = 2000
 # Samples that are looked at alone.
 SAMPLES = 6
+ALL = slice(None)
 
 
 def near(a: Array, b: Array, tolerance: float = NEAR) -> bool:
@@ -75,11 +76,6 @@ def wrong_entries(view: View, name: str) -> Array:
     return np.asarray(np.abs(g - e) > view.tolerance * max(largest(np.nan_to_num(e)), largest(g)))
 
 
-def row(a: Array, i: int) -> Array:
-    """One row of an array, as a batch."""
-    return a[i : i + 1]
-
-
 class Views:
     """Views of one function, made when they are asked for."""
 
@@ -97,20 +93,19 @@ class Views:
         self.searchable = measured.entrywise and size <= LARGEST
 
     def look(
-        self, parameters: dict[str, Array] | None = None, batch: tuple[Any, ...] | None = None
+        self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None
     ) -> View | None:
         """A view of other parameters or another batch; None where the function does not go."""
-        parameters = self.here.parameters if parameters is None else parameters
+        if not self.searchable:
+            return None
         batch = self.batch if batch is None else batch
         given = self.measured.claimed(parameters, batch)
-        if not all(np.all(np.isfinite(array)) for array in given.values()):
-            return None
         expected = self.measured.numerical(parameters, batch)
-        if not all(np.all(np.isfinite(array)) for array in expected.values()):
-            return None
-        if not self._slope_agrees(parameters, batch, expected):
-            return None
-        return View(parameters, given, expected, batch)
+        arrays = (*given.values(), *expected.values())
+        finite = all(np.isfinite(array).all() for array in arrays)
+        if finite and self._slope_agrees(parameters, batch, expected):
+            return View(parameters, given, expected, batch)
+        return None
 
     def _slope_agrees(
         self, parameters: dict[str, Array], batch: Any, expected: dict[str, Array]
@@ -129,24 +124,29 @@ class Views:
         noise = 1e-14 * abs(self.measured.loss(parameters, batch)) / size if size else 0.0
         return bool(abs((4 * slope(size / 2) - slope(size)) / 3 - total) <= 1e-5 * scale + noise)
 
-    def part(self, cut: Callable[[Array], Array]) -> View | None:
+    def part(self, rows: Any = ALL, steps: slice = ALL, axis: int = 1) -> View | None:
         """A view of a part of the batch, at the plain point."""
-        return self.look(self.full.parameters, self.cut(cut))
+        return self.look(self.full.parameters, self.cut(rows, steps, axis))
 
-    def cut(self, cut: Callable[[Array], Array]) -> tuple[Any, ...]:
-        """The batch with something done to its arrays."""
-        return tuple(cut(a) if isinstance(a, np.ndarray) and a.ndim else a for a in self.batch)
+    def cut(self, rows: Any = ALL, steps: slice = ALL, axis: int = 1) -> tuple[Any, ...]:
+        """Some rows of the batch (an index), and some of its time steps, along an axis."""
+        T, B = self.steps(axis), self.steps(1 - axis) or self.rows
+
+        def some(a: Array) -> Array:
+            if T and a.ndim > axis and a.shape[axis] == T:
+                return a[(rows, steps)[: a.ndim] if axis else (steps, rows)[: a.ndim]]
+            return a[rows] if len(a) == B else a
+
+        return tuple(some(a) if isinstance(a, np.ndarray) and a.ndim else a for a in self.batch)
 
     @cached_property
     def points(self) -> list[View]:
         """The whole batch at the user's point, and at two others, of size 1 if it goes there."""
-        found = [self.here]
-        if self.searchable:
-            rng = np.random.default_rng(0)
-            for size in (1.0, 1.0, None, None):
-                view = self.look(self._moved(size, rng)) if len(found) < 3 else None
-                if view and not self._frozen(view):
-                    found.append(view)
+        found, rng = [self.here], np.random.default_rng(0)
+        for size in (1.0, 1.0, None, None):
+            view = self.look(self._moved(size, rng)) if len(found) < 3 else None
+            if view and not self._frozen(view):
+                found.append(view)
         return found
 
     def _frozen(self, view: View) -> bool:
@@ -174,14 +174,13 @@ class Views:
     @cached_property
     def singles(self) -> list[View]:
         """One row of the batch each, of the first few, at the plain point."""
-        count = min(self.rows, SAMPLES) if self.searchable else 0
-        views = (self.part(partial(row, i=i)) for i in range(count))
+        views = (self.part(slice(i, i + 1)) for i in range(min(self.rows, SAMPLES)))
         return [view for view in views if view]
 
     @cached_property
     def averages(self) -> bool | None:
         """Is the loss a mean over the rows of the batch (True), or a sum (False)?"""
-        twice = self.cut(lambda a: np.concatenate([a, a]))
+        twice = self.cut(np.tile(np.arange(self.rows), 2))
         here, doubled = (self.measured.loss(self.full.parameters, b) for b in (self.batch, twice))
         for ratio, answer in ((1.0, True), (2.0, False)):
             if abs(doubled - ratio * here) <= 1e-9 * abs(here):
@@ -198,16 +197,12 @@ class Views:
     @cached_property
     def atoms(self) -> list[View]:
         """One row of the batch and one of its time steps each, at new points if rows run out."""
-        T, rng, found = self.steps(1), np.random.default_rng(4), list[View | None]()
-
-        def one(a: Array, i: int) -> Array:
-            alone = row(a, i % self.rows) if self.rows else a
-            return alone[:, i % T : i % T + 1] if T and a.ndim > 1 and a.shape[1] == T else alone
-
+        T, B, rng, found = self.steps(1), self.rows, np.random.default_rng(4), list[View | None]()
         parameters = self.full.parameters
-        for i in range(SAMPLES if self.searchable else 0):
-            if i and i % max(self.rows, 1) == 0:
+        for i in range(SAMPLES):
+            if i and i % max(B, 1) == 0:
                 parameters = self._moved(1.0, rng)
-            known = self.singles[i : i + 1] if not T and i < self.rows == len(self.singles) else []
-            found += known or [self.look(parameters, self.cut(partial(one, i=i)))]
+            row, step = (slice(i % n, i % n + 1) if n else ALL for n in (B, T))
+            known = self.singles[i : i + 1] if not T and i < B == len(self.singles) else []
+            found += known or [self.look(parameters, self.cut(row, step))]
         return [view for view in found if view] or self.singles
