@@ -40,7 +40,7 @@ HIDING = {
 
 def why_not_analytic(probe: Probe, loss: float) -> str | None:
     """What forbids the complex step, in a sentence; None if nothing does."""
-    everywhere = probe.rng.standard_normal(probe.problem.packing.size)
+    everywhere = probe.rng.standard_normal(probe.problem.point.size)
     try:
         stepped = _stepped(probe, everywhere)
     except Exception as error:  # whatever the user's code raises when it meets a complex number

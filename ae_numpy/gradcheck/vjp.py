@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.check import ENTRYWISE, Run, require_count
+from ae_numpy.gradcheck.check import Run
 from ae_numpy.gradcheck.diagnosis import diagnose
 from ae_numpy.gradcheck.evidence import Diagnosis
 from ae_numpy.gradcheck.function import NARROW, Problem
-from ae_numpy.gradcheck.measure import MARGIN, doubt, entry_slope
+from ae_numpy.gradcheck.measure import MARGIN, Options, doubt, entry_slope, require_count
 from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest
 from ae_numpy.gradcheck.report import GradientReport
 from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Comparison
@@ -88,7 +88,7 @@ def check_vjp(
     >>> check_vjp(layer.forward, layer.backward, np.array([[0.5, -1.0]])).ok
     True
     """
-    unknown = sorted(set(options) - {"method", "tolerance", "max_entries", "directions"})
+    unknown = sorted(set(options) - {option.name for option in fields(Options)})
     if unknown:
         raise TypeError(f"check_vjp does not take {unknown}: put what is fixed into forward")
     require_count("max_outputs", max_outputs)
@@ -100,12 +100,12 @@ def check_vjp(
     if layer.size > max_outputs:
         chosen = np.sort(rng.choice(layer.size, max_outputs, replace=False))
     layer.watch(chosen)
-    options["random_state"] = rng
-    run = layer.run(rng.standard_normal(layer.size), options)
+    problem = layer.problem(rng.standard_normal(layer.size))
+    run = Run(problem, Options(**options), random_state=rng)
     try:
         report = run.report(explain=False)
         jacobian: tuple[ArrayCheck, ...] = ()
-        if run.method in ENTRYWISE and run.probe.use_complex:
+        if run.options.entrywise and run.probe.use_complex:
             jacobian = _jacobian(layer, run, report.arrays, chosen)
         diagnosis = _diagnosed(run, report.arrays, jacobian, layer.size)
         return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnosis)
@@ -237,10 +237,6 @@ class _Layer:
 
         return Problem(loss_and_gradients, self.inputs)
 
-    def run(self, dout: Array, options: dict[str, Any]) -> Run:
-        """The check of `<dout, forward(x)>`."""
-        return Run(self.problem(dout), **options)
-
     def _keep(self, inputs: dict[str, Array], out: Array) -> None:
         """Keep a column of the Jacobian if one entry was stepped, from the point itself."""
         vector = np.concatenate([np.ravel(np.asarray(array)) for array in inputs.values()])
@@ -325,7 +321,7 @@ def _jacobian(
     claims = [problem.gradients(problem.point) for problem in problems]
     result = []
     for array in arrays:
-        entries = np.arange(0) if array.entries is None else array.entries
+        entries = array.entries
         given = np.stack([np.ravel(claim[array.name])[entries] for claim in claims])
         start = run.problem.packing.section(array.name).start
         expected = np.zeros(given.shape)
@@ -333,8 +329,7 @@ def _jacobian(
             expected[:, k] = layer.columns[start + int(entry)]
         comparison = Comparison(
             np.ravel(given), np.ravel(expected), np.zeros(given.size),
-            np.full(given.size, largest(expected)), run.settings.tolerance,
-            run.settings.resolution,
+            np.full(given.size, largest(expected)), *run.limits,
         )  # fmt: skip
         comparison = _convicted(comparison, run, problems, array.name, entries)
         where = np.add.outer(chosen * array.size, entries)
@@ -370,7 +365,7 @@ def _diagnosed(
     for array, rows in zip(arrays, jacobian, strict=False):
         if rows.verdict == WRONG:
             verdicts[array.name] = WRONG
-        if rows.entrywise is not None and rows.entries is not None:
+        if rows.entrywise is not None:
             pair = np.full((2, size * array.size), np.nan)
             pair[:, rows.entries] = rows.entrywise.given, rows.entrywise.expected
             given, expected = pair.reshape(2, size, array.size)
