@@ -3,8 +3,9 @@
 An `abs`, a comparison of complex numbers or a cast to float inside the loss makes the complex step
 return something smooth-looking and wrong. Four tests find that: the loss must accept complex
 parameters, return a complex number, whose real part is the loss, and whose derivative agrees with
-central differences along a random direction of every array. When one fails, `culprits` runs
-the loss once more on arrays that report what is done to them, so that the report can name it.
+central differences along a random direction of every array. `watched` runs the
+loss once more on arrays that note what is done to them: what may hide a part of the loss from the
+step makes these tests look closer, and the report can name it.
 """
 
 from __future__ import annotations

@@ -257,10 +257,10 @@ class Run:
 
     def _derivatives(self, probe: Probe, array: ArrayCheck) -> Array:
         """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""
-        values = np.full(array.size, np.nan)
+        values, trained = np.full(array.size, np.nan), np.ravel(self.masks[array.name])
         enough = 0.01 * self.limits[0] * largest(array.gradient)
         with contextlib.suppress(Exception):  # not every loss takes a batch of one row
-            for i in array.entries:
+            for i in array.entries[trained[array.entries]]:
                 slope = entry_slope(probe, array.name, int(i))
                 values[i] = slope.measured(probe, enough=enough).value
         return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)

@@ -10,7 +10,7 @@ what backward returns for unit vectors.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -196,7 +196,8 @@ class _Layer:
         self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any, outputs: int
     ) -> None:
         self._forward, self._backward, self._outputs = forward, backward, outputs
-        self._kind = type(inputs) if isinstance(inputs, (tuple, list, Mapping)) else None
+        kinds = (Mapping, Sequence)  # an array is neither
+        self._kind = next((kind for kind in kinds if isinstance(inputs, kind)), None)
         self.inputs = _named(forward, inputs)
         packing = Packing(self.inputs)
         self._point, self.columns = packing.vector, dict[int, Array]()
@@ -246,10 +247,8 @@ class _Layer:
 
     def _split(self, inputs: dict[str, Array]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Outputs and, if forward returned one thing more, its cache."""
-        if self._kind is not None and issubclass(self._kind, Mapping):
-            result = self._forward(**inputs)
-        else:
-            result = self._forward(*inputs.values())
+        by_name = self._kind is Mapping
+        result = self._forward(**inputs) if by_name else self._forward(*inputs.values())
         if self._outputs == 1 and not isinstance(result, tuple):
             return (result,), ()
         count = len(result) if isinstance(result, (tuple, list)) else 1
@@ -263,27 +262,28 @@ class _Layer:
 
     def _gradients(self, returned: Any) -> dict[str, Any]:
         """What backward returned, by name of the input, or an error that says what it is."""
-        if self._kind is None:
-            if isinstance(returned, tuple):
-                raise TypeError(
-                    f"backward(dout) returned a tuple of {len(returned)}; x is one array, so one "
-                    f"gradient was expected: pass all inputs as (x, W, ...), or return dx alone"
-                )
-            returned = (returned,)
-        elif issubclass(self._kind, Mapping):
-            if not isinstance(returned, Mapping):
-                raise TypeError(
-                    f"backward(dout) returned a {type(returned).__name__}; the inputs are a dict, "
-                    f"so a dict with the gradient of every input was expected"
-                )
-            return dict(returned)
-        elif not isinstance(returned, (tuple, list)) or len(returned) != len(self.inputs):
-            count = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
-            raise TypeError(
-                f"backward(dout) returned a {type(returned).__name__}{count}; a tuple with one "
-                f"gradient for each of the {len(self.inputs)} inputs was expected"
+        count = len(returned) if isinstance(returned, (tuple, list)) else None
+        if self._kind is Mapping:
+            wanted = (
+                "the inputs are a dict, so a dict with the gradient of every input was expected"
             )
-        return dict(zip(self.inputs, returned, strict=True))
+            if isinstance(returned, Mapping):
+                return dict(returned)
+        elif self._kind is Sequence:
+            wanted = (
+                f"a tuple with one gradient for each of the {len(self.inputs)} inputs was expected"
+            )
+            if count == len(self.inputs):
+                return dict(zip(self.inputs, returned, strict=True))
+        else:
+            wanted = (
+                "x is one array, so one gradient was expected: pass all inputs as (x, W, ...), or "
+                "return dx alone"
+            )
+            if not isinstance(returned, tuple):
+                return dict.fromkeys(self.inputs, returned)
+        of = "" if count is None else f" of {count}"
+        raise TypeError(f"backward(dout) returned a {type(returned).__name__}{of}; {wanted}")
 
 
 def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
@@ -324,9 +324,8 @@ def _jacobian(
         entries = array.entries
         given = np.stack([np.ravel(claim[array.name])[entries] for claim in claims])
         start = run.problem.packing.section(array.name).start
-        expected = np.zeros(given.shape)
-        for k, entry in enumerate(entries):
-            expected[:, k] = layer.columns[start + int(entry)]
+        columns = [layer.columns[start + int(entry)] for entry in entries]
+        expected = np.reshape(columns, given.shape[::-1]).T
         comparison = Comparison(
             np.ravel(given), np.ravel(expected), np.zeros(given.size),
             np.full(given.size, largest(expected)), *run.limits,
