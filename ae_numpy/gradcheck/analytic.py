@@ -3,8 +3,9 @@
 An `abs`, a comparison of complex numbers or a cast to float inside the loss makes the complex step
 return something smooth-looking and wrong. Four tests find that: the loss must accept complex
 parameters, return a complex number, whose real part is the loss, and whose derivative agrees with
-central differences along a random direction of every array. When one fails, `culprits` runs
-the loss once more on arrays that report what is done to them, so that the report can name it.
+central differences along a random direction of every array. `watched` runs the
+loss once more on arrays that note what is done to them: what may hide a part of the loss from the
+step makes these tests look closer, and the report can name it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ HIDING = {
 
 def why_not_analytic(probe: Probe, loss: float) -> str | None:
     """What forbids the complex step, in a sentence; None if nothing does."""
-    everywhere = probe.rng.standard_normal(probe.problem.packing.size)
+    everywhere = probe.rng.standard_normal(probe.problem.point.size)
     try:
         stepped = _stepped(probe, everywhere)
     except Exception as error:  # whatever the user's code raises when it meets a complex number

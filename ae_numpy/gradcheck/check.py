@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from ae_numpy.gradcheck.diagnosis import diagnose
 from ae_numpy.gradcheck.evidence import Diagnosis, Measured
 from ae_numpy.gradcheck.function import Problem
 from ae_numpy.gradcheck.measure import (
-    Settings,
+    Options,
     compare_directions,
     compare_entries,
     entry_slope,
@@ -27,17 +26,7 @@ from ae_numpy.gradcheck.measure import (
 from ae_numpy.gradcheck.packing import Array, Packing, largest, leaves
 from ae_numpy.gradcheck.probe import Probe
 from ae_numpy.gradcheck.report import GradientReport, notes_on
-from ae_numpy.gradcheck.verdict import (
-    CANNOT_TELL,
-    CENTRAL_TOLERANCE,
-    COMPLEX_TOLERANCE,
-    RESOLUTION,
-    WRONG,
-    ArrayCheck,
-)
-
-ENTRYWISE = {"complex_step", "central"}
-METHODS = {*ENTRYWISE, "directional"}
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, WRONG, ArrayCheck
 
 
 def check_gradients(
@@ -121,9 +110,8 @@ def check_gradients(
     (False, Worst(name='parameters', index=(1,), given=2.0, expected=4.0))
     """
     run = Run(
-        Problem(loss_and_gradients, parameters, batch), method=method, masks=masks,
-        tolerance=tolerance, max_entries=max_entries, directions=directions,
-        random_state=random_state,
+        Problem(loss_and_gradients, parameters, batch),
+        Options(method, tolerance, max_entries, directions), masks, random_state,
     )  # fmt: skip
     try:
         return run.report()
@@ -183,43 +171,37 @@ def check_network(
 
 
 class Run:
-    """State of one run: the problem, what it claims, and the options of `check_gradients`."""
+    """State of one run: the problem, what it claims, and how it is measured."""
 
     def __init__(
-        self,
-        problem: Problem,
-        *,
-        method: str = "complex_step",
-        masks: Any = None,
-        tolerance: float | None = None,
-        max_entries: int = 1000,
-        directions: int = 8,
+        self, problem: Problem, options: Options, masks: Any = None,
         random_state: int | np.random.Generator = 0,
-    ) -> None:
-        require_options(method, tolerance, max_entries, directions)
-        self.problem, self.method, self.tolerance = problem, method, tolerance
-        self.max_entries, self.directions = max_entries, directions
+    ) -> None:  # fmt: skip
+        self.problem, self.options = problem, options
         self.masks = checked_masks(masks, problem.packing)
         self.loss, self.given = problem.examine()
         self.summed = {name: problem.summed(name, g) for name, g in self.given.items()}
         self.probe = Probe(problem, self.loss, np.random.default_rng(random_state))
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Tolerance and resolution, as `Options.limits` gives them."""
+        return self.options.limits(self.probe.use_complex)
+
     def report(self, explain: bool = True) -> GradientReport:
         """Measure, confirm, explain."""
         arrays, notes = self._measured()
-        settings = self.settings
-        notes += notes_on(
-            arrays, self.problem.packing.widened, settings.directions, settings.tolerance
-        )
+        tolerance = self.limits[0]
+        notes += notes_on(arrays, tolerance)
         notes += self._blind_spots()
         diagnosis = Diagnosis()
         if explain and any(array.verdict == WRONG for array in arrays):
             diagnosis = diagnose(self.measured(arrays))
-        return GradientReport(arrays, self._words(), settings.tolerance, diagnosis, tuple(notes))
+        return GradientReport(arrays, self._words(), tolerance, diagnosis, tuple(notes))
 
     def _measured(self) -> tuple[tuple[ArrayCheck, ...], list[str]]:
         """Checks of all arrays, and if not made as wanted, a note that says why."""
-        if self.method == "central":
+        if self.options.method == "central":
             return self._measure(False), []
         reason = why_not_analytic(self.probe, self.loss)
         if reason is None:
@@ -259,8 +241,8 @@ class Run:
             verdicts={a.name: a.verdict for a in arrays},
             unsummed=tuple(a.name for a in arrays if a.unsummed),
             ignored=tuple(a.name for a in arrays if a.verdict == WRONG and self._ignores(a)),
-            tolerance=self.settings.tolerance,
-            entrywise=self.method in ENTRYWISE,
+            tolerance=self.limits[0],
+            entrywise=self.options.entrywise,
             complete=all(array.complete and not array.open_entries for array in arrays),
             batch=self.problem.batch,
             batch_size=self.problem.batch_size,
@@ -269,44 +251,35 @@ class Run:
 
     def _ignores(self, array: ArrayCheck) -> bool:
         """Is everything measured of an array zero, and the loss the same however far it moves?"""
-        parts = [part for part in (array.entrywise, array.directions) if part is not None]
-        return not any(part.expected.any() for part in parts) and self.probe.ignores(array.name)
+        return not any(part.expected.any() for part in array.parts) and self.probe.ignores(
+            array.name
+        )
 
     def _derivatives(self, probe: Probe, array: ArrayCheck) -> Array:
         """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""
-        values = np.full(array.size, np.nan)
-        enough = 0.01 * self.settings.tolerance * largest(array.gradient)
+        values, trained = np.full(array.size, np.nan), np.ravel(self.masks[array.name])
+        enough = 0.01 * self.limits[0] * largest(array.gradient)
         with contextlib.suppress(Exception):  # not every loss takes a batch of one row
-            for i in () if array.entries is None else array.entries:
+            for i in array.entries[trained[array.entries]]:
                 slope = entry_slope(probe, array.name, int(i))
                 values[i] = slope.measured(probe, enough=enough).value
         return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)
 
-    def _settings(self, use_complex: bool) -> Settings:
-        self.probe.use_complex = use_complex
-        tolerance = COMPLEX_TOLERANCE if use_complex else CENTRAL_TOLERANCE
-        return Settings(
-            self.tolerance or tolerance, self.tolerance or RESOLUTION, self.max_entries,
-            self.directions,
-        )  # fmt: skip
-
     def _measure(self, use_complex: bool) -> tuple[ArrayCheck, ...]:
-        self.settings = self._settings(use_complex)
-        entries = sum(min(given.size, self.max_entries) for given in self.given.values())
-        each = entries if self.method in ENTRYWISE else self.directions * len(self.given)
+        self.probe.use_complex, options = use_complex, self.options
+        entries = sum(min(given.size, options.max_entries) for given in self.given.values())
+        each = entries if options.entrywise else options.directions * len(self.given)
         calls = (each if use_complex else 30 * each) + 50 * len(self.given)
         self.problem.progress.announce(calls, self.problem.seconds)
         return tuple(self._measure_array(name) for name in self.given)
 
     def _measure_array(self, name: str) -> ArrayCheck:
-        given, mask, settings = self.summed[name], self.masks[name], self.settings
-        entries = entrywise = directions = None
-        subgradient = False
-        if self.method in ENTRYWISE:
-            found = compare_entries(self.probe, name, given, mask, settings)
-            entries, entrywise, subgradient = found
-        if entries is None or len(entries) < given.size:
-            directions = compare_directions(self.probe, name, given, mask, settings)
+        given, which = self.summed[name], (self.probe, name, self.summed[name], self.masks[name])
+        entries, entrywise, subgradient, directions = np.arange(0), None, False, None
+        if self.options.entrywise:
+            entries, entrywise, subgradient = compare_entries(*which, self.options)
+        if entrywise is None or len(entries) < given.size:
+            directions = compare_directions(*which, self.options)
         return ArrayCheck(
             name, given.shape, self.given[name], entries, entrywise, directions,
             unsummed=self.given[name].ndim > given.ndim, subgradient=subgradient,
@@ -316,6 +289,11 @@ class Run:
         """What cannot be seen at this point and on this batch, and other things worth knowing."""
         renamed, names = self.problem.renamed, self.problem.packing.by_name(self.problem.point)
         notes = [f"the gradient of {name!r} was found as {key!r}" for name, key in renamed.items()]
+        if widened := self.problem.packing.widened:
+            notes.append(
+                f"{', '.join(widened)} widened to float64: the formulas were checked, not their "
+                f"rounding in a smaller dtype"
+            )
         zeros = [name for name, array in names.items() if array.size and not array.any()]
         if zeros:
             notes.append(
@@ -335,7 +313,7 @@ class Run:
         """Do central differences side with the claim where the complex step calls it wrong?"""
         for array in arrays:
             part = array.entrywise
-            if part is None or part.verdict != WRONG or array.entries is None:
+            if part is None or part.verdict != WRONG:
                 continue
             k = part.worst
             entry = int(array.entries[k])
@@ -356,39 +334,33 @@ class Run:
 
     def _words(self) -> str:
         base = "complex step" if self.probe.use_complex else "central differences"
-        if self.method in ENTRYWISE:
+        if self.options.entrywise:
             return base
-        return f"{base} along {self.directions} random directions per array"
+        return f"{base} along {self.options.directions} random directions per array"
 
 
 def _claimed(array: ArrayCheck) -> Array:
     """The claimed gradient, or its slopes if only directions were measured."""
-    if array.entries is None and array.directions is not None and not array.unsummed:
+    if array.entrywise is None and array.directions is not None and not array.unsummed:
         return array.directions.given
     return array.gradient
 
 
 def _expanded(array: ArrayCheck, kind: str) -> Array:
     """`expected` or `uncertainty` in the parameter's shape, NaN where nothing is known."""
-    part = array.directions if array.entrywise is None else array.entrywise
-    if part is None:
-        return np.full(array.shape, np.nan)
-    known = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, kind))
-    if array.entries is None:
-        return known
     result = np.full(array.size, np.nan)
-    result[array.entries] = known
+    for part in array.parts[:1]:
+        known = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, kind))
+        if part is array.directions:
+            return known
+        result[array.entries] = known
     return result.reshape(array.shape)
 
 
 def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
     """One boolean array per parameter, True where it is trained; missing ones are all True."""
-    result: dict[str, Array] = {
-        name: np.ones(packing.shapes[name], dtype=bool) for name in packing.names
-    }
-    if masks is None:
-        return result
-    for name, value in leaves(masks):
+    result: dict[str, Array] = {n: np.ones(shape, bool) for n, shape in packing.shapes.items()}
+    for name, value in () if masks is None else leaves(masks):
         mask = np.asarray(value)
         if name not in result:
             raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")
@@ -399,19 +371,3 @@ def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
             )
         result[name] = mask.astype(bool)
     return result
-
-
-def require_options(
-    method: str, tolerance: float | None, max_entries: int, directions: int
-) -> None:
-    if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(f"method={method!r}: expected one of {sorted(METHODS)}")
-    if tolerance is not None and not (isinstance(tolerance, Real) and 0 < tolerance < 1):
-        raise ValueError(f"tolerance={tolerance!r}: a relative error between 0 and 1 was expected")
-    require_count("max_entries", max_entries)
-    require_count("directions", directions)
-
-
-def require_count(name: str, value: int) -> None:
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name}={value!r}: a whole number of at least 1 was expected")

@@ -258,7 +258,7 @@ class Problem:
 
     def _is_unsummed(self, given: tuple[int, ...], expected: tuple[int, ...]) -> bool:
         """True if `given` is `expected` with the batch axis left in front."""
-        if len(given) != len(expected) + 1 or given[1:] != expected:
+        if given[1:] != expected:
             return False
         return given[0] == self.batch_size if self.batch_size else given[0] > 1
 

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 
 from ae_numpy.gradcheck.derivative import Derivative, roughness
 from ae_numpy.gradcheck.function import Problem
-from ae_numpy.gradcheck.kinks import nearest_slopes
 from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
-from ae_numpy.gradcheck.probe import EPSILON, SPACINGS, Probe
-from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, Comparison
+from ae_numpy.gradcheck.probe import EPSILON, SPACINGS, Probe, nearest_slopes
+from ae_numpy.gradcheck.verdict import (
+    CANNOT_TELL,
+    CENTRAL_TOLERANCE,
+    COMPLEX_TOLERANCE,
+    RESOLUTION,
+    RIGHT,
+    WRONG,
+    Comparison,
+)
+
+METHODS = ("central", "complex_step", "directional")
 
 # A difference stands out if it is this many times as large as its own roughness; it is rounding
 # if it is not even CALM times as large. In between nothing is known.
@@ -31,13 +41,37 @@ OWN_TOLERANCE, EXAMINED = 1e-6, 8
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The options of `check_gradients` that a measurement needs."""
+class Options:
+    """How to measure, as `check_gradients` describes it; bad values are refused by name."""
 
-    tolerance: float
-    resolution: float
-    max_entries: int
-    directions: int
+    method: str = "complex_step"
+    tolerance: float | None = None
+    max_entries: int = 1000
+    directions: int = 8
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method={self.method!r}: expected one of {sorted(METHODS)}")
+        given = self.tolerance
+        if given is not None and not (isinstance(given, Real) and 0 < given < 1):
+            raise ValueError(f"tolerance={given!r}: a relative error between 0 and 1 was expected")
+        require_count("max_entries", self.max_entries)
+        require_count("directions", self.directions)
+
+    @property
+    def entrywise(self) -> bool:
+        """Is every entry looked at, or only random directions?"""
+        return self.method != "directional"
+
+    def limits(self, use_complex: bool) -> tuple[float, float]:
+        """Relative error from which on an entry is wrong; uncertainty up to which it is right."""
+        usual = COMPLEX_TOLERANCE if use_complex else CENTRAL_TOLERANCE
+        return self.tolerance or usual, self.tolerance or RESOLUTION
+
+
+def require_count(name: str, value: int) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}={value!r}: a whole number of at least 1 was expected")
 
 
 class Slope(NamedTuple):
@@ -74,12 +108,8 @@ class Slope(NamedTuple):
         """
         problem = probe.problem.at(point)
         try:
-            slope = (
-                self._replace(direction=stretch * self.direction)
-                .measured(probe.moved(problem))
-                .value
-                / stretch
-            )
+            stretched = self._replace(direction=stretch * self.direction)
+            slope = stretched.measured(probe.moved(problem)).value / stretch
             return self.claimed(problem) - slope if claimed else slope
         except Exception:  # outside the function's domain
             return float("nan")
@@ -121,13 +151,14 @@ def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
 
 
 def compare_entries(
-    probe: Probe, name: str, given: Array, mask: Array, settings: Settings
+    probe: Probe, name: str, given: Array, mask: Array, options: Options
 ) -> tuple[Array, Comparison, bool]:
     """Checked entries, their comparison; is it a subgradient?"""
-    entries = chosen_entries(given, settings.max_entries, probe.rng)
+    entries = chosen_entries(given, options.max_entries, probe.rng)
     # A hundredth of what the verdict needs, if the claim has the right size; if it has not, the
     # verdict does not need it.
-    enough = 0.01 * settings.tolerance * largest(given)
+    limits = options.limits(probe.use_complex)
+    enough = 0.01 * limits[0] * largest(given)
     trained = np.ravel(mask)[entries]
     slopes = [
         entry_slope(probe, name, int(i), bool(t)) for i, t in zip(entries, trained, strict=True)
@@ -138,9 +169,8 @@ def compare_entries(
     uncertainty = np.array([3 * d.error for d in found])
     kinks = _settle_kinks(probe, slopes, entries, claimed, expected, uncertainty)
     comparison = Comparison(
-        claimed, expected, uncertainty, np.full(len(entries), largest(expected)),
-        settings.tolerance, settings.resolution,
-    )  # fmt: skip
+        claimed, expected, uncertainty, np.full(len(entries), largest(expected)), *limits
+    )
     comparison = convicted(probe, comparison, slopes, given, kinks)
     return entries, comparison, bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
 
@@ -167,14 +197,14 @@ def _settle_kinks(
 
 
 def compare_directions(
-    probe: Probe, name: str, given: Array, mask: Array, settings: Settings
+    probe: Probe, name: str, given: Array, mask: Array, options: Options
 ) -> Comparison:
     """The gradient of one whole array along random directions: claimed and measured slopes.
 
     The scale is the root mean square of the measured slopes, an estimate of the gradient's norm.
     """
     slopes, section = [], probe.problem.packing.section(name)
-    for _ in range(settings.directions):
+    for _ in range(options.directions):
         direction = probe.direction(name, mask)
         # A held entry is expected to be given as 0: whatever is claimed there is in the way.
         held = np.where(np.ravel(mask), 0.0, probe.rng.standard_normal(given.size))
@@ -186,18 +216,15 @@ def compare_directions(
     comparison = Comparison(
         np.array([float(np.ravel(given) @ slope.claim) for slope in slopes]), expected,
         uncertainty, np.full(len(slopes), root_mean_square(expected)),
-        settings.tolerance, settings.resolution,
+        *options.limits(probe.use_complex),
     )  # fmt: skip
     return convicted(probe, comparison, slopes, given)
 
 
 def convicted(
-    probe: Probe,
-    comparison: Comparison,
-    slopes: list[Slope],
-    given: Array,
+    probe: Probe, comparison: Comparison, slopes: list[Slope], given: Array,
     kinks: Sequence[int] = (),
-) -> Comparison:
+) -> Comparison:  # fmt: skip
     """The comparison once what looks wrong had to stand out from its own roughness."""
     cast = is_float32(given)
     while comparison.verdict == WRONG:

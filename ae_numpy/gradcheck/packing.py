@@ -37,7 +37,7 @@ class Packing:
     Examples
     --------
     >>> packing = Packing({"W": np.ones((2, 3)), "b": np.zeros(3)})
-    >>> packing.names, packing.size
+    >>> packing.names, packing.vector.size
     (('W', 'b'), 9)
     >>> packing.section("b")
     slice(6, 9, None)
@@ -62,11 +62,6 @@ class Packing:
             for (name, array), end in zip(arrays.items(), ends, strict=True)
         }
 
-    @property
-    def size(self) -> int:
-        """Number of parameters in all arrays together."""
-        return int(self.vector.size)
-
     def section(self, name: str) -> slice:
         """Where array `name` lies in the flat vector."""
         return self._sections[name]
@@ -89,7 +84,7 @@ class Packing:
             Saying what is missing.
         """
         renamed: dict[str, str] = {}
-        found = list(_gradients(self._template, gradients, "", renamed))
+        found = _gradients(self._template, gradients, "", renamed)
         return dict(zip(self.names, found, strict=True)), renamed
 
 
@@ -225,9 +220,8 @@ def as_array(what: str, value: Any) -> Array:
 
 def require_finite(what: str, array: Array) -> None:
     """ValueError that names the first NaN or infinity in `array`."""
-    bad = np.argwhere(~np.isfinite(array))
-    if bad.size or (array.ndim == 0 and not np.isfinite(array)):
-        index = tuple(int(i) for i in bad[0]) if array.ndim else ()
+    for bad in np.argwhere(~np.isfinite(array))[:1]:
+        index = tuple(int(i) for i in bad)
         raise ValueError(
             f"{what} contains {array[index]} at index {index}: no derivative can be compared there"
         )

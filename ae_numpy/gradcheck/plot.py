@@ -63,7 +63,7 @@ def _draw_entries(panel: Axes, array: ArrayCheck, tolerance: float) -> AxesImage
     from matplotlib.colors import LogNorm
 
     errors = np.full(array.size, np.nan)
-    if array.entries is not None and array.entrywise is not None:
+    if array.entrywise is not None:
         errors[array.entries] = np.clip(array.entrywise.errors, FLOOR, 1e30)
     colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
     reach = tolerance / 1e-16  # as far above the tolerance as rounding lies below it

@@ -3,7 +3,8 @@
 `Probe` joins a `Problem` (whose loss) with `derivative` (which formula): slopes of one entry or
 along a direction inside one array, at the point in question or a little away from it. Rounding is
 rough and a bug is smooth in the parameters; so whatever is to be told from rounding is evaluated at
-a row of nearby points, and its fourth differences say how large the rounding in it is.
+a row of nearby points, and its fourth differences say how large the rounding in it is. At a kink,
+`nearest_slopes` asks the pieces that meet there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ EPSILON = float(np.finfo(np.float64).eps)
 # of float32 and so little that a loss is smooth on it; the second moves a saturated `1 - a`, which
 # has few digits left, from one of them to the next.
 SPACINGS = (1e-6, 1e-4)
+
+# Points at which the pieces are looked for and directions along which they are compared; more
+# entries than MOST at kinks are left open.
+PIECES, CROSSINGS, MOST = 24, 32, 64
+# Distance of the points, and of the differences there, relative to the parameters.
+AWAY, STEP = 1e-4, 1e-7
 
 
 class Probe:
@@ -73,7 +80,7 @@ class Probe:
 
     def direction(self, name: str, mask: Array | float = 1.0) -> Array:
         """A normal random direction in the trained entries of one array; (size,) flat."""
-        direction = np.zeros(self.problem.packing.size)
+        direction = np.zeros_like(self.problem.point)
         section = self.problem.packing.section(name)
         direction[section] = self.rng.standard_normal(section.stop - section.start) * np.ravel(mask)
         return direction
@@ -85,7 +92,7 @@ class Probe:
 
     def unit(self, name: str, entry: int) -> Array:
         """The direction of one entry of one array."""
-        direction = np.zeros(self.problem.packing.size)
+        direction = np.zeros_like(self.problem.point)
         direction[self.problem.packing.section(name).start + entry] = 1.0
         return direction
 
@@ -99,13 +106,14 @@ class Probe:
         """The derivative along a direction, where the loss bends on a distance of `reach`."""
         if self.use_complex:
             return Derivative(complex_step(self.line(direction)), 0.0)
-        return central(self.line(direction), 0.1 * shrink * reach, self.noise, enough)
+        return self.central(direction, reach, shrink, enough)
 
     def central(
-        self, direction: Array, reach: float, shrink: float = 1.0, levels: int = LEVELS
-    ) -> Derivative:
+        self, direction: Array, reach: float, shrink: float = 1.0, enough: float = 0.0,
+        levels: int = LEVELS,
+    ) -> Derivative:  # fmt: skip
         """The same by central differences."""
-        return central(self.line(direction), 0.1 * shrink * reach, self.noise, levels=levels)
+        return central(self.line(direction), 0.1 * shrink * reach, self.noise, enough, levels)
 
     def ignores(self, name: str) -> bool:
         """True if the loss does not move by more than rounding when array `name` does, and far.
@@ -125,3 +133,65 @@ class Probe:
 def _from(line: Line, distance: float) -> Line:
     """The line seen from a point far along it, in units of the distance."""
     return lambda t: line(distance + distance * t)
+
+
+def nearest_slopes(probe: Probe, name: str, entries: Array, claimed: Array) -> Array | None:
+    """The slopes nearest to the claimed ones that the pieces allow; None if that is left open.
+
+    Near a kink a loss is smooth, and its slopes there are those of the pieces that meet. A claim
+    between them, along each entry and along random directions, is a subgradient (Clarke,
+    Optimization and Nonsmooth Analysis, 1983) and comes back as it is; one outside any is wrong.
+    """
+    if not 0 < len(entries) <= MOST or not np.isfinite(probe.noise):
+        return None
+    units = np.array([probe.unit(name, int(i)) for i in entries])
+    points = [probe.problem.point + AWAY * probe.everywhere() for _ in range(PIECES)]
+    around = np.array([[_slope(probe, name, p, unit) for unit in units] for p in points])
+    if not np.all(np.isfinite(around)):
+        return None
+    low, high = around.min(axis=0), around.max(axis=0)
+    rounding = 10 * probe.noise / (STEP * probe.size(name))
+    # The pieces bend a little on the way to the points.
+    slack = 1e-2 * (high - low) + 1e-3 * np.maximum(np.abs(low), np.abs(high)) + rounding
+    nearest = np.clip(claimed, low, high)
+    inside = np.abs(claimed - nearest) <= slack
+    # One kink along an entry shows two slopes; of many at once, the extreme ones may not be seen.
+    two_valued = np.all((around <= low + slack) | (around >= high - slack), axis=0)
+    if np.any(~inside & two_valued):
+        return np.where(inside, claimed, nearest)
+    jumps, few = _span(around - around[0])
+    projected = around[0] + (claimed - around[0]) @ jumps.T @ jumps
+    if few and np.any(np.abs(projected - claimed) > 2 * slack.max()):
+        return projected
+    if np.all(inside) and _between(probe, name, units, around, claimed, 2 * slack.max()):
+        return claimed
+    return None
+
+
+def _slope(probe: Probe, name: str, point: Array, direction: Array) -> float:
+    """The slope of the loss near the kink, by one difference."""
+    line = probe.moved(probe.problem.at(point)).line(direction)
+    h = STEP * probe.size(name)
+    return (line(h).real - line(-h).real) / (2 * h)
+
+
+def _span(jumps: Array) -> tuple[Array, bool]:
+    """Orthonormal directions of the jumps between pieces; are they fewer than points can show?"""
+    sizes, directions = np.linalg.svd(jumps, full_matrices=False)[1:]
+    rank = int(np.sum(sizes > 1e-2 * sizes[0]))
+    return directions[:rank], rank <= PIECES // 2
+
+
+def _between(
+    probe: Probe, name: str, units: Array, around: Array, claimed: Array, slack: float
+) -> bool:
+    """Is the claimed slope between those of the pieces along random directions?"""
+    h = STEP * probe.size(name)
+    for weights in probe.rng.standard_normal((CROSSINGS, len(claimed))):
+        line = probe.line(weights @ units)
+        sides = [(line(h) - line(0.0)).real / h, (line(0.0) - line(-h)).real / h]
+        pieces = np.append(around @ weights, sides)
+        reach = slack * np.abs(weights).sum()
+        if not pieces.min() - reach <= claimed @ weights <= pieces.max() + reach:
+            return False
+    return True

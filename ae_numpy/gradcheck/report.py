@@ -32,6 +32,21 @@ CANNOT_TELL_ADVICE = (
     "rounding, or a gradient that vanishes at this point); check at another point, or pass a "
     "larger tolerance"
 )
+SAMPLED = (
+    "a sample of the entries was checked one by one, half of it the largest given ones, and the "
+    "whole array along random directions"
+)
+KINK = (
+    "at a kink, where the claim is right as a subgradient: it lies between the slopes on both sides"
+)
+MISSED = (
+    "a single entry that is wrong by 1 % of its array's largest is missed with probability {:.0e} "
+    "at most"
+)
+ONLY_FACTORS = (
+    "along directions only factors can be recognised: method='complex_step' or 'central' can name "
+    "more causes"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,49 +231,21 @@ def _wrapped(note: str) -> str:
     return textwrap.fill(f"Note: {note}", 98, subsequent_indent="  ")
 
 
-def notes_on(
-    arrays: tuple[ArrayCheck, ...], widened: tuple[str, ...], directions: int, tolerance: float
-) -> list[str]:
+def notes_on(arrays: tuple[ArrayCheck, ...], tolerance: float) -> list[str]:
     """All notes that apply."""
-    notes = []
-    if widened:
-        notes.append(
-            f"{', '.join(widened)} widened to float64: the formulas were checked, not their "
-            f"rounding in a smaller dtype"
-        )
-    sampled = [a.name for a in arrays if a.entries is not None and not a.complete]
-    if sampled:
-        notes.append(
-            f"{', '.join(sampled)}: a sample of the entries was checked one by one, half of it "
-            f"the largest given ones, and the whole array along random directions"
-        )
-    if any(array.entries is None for array in arrays):
-        notes += _on_directions(arrays, directions, tolerance)
-    kinks = [array.name for array in arrays if array.subgradient and array.verdict == RIGHT]
-    if kinks:
-        notes.append(
-            f"{', '.join(kinks)}: at a kink, where the claim is right as a subgradient: it lies "
-            f"between the slopes on both sides"
-        )
-    if any(array.verdict == CANNOT_TELL for array in arrays):
-        notes.append(CANNOT_TELL_ADVICE)
-    return notes
-
-
-def _on_directions(arrays: tuple[ArrayCheck, ...], directions: int, tolerance: float) -> list[str]:
-    """What random directions can and cannot show."""
-    size = max(array.size for array in arrays)
-    chance = probability_of_missing(size, directions, tolerance)
-    notes = [
-        f"a single entry that is wrong by 1 % of its array's largest is missed with probability "
-        f"{chance:.0e} at most"
-    ]
-    if any(array.verdict == WRONG for array in arrays):
-        notes.append(
-            "along directions only factors can be recognised: method='complex_step' or 'central' "
-            "can name more causes"
-        )
-    return notes
+    concerned = {
+        SAMPLED: [a.name for a in arrays if a.entrywise is not None and not a.complete],
+        KINK: [a.name for a in arrays if a.subgradient and a.verdict == RIGHT],
+    }
+    notes = [f"{', '.join(names)}: {text}" for text, names in concerned.items() if names]
+    verdicts = {array.verdict for array in arrays}
+    along = [a for a in arrays if a.entrywise is None and a.directions is not None]
+    if along:
+        size, directions = max((a.size, a.directions.given.size) for a in along if a.directions)
+        chance = probability_of_missing(size, directions, tolerance)
+        notes.append(MISSED.format(chance))
+        notes += [ONLY_FACTORS] * (WRONG in verdicts)
+    return notes + [CANNOT_TELL_ADVICE] * (CANNOT_TELL in verdicts)
 
 
 def probability_of_missing(

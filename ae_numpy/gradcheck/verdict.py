@@ -154,7 +154,7 @@ class ArrayCheck:
         The parameter.
     gradient : array
         The claimed gradient; with a batch axis in front if it was not summed.
-    entries : (K,) array of int, or None
+    entries : (K,) array of int
         Flat indices of the entries that were looked at one by one.
     entrywise : Comparison or None
         These entries: given and expected.
@@ -176,7 +176,7 @@ class ArrayCheck:
     name: str
     shape: tuple[int, ...]
     gradient: Array
-    entries: Array | None
+    entries: Array
     entrywise: Comparison | None
     directions: Comparison | None
     unsummed: bool = False
@@ -190,7 +190,7 @@ class ArrayCheck:
     @property
     def checked(self) -> int:
         """Number of entries that were looked at one by one."""
-        return 0 if self.entries is None else len(self.entries)
+        return len(self.entries)
 
     @property
     def complete(self) -> bool:
@@ -200,41 +200,42 @@ class ArrayCheck:
     @property
     def open_entries(self) -> int:
         """Number of entries that nothing can be said about."""
-        return sum(int(np.sum(part.verdicts == CANNOT_TELL)) for part in self._parts)
+        return sum(int(np.sum(part.verdicts == CANNOT_TELL)) for part in self.parts)
 
     @property
     def verdict(self) -> str:
         """One of "right", "wrong" and "cannot tell"."""
         if self.unsummed:
             return WRONG
-        return overall([part.verdict for part in self._parts])
+        return overall([part.verdict for part in self.parts])
 
     @property
     def max_error(self) -> float:
         """Largest relative error; infinite for a gradient of the wrong shape."""
         if self.unsummed:
             return np.inf
-        return max((float(np.max(part.errors, initial=0.0)) for part in self._parts), default=0.0)
+        return max((float(np.max(part.errors, initial=0.0)) for part in self.parts), default=0.0)
 
     @property
     def digits(self) -> int:
         """Decimal digits to which the claimed and the measured gradient are known to agree."""
-        resolved = max((part.resolved for part in self._parts), default=0.0)
+        resolved = max((part.resolved for part in self.parts), default=0.0)
         return max(0, int(-np.log10(min(max(resolved, 1e-15), 1.0))))
 
     @property
     def worst(self) -> Worst:
         """The entry (or direction) that the verdict rests on."""
-        parts = [part for part in self._parts if part.given.size]
+        parts = [part for part in self.parts if part.given.size]
         if not parts:
             return Worst(self.name, None, 0.0, 0.0)
         part = next((part for part in parts if part.verdict == self.verdict), parts[0])
         k = part.worst
         index = None
-        if part is self.entrywise and self.entries is not None:
+        if part is self.entrywise:
             index = tuple(int(i) for i in np.unravel_index(self.entries[k], self.shape))
         return Worst(self.name, index, float(part.given[k]), float(part.expected[k]))
 
     @property
-    def _parts(self) -> list[Comparison]:
+    def parts(self) -> list[Comparison]:
+        """What was compared: entries, directions, or both."""
         return [part for part in (self.entrywise, self.directions) if part is not None]

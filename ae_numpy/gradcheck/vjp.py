@@ -10,17 +10,17 @@ what backward returns for unit vectors.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.check import ENTRYWISE, Run, require_count
+from ae_numpy.gradcheck.check import Run
 from ae_numpy.gradcheck.diagnosis import diagnose
 from ae_numpy.gradcheck.evidence import Diagnosis
 from ae_numpy.gradcheck.function import NARROW, Problem
-from ae_numpy.gradcheck.measure import MARGIN, doubt, entry_slope
+from ae_numpy.gradcheck.measure import MARGIN, Options, doubt, entry_slope, require_count
 from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest
 from ae_numpy.gradcheck.report import GradientReport
 from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Comparison
@@ -88,7 +88,7 @@ def check_vjp(
     >>> check_vjp(layer.forward, layer.backward, np.array([[0.5, -1.0]])).ok
     True
     """
-    unknown = sorted(set(options) - {"method", "tolerance", "max_entries", "directions"})
+    unknown = sorted(set(options) - {option.name for option in fields(Options)})
     if unknown:
         raise TypeError(f"check_vjp does not take {unknown}: put what is fixed into forward")
     require_count("max_outputs", max_outputs)
@@ -100,12 +100,12 @@ def check_vjp(
     if layer.size > max_outputs:
         chosen = np.sort(rng.choice(layer.size, max_outputs, replace=False))
     layer.watch(chosen)
-    options["random_state"] = rng
-    run = layer.run(rng.standard_normal(layer.size), options)
+    problem = layer.problem(rng.standard_normal(layer.size))
+    run = Run(problem, Options(**options), random_state=rng)
     try:
         report = run.report(explain=False)
         jacobian: tuple[ArrayCheck, ...] = ()
-        if run.method in ENTRYWISE and run.probe.use_complex:
+        if run.options.entrywise and run.probe.use_complex:
             jacobian = _jacobian(layer, run, report.arrays, chosen)
         diagnosis = _diagnosed(run, report.arrays, jacobian, layer.size)
         return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnosis)
@@ -196,7 +196,8 @@ class _Layer:
         self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any, outputs: int
     ) -> None:
         self._forward, self._backward, self._outputs = forward, backward, outputs
-        self._kind = type(inputs) if isinstance(inputs, (tuple, list, Mapping)) else None
+        kinds = (Mapping, Sequence)  # an array is neither
+        self._kind = next((kind for kind in kinds if isinstance(inputs, kind)), None)
         self.inputs = _named(forward, inputs)
         packing = Packing(self.inputs)
         self._point, self.columns = packing.vector, dict[int, Array]()
@@ -237,10 +238,6 @@ class _Layer:
 
         return Problem(loss_and_gradients, self.inputs)
 
-    def run(self, dout: Array, options: dict[str, Any]) -> Run:
-        """The check of `<dout, forward(x)>`."""
-        return Run(self.problem(dout), **options)
-
     def _keep(self, inputs: dict[str, Array], out: Array) -> None:
         """Keep a column of the Jacobian if one entry was stepped, from the point itself."""
         vector = np.concatenate([np.ravel(np.asarray(array)) for array in inputs.values()])
@@ -250,10 +247,8 @@ class _Layer:
 
     def _split(self, inputs: dict[str, Array]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Outputs and, if forward returned one thing more, its cache."""
-        if self._kind is not None and issubclass(self._kind, Mapping):
-            result = self._forward(**inputs)
-        else:
-            result = self._forward(*inputs.values())
+        by_name = self._kind is Mapping
+        result = self._forward(**inputs) if by_name else self._forward(*inputs.values())
         if self._outputs == 1 and not isinstance(result, tuple):
             return (result,), ()
         count = len(result) if isinstance(result, (tuple, list)) else 1
@@ -267,27 +262,28 @@ class _Layer:
 
     def _gradients(self, returned: Any) -> dict[str, Any]:
         """What backward returned, by name of the input, or an error that says what it is."""
-        if self._kind is None:
-            if isinstance(returned, tuple):
-                raise TypeError(
-                    f"backward(dout) returned a tuple of {len(returned)}; x is one array, so one "
-                    f"gradient was expected: pass all inputs as (x, W, ...), or return dx alone"
-                )
-            returned = (returned,)
-        elif issubclass(self._kind, Mapping):
-            if not isinstance(returned, Mapping):
-                raise TypeError(
-                    f"backward(dout) returned a {type(returned).__name__}; the inputs are a dict, "
-                    f"so a dict with the gradient of every input was expected"
-                )
-            return dict(returned)
-        elif not isinstance(returned, (tuple, list)) or len(returned) != len(self.inputs):
-            count = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
-            raise TypeError(
-                f"backward(dout) returned a {type(returned).__name__}{count}; a tuple with one "
-                f"gradient for each of the {len(self.inputs)} inputs was expected"
+        count = len(returned) if isinstance(returned, (tuple, list)) else None
+        if self._kind is Mapping:
+            wanted = (
+                "the inputs are a dict, so a dict with the gradient of every input was expected"
             )
-        return dict(zip(self.inputs, returned, strict=True))
+            if isinstance(returned, Mapping):
+                return dict(returned)
+        elif self._kind is Sequence:
+            wanted = (
+                f"a tuple with one gradient for each of the {len(self.inputs)} inputs was expected"
+            )
+            if count == len(self.inputs):
+                return dict(zip(self.inputs, returned, strict=True))
+        else:
+            wanted = (
+                "x is one array, so one gradient was expected: pass all inputs as (x, W, ...), or "
+                "return dx alone"
+            )
+            if not isinstance(returned, tuple):
+                return dict.fromkeys(self.inputs, returned)
+        of = "" if count is None else f" of {count}"
+        raise TypeError(f"backward(dout) returned a {type(returned).__name__}{of}; {wanted}")
 
 
 def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
@@ -325,16 +321,14 @@ def _jacobian(
     claims = [problem.gradients(problem.point) for problem in problems]
     result = []
     for array in arrays:
-        entries = np.arange(0) if array.entries is None else array.entries
+        entries = array.entries
         given = np.stack([np.ravel(claim[array.name])[entries] for claim in claims])
         start = run.problem.packing.section(array.name).start
-        expected = np.zeros(given.shape)
-        for k, entry in enumerate(entries):
-            expected[:, k] = layer.columns[start + int(entry)]
+        columns = [layer.columns[start + int(entry)] for entry in entries]
+        expected = np.reshape(columns, given.shape[::-1]).T
         comparison = Comparison(
             np.ravel(given), np.ravel(expected), np.zeros(given.size),
-            np.full(given.size, largest(expected)), run.settings.tolerance,
-            run.settings.resolution,
+            np.full(given.size, largest(expected)), *run.limits,
         )  # fmt: skip
         comparison = _convicted(comparison, run, problems, array.name, entries)
         where = np.add.outer(chosen * array.size, entries)
@@ -370,7 +364,7 @@ def _diagnosed(
     for array, rows in zip(arrays, jacobian, strict=False):
         if rows.verdict == WRONG:
             verdicts[array.name] = WRONG
-        if rows.entrywise is not None and rows.entries is not None:
+        if rows.entrywise is not None:
             pair = np.full((2, size * array.size), np.nan)
             pair[:, rows.entries] = rows.entrywise.given, rows.entrywise.expected
             given, expected = pair.reshape(2, size, array.size)
