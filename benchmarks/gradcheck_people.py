@@ -5,9 +5,10 @@
 
 A bug counts at a scale where it changes the gradient by more than 1e-7 (relative, in the norm).
 Caught is "wrong", or an error that refuses the gradient. Named: the bug's kind is among those of a
-finding; located: not named, but `diagnosis.located`, or the error, says which array. Certain and
-wrong: a finding is called certain, and none has the bug's kind. The peers get the function of one
-flat vector and run with their defaults; CS231n's is the loop of its assignments, wrong from 1e-5.
+finding; located: `diagnosis.located`, or the error, says where; narrowed down: it says more than
+that whole arrays are wrong. Certain and wrong: a finding is called certain, and none has the bug's
+kind. The peers get the function of one flat vector and run with their defaults; CS231n's is the
+loop of its assignments, wrong from 1e-5.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import importlib
 import itertools
 import json
+import re
 import sys
 import time
 import warnings
@@ -32,6 +34,7 @@ from ae_numpy.gradcheck import check_gradients
 
 RESULTS = Path(__file__).parent / "results" / "gradcheck_people.json"
 RIGHT, WRONG, CANNOT_TELL, REFUSED = "right", "wrong", "cannot tell", "refused"
+WHOLE_ARRAY = re.compile(": (all .* entries are|its one entry is) wrong")  # the table says so too
 DRAWS = 5  # points at which a right gradient is checked, a scale
 CHANGED = 1e-7  # relative: what changes less is not a bug
 
@@ -53,6 +56,10 @@ class Said:
     @property
     def named(self) -> bool:
         return self.kind is not None and self.kind in self.kinds
+
+    @property
+    def narrowed_down(self) -> bool:
+        return any(not WHOLE_ARRAY.search(sentence) for sentence in self.located)
 
 
 Judge = Callable[[Any, Any, Any, str | None], dict[str, Any]]  # case, parameters, batch, bug
@@ -79,10 +86,10 @@ def changes(case: Any, parameters: Any, batch: Any, bug: str) -> bool:
 
 
 def ours(case: Any, parameters: Any, batch: Any, bug: str | None) -> dict[str, Any]:
-    if case.batch and batch:
-        report = check_gradients(lambda p, *b: case.f(p, *b, bug=bug), parameters, batch=batch)
-    else:
-        report = check_gradients(lambda p: case.f(p, *batch, bug=bug), parameters)
+    rows = batch if case.batch and batch else None
+    report = check_gradients(
+        lambda p, *b: case.f(p, *(b or batch), bug=bug), parameters, batch=rows
+    )
     findings = report.diagnosis.findings
     return {
         "verdict": report.verdict,
@@ -157,6 +164,7 @@ def counts(rows: list[Said]) -> dict[str, Any]:
         "cannot tell": sum(r.verdict == CANNOT_TELL for r in bugs),
         "named": f"{sum(r.named for r in kind)} of {len(kind)}",
         "named or located": sum(r.named or bool(r.located) for r in bugs),
+        "named or narrowed down": sum(r.named or r.narrowed_down for r in bugs),
         "certain and wrong": sum(r.certain and not r.named for r in kind),
         "certain, no kind": sum(r.certain for r in bugs if not r.kind),
         "false alarms": f"{sum(r.verdict in (WRONG, REFUSED) for r in right)} of {len(right)}",
