@@ -35,6 +35,9 @@ METHODS = ("central", "complex_step", "directional")
 MARGIN, CALM = 20.0, 4.0
 # What is saturated changes in single digits only, over distances that are no longer near.
 FAR = 1e-2
+# At one of these parts of the parameters saturation is over; an error that is a power of them still
+# shows. A claim of exactly 0 is no such power, and may lie as deep in saturation as it likes.
+PARTS, DEEPER = (1 / 2, 1 / 8), tuple(0.5 ** np.arange(4, 24))
 # An entry that is small beside the others of its array is wrong from this error on, relative to
 # its own size; of those that look so, this many are examined.
 OWN_TOLERANCE, EXAMINED = 1e-6, 8
@@ -282,21 +285,23 @@ def doubt(probe: Probe, slope: Slope, claimed: bool = True) -> float:
     rough = max(slope.roughness(probe, spacing, claimed) for spacing in SPACINGS)
     # Where the slope's own direction happens to change no digit, another one does.
     rough = max(rough, slope.roughness(probe, SPACINGS[0], claimed, probe.everywhere()))
-    here = _relative_gap(probe, slope, point)
+    here, claim = _relative_gap(probe, slope, point), slope.claimed(probe.problem)
     if MARGIN * rough >= abs(slope.gap(probe, point)) or not any(
-        _relative_gap(probe, slope, point * part) < 1e-3 * here for part in (1 / 2, 1 / 8)
+        _relative_gap(probe, slope, point * part) < 1e-3 * here
+        for part in (PARTS if claim else PARTS + DEEPER)
     ):
         return rough
     coarse = probe.central(slope.direction, slope.reach, levels=5)
-    if abs(slope.claimed(probe.problem) - coarse.value) <= 3 * coarse.error < np.inf:
+    if abs(claim - coarse.value) <= 3 * coarse.error < np.inf:
         return np.inf
     return max(rough, slope.roughness(probe, FAR, claimed), 32 * probe.noise / slope.reach)
 
 
 def _relative_gap(probe: Probe, slope: Slope, point: Array) -> float:
-    """The gap at a point, relative to the larger of both slopes there."""
+    """The gap at a point, relative to the larger of both slopes there; 1 if there is none."""
     gap, measured = slope.gap(probe, point), slope.gap(probe, point, claimed=False)
-    return abs(gap) / (max(abs(measured), abs(gap + measured)) or 1.0)
+    larger = max(abs(measured), abs(gap + measured))
+    return abs(gap) / larger if larger else 1.0
 
 
 def _small_entries(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> Comparison:

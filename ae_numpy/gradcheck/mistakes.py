@@ -315,17 +315,17 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
         return
     growth = _growth(views, name, factor)
     pure = [k for k in POWERS if B > 1 and is_one_of(factor, B**k)]
+    proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
     if growth not in pure:
-        yield from _plain_factor(views, name, factor)
+        yield from _plain_factor(views, factor, proof)
     if growth and growth not in pure:
         yield cause("batch_mixed", B=views.rows, rest=factor / B**growth)
     elif pure:
-        yield cause(_meaning(views, pure[0]), B=views.rows)
+        yield cause(_meaning(views, pure[0]), B=views.rows)._replace(certain=proof or growth != 0)
 
 
-def _plain_factor(views: Views, name: str, factor: float) -> Iterator[Cause]:
+def _plain_factor(views: Views, factor: float, proof: bool) -> Iterator[Cause]:
     """A factor that has nothing to do with the batch; of one entry alone it proves nothing."""
-    proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
     if is_one_of(factor, 2.0, 0.5):
         yield cause("two", factor=factor)._replace(certain=proof)
     elif proof:

@@ -289,6 +289,21 @@ def test_a_constant_that_happens_to_be_the_batch_size_is_told_by_half_the_batch(
     assert kinds(report) == {"batch_factor"}
 
 
+@pytest.mark.parametrize(("factor", "certain"), [(lambda y: 6.0, False), (len, True)])
+def test_one_entry_is_certain_of_the_batch_size_only_if_it_follows_the_batch(factor, certain, data):
+    w, batch = data
+    p = {"w": w, "b": np.ones(1)}
+
+    def loss_and_gradients(p, X, y):
+        error = X @ p["w"] + p["b"] - y
+        db = factor(y) * np.mean(error, keepdims=True)
+        return np.mean(error**2) / 2, {"w": X.T @ error / len(y), "b": db}
+
+    (finding,) = check_gradients(loss_and_gradients, p, batch=batch).diagnosis.findings
+    assert finding.kinds == ("batch_factor",)
+    assert finding.certain == certain
+
+
 def test_equal_labels_are_said_once():
     rng = np.random.default_rng(8)
     names = [f"W{i}" for i in range(6)]

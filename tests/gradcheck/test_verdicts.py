@@ -125,6 +125,33 @@ def test_an_ill_conditioned_system_is_not_called_wrong(condition, method):
     assert not check_gradients(claiming(solve, 1.01), p, method=method)
 
 
+SQUASHED = {
+    "tanh": (np.tanh, lambda a: 1 - a**2),
+    "sigmoid": (sigmoid, lambda a: a * (1 - a)),
+}
+
+
+@pytest.mark.parametrize("w", [[20.0, 25.0], [40.0, 60.0], [300.0, 340.0], [0.5, 300.0]])
+@pytest.mark.parametrize("name", SQUASHED)
+@pytest.mark.parametrize("method", ["complex_step", "directional"])
+def test_a_derivative_that_saturation_rounds_to_zero_is_not_called_wrong(method, name, w):
+    """At 40 both claims are 0; the complex step sees 1e-34 and 1e-18, at 300 still 1e-131."""
+    g, derivative = SQUASHED[name]
+    squash = lambda w: (np.sum(g(w)), derivative(g(w)))  # noqa: E731
+    verdict = check_gradients(squash, np.array(w), method=method).verdict
+    assert verdict != "wrong"
+    assert (verdict == "right") or w[0] > 1
+    assert (verdict == "cannot tell") or w[0] != 40
+
+
+@pytest.mark.parametrize("power", [3, 30])
+@pytest.mark.parametrize("size", [1e-4, 1e-3, 1.0, 100.0])
+def test_a_small_gradient_that_was_given_as_zero_is_wrong(power, size):
+    w = size * np.random.default_rng(0).normal(size=4)
+    report = check_gradients(lambda w: (1 + np.sum(w**power), 0 * w), w)
+    assert report.verdict == "wrong"
+
+
 def test_at_the_minimum_rounding_is_not_called_wrong():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, 3)), rng.normal(size=20)
