@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.validation import PARAMETERS, Rule, checked_integer, flag, require, shown
+from ae_numpy.validation import PARAMETERS, Rule, checked_integer, either, flag, of, require, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,11 +158,10 @@ def _parts(given: Any) -> dict[Any, Any] | None:
     given = getattr(given, "history_", given)
     if isinstance(given, list | tuple) and any(_parts(part) is not None for part in given):
         return dict(enumerate(given, 1))
-    if hasattr(given, "columns"):
-        given = {column: given[column] for column in given.columns}
-    if not isinstance(given, Mapping):
+    if not (isinstance(given, Mapping) or hasattr(given, "columns")):
         return None
-    return {key: part for key, part in given.items() if key not in ("epoch", "seconds")}
+    names = getattr(given, "columns", given)
+    return {name: given[name] for name in names if name not in ("epoch", "seconds")}
 
 
 def _runs(errors: ArrayLike, name: str) -> NDArray[np.floating]:
@@ -317,7 +316,7 @@ def _ascending(limits: Any) -> tuple[float, float]:
     return lowest, highest
 
 
-_LIMITS = Rule("two numbers, the lower first", _ascending)
+_LIMITS = Rule("two numbers, the lower first", either(of(type(None)), _ascending))
 
 
 def _listed(values: Any, name: str, count: int, what: str) -> list:
@@ -330,12 +329,10 @@ def _listed(values: Any, name: str, count: int, what: str) -> list:
 def _draw_grid(grid: NDArray, limits: Limits, ax: Axes | None) -> Axes:
     """One picture of all images, shape (rows, columns, height, width), with gaps between them."""
     rows, columns, height, width = grid.shape
-    padded = np.pad(
-        grid, ((0, 0), (0, 0), (0, _GAP), (0, _GAP)), constant_values=np.nan
-    )  # (rows, columns, height + gap, width + gap)
+    behind = (0, 0), (0, 0), (0, _GAP), (0, _GAP)
+    padded = np.pad(grid, behind, constant_values=np.nan)  # (.., height + gap, width + gap)
     mosaic = padded.transpose(0, 2, 1, 3).reshape(rows * (height + _GAP), -1)[:-_GAP, :-_GAP]
-    of_images = np.nanmin(grid), np.nanmax(grid)
-    lowest, highest = of_images if limits is None else _LIMITS(limits, "limits")
+    lowest, highest = _LIMITS(limits, "limits") or (np.nanmin(grid), np.nanmax(grid))
     ax = _axes(ax, 0.9 * columns + 0.6, 0.9 * rows * height / width + 0.6)
     ax.imshow(mosaic, cmap="gray_r", vmin=lowest, vmax=highest, interpolation="nearest")
     ax.set_xticks([])

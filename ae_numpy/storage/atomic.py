@@ -72,10 +72,10 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove what writers have left that were killed."""
+    oldest = time.time() - _SECONDS_TO_KEEP
     with suppress(OSError):
         for entry in os.scandir(folder):
             part = _PART.fullmatch(entry.name)
-            oldest = time.time() - _SECONDS_TO_KEEP
             if part and (_is_dead(*part.groups()) or entry.stat().st_mtime < oldest):
                 with suppress(OSError):
                     os.unlink(entry)

@@ -81,11 +81,10 @@ def outcomes_of(
         If the first thing that happens is that a process cannot be started.
     """
     calls = list(enumerate(_pickled_calls(function, jobs)))
-    ended, died = 0, []
+    died = []
     with closing(_do(calls, processes, on_report)) as outcomes:
-        for number, result, error in outcomes:
-            ended += 1
-            if ended == 1 and isinstance(error, WorkerStartError):
+        for ended, (number, result, error) in enumerate(outcomes):
+            if ended == 0 and isinstance(error, WorkerStartError):
                 raise error  # as would happen to all the others
             if isinstance(error, WorkerDiedError):
                 died.append(number)
@@ -180,10 +179,9 @@ class _Worker:
         self.connection, theirs = context.Pipe()
         # A daemon: should this process end in the middle of everything, it ends these.
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        main = vars(sys.modules["__main__"])
         # A file "<stdin>", say, is nothing that a new process could run.
         no_file = {} if os.path.isfile(_file_of_main()) else {"__file__": None}
-        with _set(os.environ, _ONE_THREAD), _set(main, no_file):
+        with _set(os.environ, _ONE_THREAD), _set(vars(sys.modules["__main__"]), no_file):
             self.process.start()
         theirs.close()  # so that the worker's end is closed when the worker dies
 
