@@ -9,6 +9,7 @@ figure is made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.validation import Rule, checked_integer, flag, require, shown
+from ae_numpy.validation import PARAMETERS, Rule, checked_integer, either, flag, of, require, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 Styles = Mapping[str, Mapping[str, Any]]
+Limits = tuple[float, float] | None
 
 _GAP = 3  # pixels between images
 _INK, _FAINT = "0.15", "0.65"
@@ -156,36 +158,26 @@ def _parts(given: Any) -> dict[Any, Any] | None:
     given = getattr(given, "history_", given)
     if isinstance(given, list | tuple) and any(_parts(part) is not None for part in given):
         return dict(enumerate(given, 1))
-    if hasattr(given, "columns"):
-        given = {column: given[column] for column in given.columns}
-    if not isinstance(given, Mapping):
+    if not (isinstance(given, Mapping) or hasattr(given, "columns")):
         return None
-    return {key: part for key, part in given.items() if key not in ("epoch", "seconds")}
+    names = getattr(given, "columns", given)
+    return {name: given[name] for name in names if name not in ("epoch", "seconds")}
 
 
 def _runs(errors: ArrayLike, name: str) -> NDArray[np.floating]:
     """Errors as a matrix, a row per run."""
-    expected = (
+    with suppress(TypeError, ValueError):
+        given = np.asarray(errors)
+        if given.dtype.kind in "fiuO" and given.ndim in (1, 2) and given.size > 0:
+            return np.atleast_2d(given.astype(float))
+    raise ValueError(
         f"{name} must have shape (n_epochs,) or (n_runs, n_epochs) and hold numbers, or be a "
-        "fitted estimator, its history_, or a mapping or a list of these"
+        f"fitted estimator, its history_, or a mapping or a list of these, got {shown(errors)}"
     )
-    try:
-        kind, runs = np.asarray(errors).dtype.kind, np.asarray(errors, float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{expected}, got {shown(errors)}") from None
-    if kind not in "fiuO" or runs.ndim == 0:
-        raise ValueError(f"{expected}, got {shown(errors)}")
-    if runs.ndim > 2 or runs.size == 0:
-        raise ValueError(f"{expected}, got {np.shape(errors)}")
-    return np.atleast_2d(runs)
 
 
 def plot_images(
-    images: ArrayLike,
-    *,
-    columns: int = 10,
-    limits: tuple[float, float] | None = None,
-    ax: Axes | None = None,
+    images: ArrayLike, *, columns: int = 10, limits: Limits = None, ax: Axes | None = None
 ) -> Axes:
     """Draw images in rows, dark where their values are high.
 
@@ -217,12 +209,10 @@ def plot_images(
     (9, 27)
     """
     columns = checked_integer(columns, "columns", 1)
-    limits = _LIMITS(limits, "limits")
     pictures = _pictures(images, "images")
-    rows = -(-len(pictures) // columns)
-    grid = np.full((rows * columns, *pictures.shape[1:]), np.nan)
-    grid[: len(pictures)] = pictures
-    return _draw_grid(grid.reshape(rows, columns, *pictures.shape[1:]), limits, ax)
+    blank = np.full((-len(pictures) % columns, *pictures.shape[1:]), np.nan)
+    grid = np.concatenate([pictures, blank]).reshape(-1, columns, *pictures.shape[1:])
+    return _draw_grid(grid, limits, ax)
 
 
 def plot_reconstructions(
@@ -230,7 +220,7 @@ def plot_reconstructions(
     reconstructions: Any,
     *,
     row_labels: Sequence[str] | None = None,
-    limits: tuple[float, float] | None = None,
+    limits: Limits = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a row per image: the original, then what each model makes of it.
@@ -266,27 +256,25 @@ def plot_reconstructions(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['original', 'a mean']
     """
-    limits = _LIMITS(limits, "limits")
     originals = _pictures(images, "images")
     if not isinstance(reconstructions, Mapping):
         reconstructions = {"reconstruction": reconstructions}
     columns = [originals]
     for title, again in reconstructions.items():
         name = f"reconstructions[{title!r}]"
-        columns.append(_pictures(_reconstructed(again, images, name), name))
+        columns.append(_pictures(_reconstructed(again, images), name))
         if columns[-1].shape != originals.shape:
             raise ValueError(
                 f"{name} must be images like those of images, {originals.shape}, "
                 f"got {columns[-1].shape}"
             )
-    if row_labels is not None:
-        row_labels = _listed(row_labels, "row_labels", len(originals), f"{len(originals)} labels")
+    labels = [""] * len(originals) if row_labels is None else row_labels
+    labels = _listed(labels, "row_labels", len(originals), "images")
     grid = np.stack(columns, axis=1)  # (N, 1 + n_models, height, width)
     ax = _draw_grid(grid, limits, ax)
     height, width = originals.shape[1:]
     ax.set_xticks(_middles(len(columns), width), ["original", *reconstructions])
-    if row_labels is not None:
-        ax.set_yticks(_middles(len(originals), height), row_labels)
+    ax.set_yticks(_middles(len(labels), height), labels)
     return ax
 
 
@@ -295,12 +283,10 @@ def _middles(count: int, side: int) -> list[float]:
     return [k * (side + _GAP) + (side - 1) / 2 for k in range(count)]
 
 
-def _reconstructed(given: Any, images: ArrayLike, name: str) -> ArrayLike:
+def _reconstructed(given: Any, images: ArrayLike) -> ArrayLike:
     """What an estimator makes of the images; anything else is a reconstruction already."""
     if not hasattr(given, "reconstruct"):
         return given
-    if not hasattr(given, "network_"):
-        raise ValueError(f"{name} must be fitted, or images, got {shown(given)}")
     shape = np.shape(images)
     again = given.reconstruct(images if len(shape) == 2 else np.reshape(images, (shape[0], -1)))
     return np.reshape(again, shape)
@@ -324,34 +310,30 @@ def _pictures(images: ArrayLike, name: str) -> NDArray[np.floating]:
     return given.astype(float)
 
 
-def _ascending(limits: Any) -> tuple[float, float] | None:
-    """Two numbers, or None for those of the images."""
-    if limits is None:
-        return None
+def _ascending(limits: Any) -> tuple[float, float]:
     lowest, highest = map(float, limits)
     require(lowest < highest)
     return lowest, highest
 
 
-_LIMITS = Rule("two numbers, the lower first", _ascending)
+_LIMITS = Rule("two numbers, the lower first", either(of(type(None)), _ascending))
 
 
-def _listed(values: Any, name: str, count: int, expected: str) -> list:
-    """A list of `count` values, which must be there."""
+def _listed(values: Any, name: str, count: int, what: str) -> list:
+    """A list of `count` values, which must be there: one for each of what there is."""
     if isinstance(values, str) or not np.iterable(values) or len(listed := list(values)) != count:
-        raise ValueError(f"{name} must be {expected}, got {shown(values)}")
+        raise ValueError(f"{name} must be one for each of the {count} {what}, got {shown(values)}")
     return listed
 
 
-def _draw_grid(grid: NDArray, limits: tuple[float, float] | None, ax: Axes | None) -> Axes:
+def _draw_grid(grid: NDArray, limits: Limits, ax: Axes | None) -> Axes:
     """One picture of all images, shape (rows, columns, height, width), with gaps between them."""
     rows, columns, height, width = grid.shape
-    padded = np.pad(
-        grid, ((0, 0), (0, 0), (0, _GAP), (0, _GAP)), constant_values=np.nan
-    )  # (rows, columns, height + gap, width + gap)
+    behind = (0, 0), (0, 0), (0, _GAP), (0, _GAP)
+    padded = np.pad(grid, behind, constant_values=np.nan)  # (.., height + gap, width + gap)
     mosaic = padded.transpose(0, 2, 1, 3).reshape(rows * (height + _GAP), -1)[:-_GAP, :-_GAP]
+    lowest, highest = _LIMITS(limits, "limits") or (np.nanmin(grid), np.nanmax(grid))
     ax = _axes(ax, 0.9 * columns + 0.6, 0.9 * rows * height / width + 0.6)
-    lowest, highest = limits or (np.nanmin(grid), np.nanmax(grid))
     ax.imshow(mosaic, cmap="gray_r", vmin=lowest, vmax=highest, interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -406,21 +388,14 @@ def plot_network(
     {'units 0': 8, 'units 1': 3, 'units 2': 8}
     """
     network = getattr(layer_sizes, "network_", layer_sizes)
-    given = getattr(network, "layer_sizes", network)
-    if isinstance(given, str) or not np.iterable(given):
-        expected = "numbers of units, a Network or a fitted estimator"
-        raise TypeError(f"layer_sizes must be {expected}, got {shown(given)}")
-    sizes = [checked_integer(size, f"layer_sizes[{k}]", 1) for k, size in enumerate(given)]
-    if len(sizes) < 2:
-        raise ValueError(f"layer_sizes must have two layers or more, got {shown(given)}")
-    bias = (
-        bool(np.any(getattr(network, "bias_mask", False))) if bias is None else flag(bias, "bias")
-    )
-    of_layers = len(sizes), f"one for each of the {len(sizes)} layers"
-    limits = _listed(most if np.iterable(most) else [most] * len(sizes), "most", *of_layers)
+    sizes = _SIZES(getattr(network, "layer_sizes", network), "layer_sizes")
+    has_biases = np.any(getattr(network, "bias_mask", False))
+    bias = flag(has_biases if bias is None else bias, "bias")
+    limits = most if np.iterable(most) else [most] * len(sizes)
+    limits = _listed(limits, "most", len(sizes), "layers")
     limits = [checked_integer(limit, "most", 2) for limit in limits]
     labels = [f"{size} units" for size in sizes] if labels is None else labels
-    labels = _listed(labels, "labels", *of_layers)
+    labels = _listed(labels, "labels", len(sizes), "layers")
     ax = _axes(ax, 2.6 * len(sizes), 5)
     layers = [_heights(size, limit) for size, limit in zip(sizes, limits, strict=True)]
     floor = min(heights[-1] for heights in layers) - 1
@@ -441,6 +416,11 @@ def plot_network(
     ax.margins(0.12, 0.04)
     ax.set_ylim(bottom=below - 0.5)
     return ax
+
+
+_SIZES = PARAMETERS["layer_sizes"]._replace(
+    expected="two or more positive integers, a Network or a fitted estimator"
+)
 
 
 def _heights(size: int, most: int) -> list[float]:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_OF_COMPILATION = 1.0
-_compiling_said = False
 Step = TypeVar("Step")
 
 
@@ -26,8 +26,7 @@ def compilation_notice() -> Iterator[None]:
     class Listener(event.Listener):
         """Hears of the compilation of every function, those within others included."""
 
-        def __init__(self) -> None:
-            self.depth, self.timer = 0, Timer(_SECONDS_OF_COMPILATION, _say_compiling)
+        depth = 0
 
         def on_start(self, _: Any) -> None:
             if self.depth == 0:
@@ -45,11 +44,9 @@ def compilation_notice() -> Iterator[None]:
         yield
 
 
+@cache
 def _say_compiling() -> None:
-    global _compiling_said
-    if not _compiling_said:
-        _compiling_said = True
-        tell("compiling kernels for this machine; the next start finds them done")
+    tell("compiling kernels for this machine; the next start finds them done")
 
 
 class TrainingDisplay:

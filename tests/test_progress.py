@@ -17,7 +17,7 @@ NOTICE = "compiling kernels for this machine"
 def fixture_impatient(monkeypatch):
     """Nothing has been said yet, and a hundredth of a second is long."""
     monkeypatch.setattr(progress, "_SECONDS_OF_COMPILATION", 0.01)
-    monkeypatch.setattr(progress, "_compiling_said", False)
+    progress._say_compiling.cache_clear()
 
 
 def compile_something():

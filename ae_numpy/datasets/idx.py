@@ -21,12 +21,11 @@ from typing import IO, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+Stream = BinaryIO | gzip.GzipFile
+
 _GZIP_MAGIC = b"\x1f\x8b"
 # The types of entries, by their code.
-_DTYPES = {
-    code: np.dtype(name)
-    for code, name in ((8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8"))
-}
+_DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 # DEFLATE writes at least 2 bits for 258 bytes: nothing gzipped grows by more when unpacked.
 _MAX_DEFLATE_RATIO = 1032
 _CHUNK = 1 << 18
@@ -100,7 +99,7 @@ def idx_sha256(array: NDArray) -> str:
 
 def _header(array: NDArray) -> bytes:
     """Return the bytes of an IDX file before the entries."""
-    code = {dtype.newbyteorder("="): code for code, dtype in _DTYPES.items()}[array.dtype]
+    code = {np.dtype(name).newbyteorder("="): code for code, name in _DTYPES.items()}[array.dtype]
     return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
 
 
@@ -114,32 +113,27 @@ def _decode(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray:
     magic = file.read(len(_GZIP_MAGIC))
     file.seek(0)
     if magic != _GZIP_MAGIC:
-        return _decode_plain(file, size, name, max_bytes)
+        return _decode_stream(file, size, name, max_bytes)
     # zlib.error and EOFError are no OSErrors, and BadGzipFile is one although no device failed.
     try:
         with gzip.GzipFile(fileobj=file) as stream:
-            return _decode_gzipped(stream, size, name, max_bytes)
+            return _decode_stream(stream, size, name, max_bytes)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(
             f"{name}: found a damaged gzip file ({error}), expected a whole one"
         ) from error
 
 
-def _decode_plain(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray:
-    """Decode a plain file, whose size must be the announced one to the byte."""
-    shape, dtype = _read_header(file, name)
-    expected = file.tell() + math.prod(shape) * dtype.itemsize
-    if size != expected:
-        raise ValueError(f"{name}: found {size} bytes, expected {expected} for shape {shape}")
-    _require_at_most(max_bytes, expected, name, shape)
-    return _read_entries(file, shape, dtype, name)
-
-
-def _decode_gzipped(stream: gzip.GzipFile, size: int, name: str, max_bytes: int) -> NDArray:
-    """Decode a gzipped file of `size` bytes, reading no further than one byte past the entries."""
+def _decode_stream(stream: Stream, size: int, name: str, max_bytes: int) -> NDArray:
+    """Decode a file of `size` bytes, reading no further than one byte past the entries."""
     shape, dtype = _read_header(stream, name)
     expected = stream.tell() + math.prod(shape) * dtype.itemsize
-    _require_at_most(max_bytes, expected, name, shape)
+    if size != expected and not isinstance(stream, gzip.GzipFile):
+        raise ValueError(f"{name}: found {size} bytes, expected {expected} for shape {shape}")
+    if expected > max_bytes:
+        raise ValueError(
+            f"{name}: found the shape {shape}, {expected} bytes, expected at most {max_bytes}"
+        )
     if expected > size * _MAX_DEFLATE_RATIO:
         raise ValueError(
             f"{name}: found a gzip file of {size} bytes, expected more: "
@@ -155,7 +149,7 @@ def _decode_gzipped(stream: gzip.GzipFile, size: int, name: str, max_bytes: int)
     return array
 
 
-def _read_header(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
+def _read_header(stream: Stream, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Read the magic number and the dimensions."""
     magic = stream.read(4)
     known = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in _DTYPES
@@ -173,20 +167,10 @@ def _read_header(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[tuple[int
     shape = struct.unpack(f">{rank}I", dimensions)
     if 0 in shape:
         raise ValueError(f"{name}: found the shape {shape}, expected dimensions of at least 1")
-    return shape, _DTYPES[magic[2]]
+    return shape, np.dtype(_DTYPES[magic[2]])
 
 
-def _require_at_most(max_bytes: int, size: int, name: str, shape: tuple[int, ...]) -> None:
-    """Refuse a file that announces more than `max_bytes`."""
-    if size > max_bytes:
-        raise ValueError(
-            f"{name}: found the shape {shape}, {size} bytes, expected at most {max_bytes}"
-        )
-
-
-def _read_entries(
-    stream: BinaryIO | gzip.GzipFile, shape: tuple[int, ...], dtype: np.dtype, name: str
-) -> NDArray:
+def _read_entries(stream: Stream, shape: tuple[int, ...], dtype: np.dtype, name: str) -> NDArray:
     """Read as many entries as the shape has, which must all be there."""
     entries = np.empty(math.prod(shape), dtype)  # (size,)
     filled = _fill(stream, entries.view("u1").data)
@@ -197,7 +181,7 @@ def _read_entries(
     return entries.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
-def _fill(stream: BinaryIO | gzip.GzipFile, buffer: memoryview) -> int:
+def _fill(stream: Stream, buffer: memoryview) -> int:
     """Read into `buffer` until it is full or the stream ends; the number of bytes read."""
     filled = 0
     # Chunks, because GzipFile.readinto holds all that it is asked for a second time.

@@ -16,16 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_numpy.datasets import folder
 from ae_numpy.datasets.digits import Digits
 from ae_numpy.datasets.download import MAX_BYTES, DataUnavailableError, download_files
-from ae_numpy.datasets.folder import (
-    check_images,
-    checked_labels,
-    directory_of,
-    files_in,
-    named,
-    what_is_in,
-)
 from ae_numpy.datasets.idx import idx_sha256, read_idx
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -105,14 +98,9 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     (60000, 28, 28)
     """
     source = data_dir if data_dir is not None else os.environ.get("AE_NUMPY_DATA") or None
-    arrays = _from_cache(download) if source is None else _from_directory(directory_of(source))
-    return Digits(
-        name="mnist",
-        train_images=arrays[TRAIN_IMAGES],
-        train_labels=arrays[TRAIN_LABELS],
-        test_images=arrays[TEST_IMAGES],
-        test_labels=arrays[TEST_LABELS],
-    )
+    arrays = _from_cache(download) if source is None else _from_directory(source)
+    train = arrays[TRAIN_IMAGES], arrays[TRAIN_LABELS]
+    return Digits(*train, arrays[TEST_IMAGES], arrays[TEST_LABELS], name="mnist")
 
 
 def cache_directory() -> Path:
@@ -132,32 +120,37 @@ def _absolute(base: str) -> Path:
     return path if path.is_absolute() else Path(tempfile.gettempdir())
 
 
-def _from_directory(directory: Path) -> dict[str, NDArray[np.uint8]]:
+def _from_directory(data_dir: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
     """Read the four files from a directory that must hold them all, whatever their names."""
+    directory = folder.directory_of(data_dir)
     arrays = _proven(_in_place(directory))
     if len(arrays) == len(SHA256):
         return arrays
-    files = files_in(directory)
-    suspects = {name: named(files, *name.split("-")[:2]) for name in SHA256}
+    files = folder.files_in(directory)
+    suspects = {name: folder.named(files, *name.split("-")[:2]) for name in SHA256}
     likely = [path for paths in suspects.values() for path in paths]
     arrays = _proven(dict.fromkeys([*likely, *files]))
     missing = [name for name in SHA256 if name not in arrays]
+    if not missing:
+        return arrays
     absent = [name for name in missing if not suspects[name]]
     if absent:
         raise FileNotFoundError(
             f"{directory}: found no {', '.join(absent)}, plain or with .gz added, nor MNIST's "
-            f"under other names. {what_is_in(directory, files)}. To load MNIST, {_ADVICE}; or "
-            "leave both unset, and it is downloaded."
+            f"under other names. {folder.what_is_in(directory, files)}. To load MNIST, {_ADVICE}; "
+            "or leave both unset, and it is downloaded."
         )
     paths = {name: suspects[name][0] for name in missing}
     arrays |= {name: read_idx(path, max_bytes=MAX_BYTES) for name, path in paths.items()}
-    # Before the hashes, because these errors say more.
+    # First, because these errors say more than that of the hash, which none of `paths` has.
     for images, labels in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
-        check_images(paths.get(images, directory), arrays[images])
-        checked_labels(paths.get(labels, directory), arrays[labels], len(arrays[images]), 9)
-    for name, path in paths.items():
-        _check_hash(arrays[name], path, SHA256[name])
-    return arrays
+        folder.check_images(paths.get(images, directory), arrays[images])
+        folder.checked_labels(paths.get(labels, directory), arrays[labels], len(arrays[images]), 9)
+    name, path = missing[0], paths[missing[0]]
+    raise ValueError(
+        f"{path}: found SHA-256 {idx_sha256(arrays[name])} of the decompressed file, expected "
+        f"{SHA256[name]}: this is not MNIST's file. For other data sets, use load_idx_digits."
+    )
 
 
 def _in_place(directory: Path) -> list[Path]:
@@ -217,13 +210,3 @@ def _downloaded(directory: Path, sha256: Mapping[str, str]) -> dict[str, NDArray
             f"Without a download, {_ADVICE}."
         ) from error
     return {name: read_idx(directory / name, max_bytes=MAX_BYTES) for name in sha256}
-
-
-def _check_hash(array: NDArray[np.uint8], path: Path, sha256: str) -> None:
-    """Raise ValueError unless the plain file of this array has the given SHA-256."""
-    found = idx_sha256(array)
-    if found != sha256:
-        raise ValueError(
-            f"{path}: found SHA-256 {found} of the decompressed file, expected {sha256}: "
-            "this is not MNIST's file. For other data sets, use load_idx_digits."
-        )

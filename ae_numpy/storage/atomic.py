@@ -16,6 +16,7 @@ from typing import IO
 # A name with the machine and the process that writes: on a disk that machines share, each knows
 # only of its own processes whether they live. Without these two, age alone decides.
 _PART = re.compile(r"\..+?\.(?:([0-9a-f]{8})-(\d+)-)?[0-9a-f]{8}\.part")
+_MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 _SECONDS_TO_KEEP = 24 * 60 * 60
 
 
@@ -53,7 +54,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     _remove_abandoned(target.parent)
     # Not of tempfile: its files are for their owner alone, whatever the system's umask.
-    writer = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    writer = f"{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}"
     temporary = target.with_name(f".{target.name[:40]}.{writer}.part")
     try:
         with open(temporary, "xb") as file:
@@ -71,30 +72,21 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove what writers have left that were killed."""
+    oldest = time.time() - _SECONDS_TO_KEEP
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             part = _PART.fullmatch(entry.name)
-            if part and (_is_dead(*part.groups()) or _is_old(entry)):
+            if part and (_is_dead(*part.groups()) or entry.stat().st_mtime < oldest):
                 with suppress(OSError):
                     os.unlink(entry)
 
 
-def _machine() -> str:
-    return f"{zlib.crc32(platform.node().encode()):08x}"
-
-
 def _is_dead(machine: str | None, process: str | None) -> bool:
     """Whether it is certain that the writer has ended."""
-    if process is None or machine != _machine() or os.name != "posix":
+    if process is None or machine != _MACHINE or os.name != "posix":
         return False  # on Windows, signal 0 is Ctrl-C
     try:
         os.kill(int(process), 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:  # another user's
-        pass
+    except (OSError, OverflowError) as error:
+        return not isinstance(error, PermissionError)  # another user's lives
     return False
-
-
-def _is_old(entry: os.DirEntry) -> bool:
-    return time.time() - entry.stat().st_mtime > _SECONDS_TO_KEEP

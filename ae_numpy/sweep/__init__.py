@@ -182,8 +182,7 @@ def _outcomes(
         if multiprocessing.current_process().daemon:
             raise RuntimeError(
                 f"processes={processes} cannot be started inside a daemonic process, such as a "
-                "worker of multiprocessing.Pool or of run_jobs: call run_jobs outside of it, or "
-                "give an executor of threads (concurrent.futures.ThreadPoolExecutor)"
+                "worker of a Pool: call run_jobs outside of it, or give an executor of threads"
             )
         return worker_processes.outcomes_of(function, jobs, processes, on_report)
     if not isinstance(executor, Executor):

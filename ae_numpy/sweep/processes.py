@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -81,11 +81,10 @@ def outcomes_of(
         If the first thing that happens is that a process cannot be started.
     """
     calls = list(enumerate(_pickled_calls(function, jobs)))
-    ended, died = 0, []
+    died = []
     with closing(_do(calls, processes, on_report)) as outcomes:
-        for number, result, error in outcomes:
-            ended += 1
-            if ended == 1 and isinstance(error, WorkerStartError):
+        for ended, (number, result, error) in enumerate(outcomes):
+            if ended == 0 and isinstance(error, WorkerStartError):
                 raise error  # as would happen to all the others
             if isinstance(error, WorkerDiedError):
                 died.append(number)
@@ -158,9 +157,8 @@ def _do(
                 busy.remove(worker)
                 if kind != _DEATH:
                     idle.append(worker)
-                yield (
-                    (worker.job, content, None) if kind == _RESULT else (worker.job, None, content)
-                )
+                result, error = (content, None) if kind == _RESULT else (None, content)
+                yield worker.job, result, error
     except BaseException:
         for worker in idle + busy:
             worker.process.kill()
@@ -181,7 +179,9 @@ class _Worker:
         self.connection, theirs = context.Pipe()
         # A daemon: should this process end in the middle of everything, it ends these.
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _environment(_ONE_THREAD), _no_missing_main():
+        # A file "<stdin>", say, is nothing that a new process could run.
+        no_file = {} if os.path.isfile(_file_of_main()) else {"__file__": None}
+        with _set(os.environ, _ONE_THREAD), _set(vars(sys.modules["__main__"]), no_file):
             self.process.start()
         theirs.close()  # so that the worker's end is closed when the worker dies
 
@@ -239,32 +239,18 @@ def _with_news(workers: list[_Worker]) -> list[_Worker]:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+def _set(variables: MutableMapping[str, Any], values: Mapping[str, Any]) -> Iterator[None]:
+    """Set variables of the environment or of a module for a while."""
+    before = {name: variables.get(name) for name in values}
+    variables.update(values)
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                del variables[name]
             else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _no_missing_main() -> Iterator[None]:
-    """Keep the processes that are started meanwhile from running a file "<stdin>"."""
-    main, file = vars(sys.modules["__main__"]), _file_of_main()
-    if not file or os.path.exists(file):
-        yield
-        return
-    del main["__file__"]
-    try:
-        yield
-    finally:
-        main["__file__"] = file
+                variables[name] = value
 
 
 def _work(connection: Connection) -> None:
