@@ -199,9 +199,10 @@ class Autoencoder(EstimatorMixin):
             A file that holds the training: written when it starts, now and then, and when it
             ends, by an error or Ctrl-C too. If it is there already, the training goes on from it,
             even from the middle of an epoch, and the result has the bits of one that was never
-            interrupted. `epochs` may be larger than before. A process that is killed loses what
-            it has trained since the file was last written: 5 seconds, or 50 times as long as
-            writing takes, where that is longer.
+            interrupted; on another processor its last bits may be others, and a warning says so.
+            `epochs` may be larger than before. A process that is killed loses what it has trained
+            since the file was last written: 5 seconds, or 50 times as long as writing takes, where
+            that is longer.
 
         Returns
         -------

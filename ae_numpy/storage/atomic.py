@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -31,7 +32,8 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     Parameters
     ----------
     path : str or path
-        Replaced if it exists; if it is a link, what it points to.
+        Replaced if it exists; if it is a link, what it points to. Its mode is kept, and its owner
+        and group where the system permits that.
 
     Yields
     ------
@@ -40,7 +42,8 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     Raises
     ------
     OSError
-        If the file cannot be written; what was there is as it was. It names `path`.
+        If the file cannot be written, or what is there is no regular file; what was there is as
+        it was. It names `path`.
 
     Examples
     --------
@@ -51,6 +54,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     >>> [path.name for path in folder.iterdir()]
     ['note.txt']
     """
+    refuse_what_is_no_file(path)
     target = Path(os.path.realpath(path))
     _remove_abandoned(target.parent)
     # Not of tempfile: its files are for their owner alone, whatever the system's umask.
@@ -58,16 +62,43 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     temporary = target.with_name(f".{target.name[:40]}.{writer}.part")
     try:
         with open(temporary, "xb") as file:
+            if os.name == "posix":
+                _take_over(file.fileno(), target)  # before there is anything to read
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+        _sync_folder(target.parent)
     except BaseException as error:
         if isinstance(error, OSError) and str(error.filename) == str(temporary):
             error.filename, error.filename2 = os.fspath(path), None
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def refuse_what_is_no_file(path: str | os.PathLike) -> None:
+    """Raise OSError, which names it, if a path is a directory, a pipe or a device."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "must be a regular file", os.fspath(path))
+
+
+def _take_over(descriptor: int, old: Path) -> None:
+    """Give a file mode, group and owner of an old one: what there is and what is permitted."""
+    with suppress(OSError):
+        status = old.stat()
+        os.fchmod(descriptor, status.st_mode & 0o777)
+        os.fchown(descriptor, -1, status.st_gid)
+        os.fchown(descriptor, status.st_uid, -1)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name outlive a power failure; Windows opens no folder."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):
+            os.fsync(descriptor)
+        os.close(descriptor)
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -1,8 +1,9 @@
 """Checkpoints: a training that was interrupted goes on from its file, to the bit.
 
 A file holds the state of a training and a description of everything its result depends on. What
-goes on must have the same description; the number of epochs alone may differ. The file is written
-in one piece, so that it is the old or the new one at every moment.
+goes on must have the same description; the number of epochs alone may differ, and the processor,
+which costs a warning. The file is written in one piece, so that it is the old or the new one at
+every moment.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import os
 import sys
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -95,6 +98,7 @@ def describe(
         "version of ae_numpy": sys.modules[__name__.partition(".")[0]].__version__,
         "version of numpy": np.__version__,
         "version of numba": version("numba") if network.engine == "numba" else None,
+        "processor": _processor(network.engine),
     }
 
 
@@ -103,6 +107,22 @@ def _fingerprint(array: NDArray) -> str:
     for start in range(0, len(array), _ROWS_PER_HASH_UPDATE):
         digest.update(np.ascontiguousarray(array[start : start + _ROWS_PER_HASH_UPDATE]).data)
     return f"{array.dtype} of shape {array.shape}, SHA-256 {digest.hexdigest()[:16]}..."
+
+
+def _processor(engine: str) -> list[str]:
+    """Name what computes beside the versions, as far as it can be known."""
+    words: list[str] = []
+    with suppress(ImportError, AttributeError, LookupError):  # of inner parts and optional packages
+        if engine == "numba":
+            words += [f"NUMBA_DISABLE_JIT={import_module('numba').config.DISABLE_JIT}"]
+            codegen = import_module("numba.core.registry").cpu_target.target_context.codegen()
+            words += ",".join(codegen.magic_tuple()[1:]).split(",")  # name and features
+        else:
+            words += np.show_config("dicts")["SIMD Extensions"].get("found", [])
+            libraries = import_module("threadpoolctl").threadpool_info()
+            # The first that was loaded: NumPy's.
+            words += [f"BLAS {a['architecture']}" for a in libraries if a["user_api"] == "blas"][:1]
+    return words
 
 
 @dataclass(frozen=True)
@@ -155,6 +175,11 @@ class Checkpoint:
         ValueError
             If it belongs to another; the message names what differs.
 
+        Warns
+        -----
+        UserWarning
+            If it was computed by another processor, so that the bits may become others.
+
         Examples
         --------
         >>> state = State(np.zeros(17), empty_history(False))
@@ -170,13 +195,23 @@ class Checkpoint:
         differences = [
             f"{name} is {given.get(name)!r} here and {self.description.get(name)!r} there"
             for name in names
-            if given.get(name) != self.description.get(name)
+            if name != "processor" and given.get(name) != self.description.get(name)
         ]
         differences += self._differences_in_rates(learning_rates)
         if differences:
             raise ValueError(
                 f"checkpoint {self.path} belongs to another training: {'; '.join(differences)}. "
                 "Repeat the call it was made by, or name another file to start afresh."
+            )
+        here, there = given.get("processor"), self.description.get("processor")
+        # Files of earlier versions do not say.
+        if isinstance(there, list) and here and here != there:
+            ours = shown([word for word in here if word not in there])
+            theirs = shown([word for word in there if word not in here])
+            warnings.warn(
+                f"checkpoint {self.path} is of another processor, {ours} here and {theirs} there: "
+                "the last bits may differ from those of a training that was never interrupted",
+                stacklevel=level_of_the_caller(),
             )
         return self.state
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ae_numpy.storage.atomic import replacing
+from ae_numpy.storage.atomic import refuse_what_is_no_file, replacing
 
 Shapes = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
 
@@ -119,8 +119,9 @@ def read_npz(
         If the file is anything else, or damaged: it names the file, what must be what, and what
         it is. No more memory than the file's own size was taken.
     OSError
-        If the file cannot be read.
+        If the file cannot be read, or is no regular file.
     """
+    refuse_what_is_no_file(path)  # before a pipe is waited for
     with open(path, "rb") as file:
         try:
             with _damage_is_refused("it must be a zip archive"):

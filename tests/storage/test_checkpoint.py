@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -188,6 +192,89 @@ def test_names_of_features_are_those_of_the_call(monkeypatch, path):
     model = make().fit(X, validation_data=X_TEST, checkpoint=str(path))
     assert not hasattr(model, "feature_names_in_")
     assert "checkpoint" not in vars(model)
+
+
+# ------------------------------------------------------------------------------ another processor
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_checkpoint_of_another_processor_goes_on_with_one_warning(monkeypatch, path, engine):
+    there, here = ["z80", "+adx", "+sse2"], ["z80", "+adx", "+avx2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_processor", lambda engine: there)
+        train_in_part(patch, path, 7, engine=engine)
+    monkeypatch.setattr(checkpoint, "_processor", lambda engine: here)
+    message = r"\['\+avx2'\] here and \['\+sse2'\] there: the last bits may differ"
+    with pytest.warns(UserWarning, match=message) as caught:
+        model = make(engine=engine).fit(X, validation_data=X_TEST, checkpoint=path)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert model.n_iter_ == 3
+
+
+def test_a_long_list_of_features_is_named_in_few_letters():
+    state = training.State(np.zeros(17), training.empty_history(False))
+    there = {"processor": [f"+feature{i}" for i in range(999)]}
+    with pytest.warns(UserWarning, match="another processor") as caught:
+        checkpoint.Checkpoint("run.npz", there, [], state).state_for({"processor": ["-"]}, ())
+    assert len(str(caught[0].message)) < 400
+
+
+@pytest.mark.parametrize("junk", [None, 5, {"CPU": 1}, "z80"])
+def test_a_processor_that_no_writer_has_named_is_unknown(junk):
+    state = training.State(np.zeros(17), training.empty_history(False))
+    stored = checkpoint.Checkpoint("run.npz", {"processor": junk}, [], state)
+    assert stored.state_for({"processor": ["z80"]}, ()) is state
+
+
+TRAIN = """
+import sys, warnings
+from ae_numpy import Autoencoder
+import numpy as np
+X = np.random.default_rng(0).random((9, 6))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    Autoencoder(3, epochs=1, random_state=0, engine=sys.argv[2]).fit(X, checkpoint=sys.argv[1])
+print(*(warning.message for warning in caught), "numba" in sys.modules, sep="\\n")
+"""
+
+
+def train_elsewhere(path, engine, **environment):
+    command = [sys.executable, "-c", TRAIN, str(path), engine]
+    environment = os.environ | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("engine", "there", "here", "message"),
+    [
+        ("numba", "NUMBA_DISABLE_JIT=1", "NUMBA_DISABLE_JIT=0", "'NUMBA_DISABLE_JIT=0'"),
+        ("numba", "NUMBA_DISABLE_JIT=1 NUMBA_CPU_NAME=generic", "NUMBA_DISABLE_JIT=1", "'generic'"),
+        (
+            "numpy",
+            "OPENBLAS_CORETYPE=Nehalem",
+            "OPENBLAS_CORETYPE=Sandybridge",
+            "BLAS Neh",
+        ),
+    ],
+)
+def test_settings_of_the_real_processor_are_noticed(path, engine, there, here, message):
+    there, here = (dict(word.split("=") for word in words.split()) for words in (there, here))
+    if engine == "numpy":
+        pytest.importorskip("threadpoolctl")
+        if "BLAS" not in str(checkpoint._processor("numpy")) or platform.machine() not in (
+            "x86_64",
+            "AMD64",
+        ):
+            pytest.skip("a BLAS that does not tell its kernel, or has none of these")
+    first = train_elsewhere(path, engine, **there).stdout.split("\n")
+    assert not any("processor" in line for line in first)
+    again = train_elsewhere(path, engine, **there).stdout.split("\n")
+    assert not any("processor" in line for line in again)
+    *said, has_numba = train_elsewhere(path, engine, **here).stdout.strip().split("\n")
+    (warned,) = (line for line in said if "processor" in line)
+    assert message in warned
+    assert has_numba == str(engine == "numba")
 
 
 # ----------------------------------------------------------------------------------------- refused

@@ -27,3 +27,7 @@ def test_a_checkpoint_is_continued(tmp_path):
     stored = read_checkpoint(path)
     assert (stored.state.epoch, stored.seed) == (2, 5)
     assert np.array_equal(stored.state.parameters, stored.state.best_parameters)
+    # It says nothing of the processor, and goes on without a word: a warning would be an error.
+    description = dict(stored.description, processor=["another"])
+    rates = tuple(stored.learning_rates)
+    assert stored.state_for(description, rates) is stored.state

@@ -681,6 +681,15 @@ def test_a_directory_keeps_its_own_error(tmp_path):
         Autoencoder.load(tmp_path)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices as POSIX has them")
+@pytest.mark.parametrize("kind", ["a directory", "a pipe", "a device"])
+def test_what_is_no_regular_file_is_refused_at_once(path, kind):
+    path = {"a device": "/dev/zero"}.get(kind, path)
+    {"a directory": os.mkdir, "a pipe": os.mkfifo}.get(kind, os.stat)(path)
+    with pytest.raises(OSError, match=f"must be a regular file: '{path}'"):
+        Autoencoder.load(path)
+
+
 def test_a_disk_that_fails_is_not_called_a_damaged_file(path, monkeypatch):
     make().fit(X).save(path)
 
