@@ -1,4 +1,4 @@
-"""Files that are there whole, or not at all."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-# A name with the machine and the process that writes: on a disk that machines share, each knows
-# only of its own processes whether they live. Without these two, age alone decides.
+# The name has the writer's machine and process: on a shared disk, a machine can tell only whether
+# its own processes are alive. Without these two, age alone decides.
 _PART = re.compile(r"\..+?\.(?:([0-9a-f]{8})-(\d+)-)?[0-9a-f]{8}\.part")
 _SECONDS_TO_KEEP = 24 * 60 * 60
 
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes its name when all has been written.
+    """Open a file for writing that takes its name once everything is written.
 
-    Whatever ends the writing, even the end of the process, the path names the old file or the new
-    one. A process that is killed leaves a hidden file beside it, whose name ends in ``.part``; the
-    next to write into the folder removes it, if its writer is dead or it is a day old.
+    However writing ends, even if the process dies, the path names the old file or the new one. A
+    process that is killed leaves a hidden file next to it, whose name ends in ``.part``; the next
+    writer in the folder removes it, if its own writer is dead or it is a day old.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     Raises
     ------
     OSError
-        If the file cannot be written; what was there is as it was. It names `path`.
+        If the file cannot be written; an existing file is unchanged. The error names `path`.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """
     target = Path(os.path.realpath(path))
     _remove_abandoned(target.parent)
-    # Not of tempfile: its files are for their owner alone, whatever the system's umask.
+    # Not by tempfile: only the owner could read its files, whatever the umask.
     writer = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
     temporary = target.with_name(f".{target.name[:40]}.{writer}.part")
     try:
@@ -70,7 +70,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what writers have left that were killed."""
+    """Remove what killed writers have left."""
     with suppress(OSError):
         for entry in os.scandir(folder):
             part = _PART.fullmatch(entry.name)
