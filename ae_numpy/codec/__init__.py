@@ -30,8 +30,8 @@ _FORMAT, _VERSION = "ae_numpy codec", 1
 class Codec:
     """Compresses images by an autoencoder's codes, quantised and entropy-coded.
 
-    A code ``z`` in [0, 1] becomes the symbol ``round(z * (levels - 1))``, which represents ``symbol
-    / (levels - 1)``. A symbol that occurs in a share ``p`` of the training samples costs
+    A code ``z`` in [0, 1] becomes the symbol ``round(z * (levels - 1))``, which represents
+    ``symbol / (levels - 1)``. A symbol that occurs in a share ``p`` of the training samples costs
     ``-log2(p)`` bits. Compressed images take at most 1 % more than these `bits`, 64 bytes, and 32
     bytes for each block of 256 images.
 

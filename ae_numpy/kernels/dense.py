@@ -5,8 +5,8 @@ of a lane is padded with zeros, which stay zero.
 
 A block (see `blocks`) keeps the multipliers busy if it has about eight sums or more, because each
 waits for its last term; every number that is read should be used in as many of them as there are
-registers for. Measured on one core of a Zen 5, in float32, products of 32 and 128 x 112 by 112 x
-784, in GFLOP/s; OpenBLAS reaches 175 to 230 (AVX-512) and 113 to 124 (AVX2):
+registers for. Measured on one core of a Zen 5, in float32, products of 32 and 128 x 112 by
+112 x 784, in GFLOP/s; OpenBLAS reaches 175 to 230 (AVX-512) and 113 to 124 (AVX2):
 
 =================  ====  ====  ====  ====  ====  ====  ====  ====
 rows x lanes       8x1   8x2   6x2   4x4   2x7   4x2   4x3   2x4
@@ -27,7 +27,7 @@ from ae_numpy.kernels.lanes import N_REGISTERS, any_layout, lane_size, whole_lan
 
 # Lanes of broad blocks, which have four rows; rows of blocks of two lanes; lanes of single rows.
 # A single row is bound by reading b. The caches prefetch what is read in order: 24 lanes of AVX-512
-# # at a time take 0.68 of the time that 7 take (112 x 784), although 7 would compile faster.
+# at a time take 0.68 of the time that 7 take (112 x 784), although 7 would compile faster.
 _BROAD, _MIDDLE_ROWS, _SINGLE = (4, 8, 24) if N_REGISTERS >= 32 else (3, 6, 12)
 
 

@@ -33,8 +33,8 @@ def fill_sigmoid(z, a):
     """Twin of sigmoid_forward, for vectors.
 
     ``np.exp`` inside a loop is a call per entry. This exponential is only arithmetic, so the
-    compiler can process a lane of entries at a time: with t = -|z| and n the integer nearest to t /
-    log(2), exp(t) = 2**n * exp(r) where r = t - n log(2) is small enough for Taylor's series.
+    compiler can process a lane of entries at a time: with t = -|z| and n the integer nearest to
+    t / log(2), exp(t) = 2**n * exp(r) where r = t - n log(2) is small enough for Taylor's series.
     """
     real = z.dtype.type
     one, half = real(1), real(0.5)

@@ -22,9 +22,9 @@ from ae_numpy.kernels.sigmoid import fill_sigmoid, multiply_by_slope
 _TILE = 128
 
 # A first layer of this many units or fewer is narrow: its rows would be mostly padding. So it is
-# kept # transposed, a row for each unit, as long as x, and all pixels are multiplied. At 784
-# inputs, 81 % of them background, a step takes 0.8 of the time at 2 units and 1.07 at 8; of dense
-# images, 0.4 and 0.6.
+# kept transposed, a row for each unit, as long as x, and all pixels are multiplied. At 784 inputs,
+# 81 % of them background, a step takes 0.8 of the time at 2 units and 1.07 at 8; of dense images,
+# 0.4 and 0.6.
 _NARROW = 8
 
 
