@@ -5,9 +5,9 @@ is called ``d`` plus the name of the thing, and has its shape: ``dW`` is dJ/dW, 
 that training minimizes. A backward function takes the gradient of its outputs and returns the
 gradient of its inputs; that is the whole chain rule, and a network is these functions in a row.
 
-Everything here is plain NumPy, unchecked, and works for any floating dtype, complex too, so that a
-complex-step check can run through it. ``kernels`` holds the compiled twins, under the same names.
-The formulas: Rumelhart, Hinton and Williams, Nature 323 (1986) 533-536, equations 1 to 7.
+Everything here is plain NumPy, unchecked, and works for any floating dtype, complex included, so
+that a complex-step check can run through it. ``kernels`` holds the compiled twins, under the same
+names. The formulas: Rumelhart, Hinton and Williams, Nature 323 (1986) 533-536, equations 1 to 7.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def well_conditioned(
 ) -> NDArray[np.float64]:
     """Arrays at which a derivative is neither tiny nor at a kink.
 
-    Entries have both signs, no two are equal, and their absolute values lie between 1/4 and 1
+    Entries have both signs, no two are equal, and their absolute values are between 1/4 and 1
     times `scale`: not near zero, where `abs` and relu bend, and not where a sigmoid saturates.
 
     Parameters
