@@ -175,8 +175,10 @@ def _with_nan(X: Any) -> Any:
 
 def _without_pandas_na(given: NDArray) -> NDArray:
     """Put NaN in place of pandas' own sign for a missing value, which is not a number."""
-    pandas = sys.modules.get("pandas")  # without which there is none
-    return given if pandas is None else np.where(pandas.isna(given), np.nan, given)
+    missing = getattr(sys.modules.get("pandas"), "NA", None)  # without pandas there is none
+    # By identity: pandas.isna compares, which some objects (a signalling Decimal) refuse.
+    number = np.frompyfunc(lambda value: np.nan if value is missing else value, 1, 1)
+    return np.asarray(number(given), dtype=object)
 
 
 def _check_values(samples: Samples, name: str, in_reach: bool, are_integers: bool) -> None:

@@ -71,8 +71,8 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove what killed writers have left."""
-    with suppress(OSError):
-        for entry in os.scandir(folder):
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
             part = _PART.fullmatch(entry.name)
             if part and (_is_dead(*part.groups()) or _is_old(entry)):
                 with suppress(OSError):
