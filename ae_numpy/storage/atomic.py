@@ -25,7 +25,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 
     However writing ends, even if the process dies, the path names the old file or the new one. A
     process that is killed leaves a hidden file next to it, whose name ends in ``.part``; the next
-    writer in the folder removes it, if its own writer is dead or it is a day old.
+    writer in the folder removes it, if its process is dead or it is a day old.
 
     Parameters
     ----------
