@@ -1,9 +1,9 @@
-"""What a network is, without the numbers that it holds.
+"""What a network is, without its parameters.
 
 An `Architecture` describes a network and lays out its parameters as one flat vector: the weights of
 all layers, then the biases of all layers. A gradient has the same layout, so that a training step,
-a gradient check, a checkpoint and a file each deal with one array. It never changes, and what
-trains, draws or stores parameters is given it beside them; `network` has the passes.
+a gradient check, a checkpoint and a file each deal with one array. It never changes, and functions
+that train, draw or store parameters take it along with them; `network` has the passes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Dense:
     W : array, shape (I, O)
     b : array, shape (O,)
     bias_mask : bool array, shape (O,)
-        True where the bias is trained, False where it is held.
+        True where the bias is trained, False where it is frozen.
 
     Examples
     --------
@@ -46,14 +46,14 @@ class Dense:
 class Architecture:
     """Dense sigmoid layers, one after another, and how they are computed.
 
-    Nothing is checked here: `Network` and `Autoencoder` have checked what they are given.
+    Nothing is checked here: `Network` and `Autoencoder` have already checked their arguments.
 
     Attributes
     ----------
     layer_sizes : tuple of int
         Number of units of the input and of each layer: L + 1 numbers for L layers.
     bias_mask : bool array, shape (sum of layer_sizes[1:],)
-        Which biases are trained, in the order in which they are among the parameters.
+        Which biases are trained, in the order they have in the parameters.
     backprop : {"exact", "raw_error"}
         The gradient, or the rule of the published code: see `Network.backward`.
     dtype : numpy.dtype
@@ -79,11 +79,11 @@ class Architecture:
 
     @property
     def n_parameters(self) -> int:
-        """Weights and biases of all layers, those that are held among them."""
+        """Weights and biases of all layers, frozen ones included."""
         return n_parameters(self.layer_sizes)
 
     def views(self, flat: Array) -> tuple[Dense, ...]:
-        """Cut a vector with the layout of the parameters into layers, without copying.
+        """Split a vector laid out like the parameters into layers, without copying.
 
         Parameters
         ----------

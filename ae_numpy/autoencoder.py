@@ -1,4 +1,4 @@
-"""`Autoencoder`: the estimator. It checks what it is given, and hands it on."""
+"""`Autoencoder`: the estimator. It checks its arguments, then delegates."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ Observer = CheckpointWriter | TrainingDisplay
 class Autoencoder(EstimatorMixin):
     """A network of dense sigmoid layers that is trained to reproduce its input.
 
-    Training makes half the squared error small, summed over features and averaged over a batch,
-    by gradient descent: ``J = 1/(2B) * sum((x' - x)**2)``. Reported is the `mse`, the mean over
-    all entries.
+    Training minimizes half the squared error, summed over features and averaged over a batch, by
+    gradient descent: ``J = 1/(2B) * sum((x' - x)**2)``. The reported error is the `mse`, the mean
+    over all entries.
 
     Parameters
     ----------
     hidden_layer_sizes : int or tuple of int
-        Units of the hidden layers. The narrowest one, the first of several, is the code.
+        Units of the hidden layers. The narrowest one is the code (the first of them in a tie).
     bias : bool or sequence of bool arrays
         Which biases are trained: all, none, or one mask per layer. The others keep their initial
         value, 0 unless `initial_parameters` says otherwise.
@@ -61,7 +61,7 @@ class Autoencoder(EstimatorMixin):
     batch_size : int
         Samples per gradient step. The last batch of an epoch may be shorter.
     shuffle : bool
-        Whether every epoch has an order of its own, or all that of the data.
+        Whether every epoch has a new order, or all keep the order of the data.
     weight_init : {"fan_in", "fan_out"}
         Standard deviation of the initial weights: 1 / sqrt(I) or 1 / sqrt(O).
     backprop : {"exact", "raw_error"}
@@ -69,25 +69,25 @@ class Autoencoder(EstimatorMixin):
     engine : {"numba", "numpy"}
         Compiled, or plain NumPy. They agree to rounding.
     dtype : {"float32", "float64"}
-        Of the parameters, and of all that is computed.
+        Of the parameters, and of everything that is computed.
     random_state : None, int, numpy.random.Generator, RandomState or the module numpy.random
         Decides the initial parameters and the orders. The same number gives the same bits. The
-        module stands for its global RandomState.
+        module means its global RandomState.
     verbose : bool or int
         0 is silent. 1 shows a bar with the current error and the time left on a terminal (with
         tqdm), and writes a line per epoch elsewhere.
     initial_parameters : dict of arrays, optional
-        Any of ``"W0"`` (I, O), ``"b0"`` (O,), ``"W1"``, ..., in place of drawn ones.
+        Any of ``"W0"`` (I, O), ``"b0"`` (O,), ``"W1"``, ..., used instead of drawn ones.
     early_stopping : bool
-        Whether `fit` ends when the error no longer falls: that of the validation data where there
-        are any, and then `fit`, however it ends, leaves the parameters of the epoch where it was
-        lowest; else that of the training, and `fit` leaves the last parameters.
+        Whether `fit` ends when the error no longer falls. With validation data it is their error
+        that counts, and `fit`, however it ends, keeps the parameters of the epoch where it was
+        lowest; without, it is the training error, and `fit` keeps the last parameters.
     n_iter_no_change : int
-        With `early_stopping`: so many epochs in a row without improvement end the training.
+        With `early_stopping`: training ends after this many epochs in a row without improvement.
     tol : float
         An improvement is an ``mse`` that is at least this much below the lowest so far.
     validation_fraction : float, optional
-        The share of the samples that `fit` holds back as validation data where it is given none:
+        The share of the samples that `fit` holds out as validation data if it is given none:
         to the nearest number, at least one sample, and not all. The seed decides which.
 
     Attributes
@@ -99,7 +99,7 @@ class Autoencoder(EstimatorMixin):
         validation data, ``seconds``: one entry per completed epoch.
     n_features_in_ : int
     feature_names_in_ : array of str, shape (n_features,)
-        There when `fit` was given a data frame whose columns have strings as names.
+        Present if `fit` was given a data frame whose column names are strings.
     n_iter_ : int
         Completed epochs.
     code_size_ : int
@@ -147,7 +147,7 @@ class Autoencoder(EstimatorMixin):
         tol: float = 1e-4,
         validation_fraction: float | None = None,
     ) -> None:
-        # Stored as given: `fit` checks them, so that set_params and clone need no checks.
+        # Stored as given: `fit` checks them, so set_params and clone need no checks.
         self.hidden_layer_sizes = hidden_layer_sizes
         self.bias = bias
         self.learning_rate = learning_rate
@@ -178,30 +178,30 @@ class Autoencoder(EstimatorMixin):
         callbacks: Sequence[Callback] = (),
         checkpoint: str | os.PathLike | None = None,
     ) -> Self:
-        """Train from the start, or go on from a checkpoint.
+        """Train from the start, or resume from a checkpoint.
 
         Parameters
         ----------
         X : array-like, shape (n_samples, n_features)
             Samples, with values in [0, 1]. Not changed.
         y : ignored
-            There for pipelines.
+            Accepted for pipelines.
         target : array-like, shape (n_samples, n_features), optional
             What the output is compared with, with values in [0, 1]: X unless given. A denoising
             autoencoder is trained by ``fit(noisy, target=clean)``.
         validation_data : array-like, shape (n_validation, n_features), optional
-            Samples whose mean squared error is taken after every epoch. With `target`, a tuple of
-            samples and their targets.
+            Samples whose mean squared error is computed after every epoch. With `target`, a tuple
+            of samples and their targets.
         callbacks : sequence of callables
             Each is called with the estimator at the end of every epoch, when `network_` and
             `history_` are those of this epoch. Training stops when one returns True.
         checkpoint : str or path, optional
-            A file that holds the training: written when it starts, now and then, and when it
-            ends, by an error or Ctrl-C too. If it is there already, the training goes on from it,
-            even from the middle of an epoch, and the result has the bits of one that was never
-            interrupted; on another processor its last bits may be others, and a warning says so.
+            A file that holds the state of training: written at the start, from time to time, and at
+            the end, even if that is an error or Ctrl-C. If it already exists, training resumes from
+            it, even in the middle of an epoch, and the result is bit for bit that of an
+            uninterrupted run; on another processor the last bits may differ, and a warning says so.
             `epochs` may be larger than before. A process that is killed loses what it has trained
-            since the file was last written: 5 seconds, or 50 times as long as writing takes, where
+            since the file was last written: 5 seconds, or 50 times as long as writing takes, if
             that is longer.
 
         Returns
@@ -211,12 +211,12 @@ class Autoencoder(EstimatorMixin):
         Raises
         ------
         TypeError, ValueError
-            If a parameter or the data is unsuitable, or the checkpoint is that of a training with
-            other data, settings or versions; the estimator is then as it was.
+            If a parameter or the data is unsuitable, or the checkpoint belongs to a training run
+            with other data, settings or versions; the estimator is then unchanged.
         OSError
             If the checkpoint cannot be read or written.
         FloatingPointError
-            If the training diverges; the estimator then holds the state before, or the best
+            If training diverges; the estimator then holds the last good state, or the best
             parameters: see `early_stopping`.
 
         Examples
@@ -253,7 +253,7 @@ class Autoencoder(EstimatorMixin):
         return self._train(network, data, recipe, state, callbacks, observers)
 
     def partial_fit(self, X: ArrayLike, y: Any = None, *, target: ArrayLike | None = None) -> Self:
-        """Go on training, by one pass over these samples; the first call starts afresh.
+        """Continue training with one pass over these samples; the first call starts afresh.
 
         Parameters
         ----------
@@ -271,7 +271,7 @@ class Autoencoder(EstimatorMixin):
         ------
         TypeError, ValueError, FloatingPointError
             As in `fit`. A `learning_rate` given as a sequence must have a rate for this pass:
-            every pass counts as an epoch. `early_stopping` is for `fit` alone.
+            every pass counts as an epoch. `early_stopping` applies to `fit` only.
 
         Examples
         --------
@@ -288,7 +288,7 @@ class Autoencoder(EstimatorMixin):
         if fitted:
             settings.seed, names = self._seed, vars(self).get("feature_names_in_")
             network, history = self.network_, self.history_
-            get_engine(network.engine)  # says now if it is not there
+            get_engine(network.engine)  # raises now if it is not installed
             data = checked_data(X, y, target, (network.dtype, names, self.n_features_in_))
         else:
             names, history = feature_names(X), empty_history(False)
@@ -299,15 +299,15 @@ class Autoencoder(EstimatorMixin):
         return self._train(network, data, _recipe(settings, rates), state)
 
     def _settings(self) -> SimpleNamespace:
-        """The parameters of the constructor in the form that is computed with."""
+        """The parameters of the constructor in the form used for computation."""
         given = {name: value for name, value in vars(self).items() if name in PARAMETERS}
         settings = SimpleNamespace(**{name: checked(name, value) for name, value in given.items()})
-        # From a copy: a generator moves on in `_accept`.
+        # From a copy: `_accept` advances a generator.
         settings.seed = drawn_seed(deepcopy(settings.random_state))
         return settings
 
     def _accept(self, settings: SimpleNamespace, names: NDArray | None) -> None:
-        """Nothing can be refused any more: a generator moves on, the features' names are kept."""
+        """Called once nothing can be refused: advance a generator, keep the features' names."""
         drawn_seed(settings.random_state)
         self._keep_feature_names(names)
 
@@ -320,7 +320,7 @@ class Autoencoder(EstimatorMixin):
         callbacks: Sequence[Callback] = (),
         observers: Sequence[Observer] = (),
     ) -> Self:
-        """Train; whatever ends it, an error or an interrupt, keep the last state, or the best."""
+        """Train; however it ends, even by an error or an interrupt, keep the last or best state."""
         rates, seed = recipe.learning_rates, recipe.seed
         if self.verbose:
             observers = [*observers, TrainingDisplay(len(rates), data.X.shape, state)]
@@ -393,7 +393,7 @@ class Autoencoder(EstimatorMixin):
         NotFittedError
             If `fit` has not been called.
         TypeError, ValueError
-            If X is not numeric, not finite, or has not `n_features_in_` columns.
+            If X is not numeric, not finite, or does not have `n_features_in_` columns.
 
         Examples
         --------
@@ -404,7 +404,7 @@ class Autoencoder(EstimatorMixin):
         return self.network_.propagate(self._samples(X), last=self._code_layer)
 
     def decode(self, Z: ArrayLike) -> Array:
-        """Return the samples that codes stand for.
+        """Return the samples that codes represent.
 
         Parameters
         ----------
@@ -419,7 +419,7 @@ class Autoencoder(EstimatorMixin):
         NotFittedError
             If `fit` has not been called.
         TypeError, ValueError
-            If Z is not numeric, not finite, or has not `code_size_` columns.
+            If Z is not numeric, not finite, or does not have `code_size_` columns.
 
         Examples
         --------
@@ -458,7 +458,7 @@ class Autoencoder(EstimatorMixin):
         return self._contained(self.predict(X), X, self._feature_names())
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return what `reconstruct` does, always as an array.
+        """Return the result of `reconstruct`, always as an array.
 
         Parameters
         ----------
@@ -507,7 +507,7 @@ class Autoencoder(EstimatorMixin):
         return float(self.network_.squared_errors(samples).sum()) / samples.size
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the negative mean squared error of each sample: low for what is unusual.
+        """Return the negative mean squared error of each sample: low for unusual samples.
 
         Parameters
         ----------
@@ -529,7 +529,8 @@ class Autoencoder(EstimatorMixin):
         np.True_
         """
         samples = self._samples(X)
-        # In float64, so that few samples have, but for their output, the errors they have in many.
+        # In float64, so that, up to the rounding of outputs, errors do not depend on the number of
+        # samples.
         errors = np.subtract(self.network_.propagate(samples), samples, dtype=np.float64)
         return -np.einsum("ij,ij->i", errors, errors) / self.n_features_in_
 
@@ -559,7 +560,7 @@ class Autoencoder(EstimatorMixin):
         return -self.mse(X)
 
     def _samples(self, X: ArrayLike) -> Array:
-        network = self.network_  # says now if there is none
+        network = self.network_  # raises now if there is none
         check_names(X, vars(self).get("feature_names_in_"), "X")
         return checked_samples(X, "X", network.dtype, self.n_features_in_)
 
@@ -575,11 +576,11 @@ class Autoencoder(EstimatorMixin):
         Raises
         ------
         NotFittedError
-            If there is no model yet.
+            If `fit` has not been called.
         ValueError
             If a parameter of the constructor has a value that no file can hold.
         OSError
-            If the file cannot be written; what was there is as it was.
+            If the file cannot be written; an existing file is unchanged.
 
         Examples
         --------
@@ -625,7 +626,8 @@ class Autoencoder(EstimatorMixin):
         >>> again.mse(np.eye(6)) == ae.mse(np.eye(6))
         True
         """
-        # Files of earlier versions lack the newest; a constructor may set what it does not take.
+        # Files of earlier versions lack the newest settings; a constructor may set some that it
+        # does not take.
         lacking = {"validation_fraction", "initial_parameters"}
         needed = [n for n in parameters_of(cls) if n in PARAMETERS and n not in lacking]
         stored = read_model(path, needed, cls._names_of_parameters())
@@ -637,7 +639,7 @@ class Autoencoder(EstimatorMixin):
 
 
 def _split(data: Data, settings: SimpleNamespace) -> Data:
-    """Hold some samples back as validation data, with their targets."""
+    """Hold out some samples as validation data, with their targets."""
     rows = held_back(len(data.X), settings.validation_fraction, settings.seed)
     X, target = data.X, data.target
     of_rows, of_others = (None, None) if target is None else (target[rows], target[~rows])
@@ -655,6 +657,6 @@ def _new_network(n_features: int, settings: SimpleNamespace) -> Network:
     sizes = (n_features, *settings.hidden_layer_sizes, n_features)
     mask = bias_mask(settings.bias, sizes)
     architecture = Architecture(sizes, mask, settings.backprop, settings.dtype, settings.engine)
-    get_engine(settings.engine)  # says now if it is not there
+    get_engine(settings.engine)  # raises now if it is not installed
     start = settings.weight_init, settings.seed, settings.initial_parameters
     return Network.of(architecture, initial_parameters(architecture, *start))

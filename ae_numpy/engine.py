@@ -1,8 +1,8 @@
 """Two ways to compute the same thing, chosen by name.
 
 An engine is a module with the functions of `reference`: that module itself (``"numpy"``) or its
-compiled twins (``"numba"``). Numba takes longer to import than all the rest of the package, and may
-not be there at all, hence the import where the engine is first asked for.
+compiled twins (``"numba"``). Numba takes longer to import than the rest of the package and may not
+be installed, so it is imported only when the engine is first requested.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def get_engine(name: str) -> ModuleType:
     ValueError
         For any other name.
     ImportError
-        If numba is asked for and not installed.
+        If numba is requested but not installed.
 
     Examples
     --------

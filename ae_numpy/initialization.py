@@ -20,7 +20,7 @@ def initial_parameters(
 ) -> Array:
     """Draw initial parameters; all are normal with mean 0.
 
-    They depend on nothing but the seed, the layers' sizes and the rule. The weights of all layers
+    They depend only on the seed, the layer sizes and the rule. The weights of all layers
     are drawn before any bias, and biases are drawn whether they are trained or not: networks that
     differ in their bias mask share their weights.
 
@@ -28,12 +28,12 @@ def initial_parameters(
     ----------
     architecture : Architecture
     weight_init : {"fan_in", "fan_out"}
-        ``"fan_in"``: standard deviation 1 / sqrt(I), which gives pre-activations of about 1
-        whatever the width (LeCun, Bottou, Orr and Mueller, Efficient BackProp, 1998, section
-        4.6); biases 0. ``"fan_out"``: 1 / sqrt(O), and the same for biases that are trained.
+        ``"fan_in"``: standard deviation 1 / sqrt(I), which gives pre-activations of about 1 at any
+        width (LeCun, Bottou, Orr and Mueller, Efficient BackProp, 1998, section 4.6); biases 0.
+        ``"fan_out"``: 1 / sqrt(O), and the same for biases that are trained.
     seed : int
     given : mapping of str to array, optional
-        Arrays to take in place of drawn ones: any of ``"W0"``, shape (I, O), ``"b0"``, shape
+        Arrays to use instead of drawn ones: any of ``"W0"``, shape (I, O), ``"b0"``, shape
         (O,), ``"W1"``, ...
 
     Returns
@@ -43,7 +43,7 @@ def initial_parameters(
     Raises
     ------
     TypeError
-        If `given` is no mapping, or holds other things than real numbers.
+        If `given` is not a mapping, or holds anything but real numbers.
     ValueError
         If a name in `given` is unknown, a shape is wrong, or a number is not finite.
 
@@ -73,7 +73,7 @@ def initial_parameters(
 
 
 def _given(value: ArrayLike, name: str, drawn: Array) -> Array:
-    """Return an array that can take the place of the one that was drawn."""
+    """Return an array that can replace the one that was drawn."""
 
     def convert(value: ArrayLike) -> Array:
         array = np.asarray(value)  # a ValueError where rows have different lengths

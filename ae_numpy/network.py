@@ -1,7 +1,7 @@
-"""A network of dense sigmoid layers: an architecture, and the parameters that it holds.
+"""A network of dense sigmoid layers: an architecture and its parameters.
 
-The passes are compositions of what `reference` defines, forward next to backward. What they are
-given is checked here, once.
+The passes are compositions of what `reference` defines, forward next to backward. Their arguments
+are checked here, once.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ae_numpy.engine import get_engine
 from ae_numpy.reference import Array
 from ae_numpy.validation import BiasMask, bias_mask, checked
 
-# So many samples are reconstructed together when only their errors are wanted: the memory that it
-# takes does not grow with the data.
+# This many samples are reconstructed at a time when only their errors are needed, so that memory
+# use does not grow with the data.
 _ROWS_PER_BLOCK = 1024
 
 
@@ -32,9 +32,9 @@ class Network(Architecture):
     bias : bool or sequence of bool arrays
         Which biases are trained: all, none, or one mask per layer, of shape (O,).
     backprop : {"exact", "raw_error"}
-        ``"exact"`` is the gradient. ``"raw_error"`` is a rule that passes the error of the output
-        down without the derivatives of the activations above, and so is not the gradient below
-        the last layer.
+        ``"exact"`` is the gradient. ``"raw_error"`` is a rule that passes the output's error down
+        without the derivatives of the activations above, so below the last layer it is not the
+        gradient.
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba"}
 
@@ -49,7 +49,7 @@ class Network(Architecture):
     Raises
     ------
     TypeError, ValueError
-        If an argument has none of the values listed.
+        If an argument is not one of the values listed.
 
     Examples
     --------
@@ -83,12 +83,12 @@ class Network(Architecture):
 
     @classmethod
     def of(cls, architecture: Architecture, parameters: Array) -> Self:
-        """Return a network of this architecture that holds these parameters, not a copy.
+        """Return a network of this architecture that uses these parameters without copying them.
 
         Parameters
         ----------
         architecture : Architecture
-            Checked already.
+            Already checked.
         parameters : array, shape (P,)
 
         Returns
@@ -141,12 +141,12 @@ class Network(Architecture):
         Returns
         -------
         array, shape (P,)
-            Of the widest dtype among the arrays; complex if one of them is.
+            Of the widest dtype among the arrays; complex if any of them is.
 
         Raises
         ------
         TypeError
-            If the arrays hold integers: a gradient among integers would be cut off.
+            If the arrays hold integers, which would truncate a gradient.
         ValueError
             If a name is missing or unknown, or a shape is wrong.
 
@@ -178,7 +178,7 @@ class Network(Architecture):
         ----------
         x : array, shape (B, I)
         parameters : array, shape (P,), optional
-            Used in place of the network's own.
+            Used instead of the network's own.
 
         Returns
         -------
@@ -188,7 +188,7 @@ class Network(Architecture):
         Raises
         ------
         ValueError
-            If `x` has another width.
+            If `x` has the wrong width.
 
         Examples
         --------
@@ -208,14 +208,15 @@ class Network(Architecture):
     ) -> Array:
         """Pass the error back through all layers.
 
-        With delta = dJ/dz of each layer, the chain rule says, from the last layer down
+        With delta = dJ/dz of each layer, the chain rule gives, from the last layer down
         (Rumelhart, Hinton and Williams, Nature 323, 1986, equations 4 to 7) ::
 
             delta_L = (output - target) / B * sigmoid'(z_L)
             delta_l = (delta_(l+1) @ W_(l+1).T) * sigmoid'(z_l)
 
-        The rule ``"raw_error"`` takes e_(l+1) @ W_(l+1).T instead, with e = output - target at
-        the top and that product below: the activations' derivatives on the way down are missing.
+        The rule ``"raw_error"`` takes e_(l+1) @ W_(l+1).T instead, where e is output - target at
+        the top and that product below: the derivatives of the activations on the way down are
+        missing.
 
         Parameters
         ----------
@@ -223,18 +224,18 @@ class Network(Architecture):
             What `forward` returned for the same parameters.
         target : array, shape (B, units of the last layer)
         parameters : array, shape (P,), optional
-            Used in place of the network's own.
+            Used instead of the network's own.
 
         Returns
         -------
         array, shape (P,)
-            The gradient of half the squared error, averaged over the batch; exactly 0 for the
-            biases that are held.
+            The gradient of half the squared error, averaged over the batch; exactly 0 for biases
+            that are not trained.
 
         Raises
         ------
         ValueError
-            If `target` has another width.
+            If `target` has the wrong width.
 
         Examples
         --------
@@ -257,19 +258,19 @@ class Network(Architecture):
         return gradient
 
     def _engine_for(self, parameters: Array):
-        """Complex parameters are for complex-step checks, which look at the reference."""
+        """Complex parameters come from complex-step checks, which check the reference."""
         return get_engine("numpy" if np.iscomplexobj(parameters) else self.engine)
 
     def loss_and_gradients(
         self, parameters: Mapping[str, Array], X: Array, target: Array | None = None
     ) -> tuple[np.inexact, dict[str, Array]]:
-        """Compute the loss J and its gradient, by name: what `check_gradients` asks for.
+        """Compute the loss J and its gradient, by name: the form that `check_gradients` expects.
 
         Parameters
         ----------
         parameters : mapping of str to array
-            ``"W0"``, shape (I, O), ``"b0"``, shape (O,), ``"W1"``, ...; complex arrays are
-            computed by the reference, whatever the engine.
+            ``"W0"``, shape (I, O), ``"b0"``, shape (O,), ``"W1"``, ...; complex arrays go to the
+            reference, whatever the engine.
         X : array, shape (B, I)
         target : array, shape (B, units of the last layer), optional
             X unless given.
@@ -279,7 +280,7 @@ class Network(Architecture):
         loss : scalar
             Half the squared error, summed over outputs, averaged over samples.
         gradients : dict of arrays
-            Of the shapes and names of `parameters`.
+            With the names and shapes of `parameters`.
 
         Raises
         ------
@@ -318,10 +319,10 @@ class Network(Architecture):
         ----------
         x : array, shape (n_samples, units of layer `first`)
         parameters : array, shape (P,), optional
-            Used in place of the network's own.
+            Used instead of the network's own.
         first, last : int, optional
             The layers to pass through are those from `first` up to, not including, `last`: all
-            unless given. ``propagate(x, last=1)`` are the activations of the first layer.
+            unless given. ``propagate(x, last=1)`` returns the activations of the first layer.
 
         Returns
         -------
@@ -330,7 +331,7 @@ class Network(Architecture):
         Raises
         ------
         ValueError
-            If `x` has another width.
+            If `x` has the wrong width.
 
         Examples
         --------
@@ -359,7 +360,7 @@ class Network(Architecture):
         ----------
         X : array, shape (n_samples, n_features)
         parameters : array, shape (P,), optional
-            Used in place of the network's own.
+            Used instead of the network's own.
 
         target : array, shape (n_samples, n_outputs), optional
             What the outputs are compared with: X unless given.
@@ -371,7 +372,7 @@ class Network(Architecture):
         Raises
         ------
         ValueError
-            If `X` or `target` has another shape.
+            If `X` or `target` has the wrong shape.
 
         Examples
         --------
@@ -397,7 +398,7 @@ def _checked_batch(
 ) -> Array:
     """Return samples of this width, as many as `beside`, in the precision of the parameters.
 
-    A kernel would read beyond the end of rows that are too short.
+    A kernel would read past the end of rows that are too short.
     """
     x = np.asarray(x, parameters.real.dtype)
     n_samples = "n_samples" if beside is None else len(beside)

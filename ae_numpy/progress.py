@@ -1,4 +1,4 @@
-"""What long work tells the person who waits for it."""
+"""Progress of long work, as bars or lines on standard error."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Step = TypeVar("Step")
 
 @contextmanager
 def compilation_notice() -> Iterator[None]:
-    """Say so if kernels are compiled for longer than a second; once in a process."""
+    """Say so if compiling kernels takes longer than a second; once per process."""
     from numba.core import event
 
     class Listener(event.Listener):
-        """Hears of the compilation of every function, those within others included."""
+        """Receives the compilation events of every function, nested ones included."""
 
         depth = 0
 
@@ -50,19 +50,19 @@ def _say_compiling() -> None:
 
 
 class TrainingDisplay:
-    """One display for one training, on the standard error stream.
+    """The progress display of one training run, on the standard error stream.
 
-    On a terminal, with tqdm, a bar that moves within an epoch too; elsewhere a line per epoch. A
-    stream that cannot be written any more ends the display, not the training.
+    On a terminal, with tqdm, a bar that also moves within an epoch; elsewhere a line per epoch. A
+    stream that can no longer be written to ends the display, not the training run.
 
     Parameters
     ----------
     epochs : int
-        How many there are to be, those included that `state` has completed.
+        Their total number, including those that `state` has completed.
     shape : tuple of int
         Of the samples: (n_samples, n_features).
     state : State
-        Where the training starts.
+        Where training starts.
     """
 
     def __init__(self, epochs: int, shape: tuple[int, int], state: State) -> None:
@@ -83,7 +83,7 @@ class TrainingDisplay:
                 self._bar.close()
 
     def update(self, state: State) -> None:
-        """Take in the next state.
+        """Receive the next state.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class TrainingDisplay:
         return state.epoch + state.position / self._shape[0]
 
     def _errors(self, state: State) -> str:
-        """The errors of the current epoch as far as it has come, or of the last one."""
+        """The errors of the current epoch so far, or of the last one."""
         history = state.history
         if state.position:
             train_mse = state.squared_error / (state.position * self._shape[1])
@@ -121,16 +121,16 @@ class TrainingDisplay:
 
 
 def tracked(steps: list[Step], what: str) -> Iterator[Step]:
-    """Go through steps, and show how far they have come where they take more than a moment.
+    """Yield steps one by one, and show progress if they take more than a moment.
 
-    On a terminal, with tqdm, a bar; elsewhere a line now and then. A stream that cannot be written
-    any more ends these, not the steps.
+    On a terminal, with tqdm, a bar; elsewhere a line now and then. A stream that can no longer be
+    written to ends the display, not the steps.
 
     Parameters
     ----------
     steps : list
     what : str
-        Is done in them.
+        What the steps do, as shown in the display.
 
     Yields
     ------
@@ -156,9 +156,9 @@ def tracked(steps: list[Step], what: str) -> Iterator[Step]:
 
 
 def tell(line: str) -> None:
-    """Write a line on the standard error stream, if that can be written.
+    """Write a line to the standard error stream, if possible.
 
-    A stream that is full, closed or missing, or that nobody reads, is no reason to stop the work.
+    A stream that is full, closed, missing or not read is not a reason to stop the work.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def bar_class() -> Any:
                 monitor_interval = 0
 
                 def __del__(self) -> None:
-                    """Leave closing to the owner: half a bar, left by such a stream, cannot."""
+                    """Leave closing to the owner: a half-built bar cannot be closed."""
 
             return Bar
     return None

@@ -2,11 +2,11 @@
 
 Rows are samples: ``B`` of them in a batch, ``I`` inputs and ``O`` outputs of a layer. A gradient
 is called ``d`` plus the name of the thing, and has its shape: ``dW`` is dJ/dW, where J is the loss
-that training makes small. A backward function takes the gradient of its outputs and returns the
+that training minimizes. A backward function takes the gradient of its outputs and returns the
 gradient of its inputs; that is the whole chain rule, and a network is these functions in a row.
 
-Everything here is plain NumPy, unchecked, and works for any floating dtype, complex too, so that a
-complex-step check can look through it. ``kernels`` holds the compiled twins, under the same
+Everything here is plain NumPy, unchecked, and works for any floating dtype, complex included, so
+that a complex-step check can run through it. ``kernels`` holds the compiled twins, under the same
 names. The formulas: Rumelhart, Hinton and Williams, Nature 323 (1986) 533-536, equations 1 to 7.
 """
 
@@ -50,7 +50,7 @@ def matmul(a: Array, b: Array) -> Array:
     array([[11.]])
     """
     # Some BLAS libraries raise floating-point flags for numbers that they compute and throw away
-    # (numpy issues 24067 and 28967). A result that is not finite is seen for itself.
+    # (numpy issues 24067 and 28967). A result that is not finite needs no flag to be noticed.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         return a @ b
 
@@ -59,8 +59,8 @@ def sigmoid_forward(z: Array) -> Array:
     """Squash every entry into (0, 1): ``a = 1 / (1 + exp(-z))``.
 
     The exponential is only ever taken of numbers whose real part is not positive, so nothing
-    overflows: for positive z the formula is used as it stands, for negative z it is multiplied
-    above and below by ``exp(z)``.
+    overflows: for positive z the formula is used as written, for negative z numerator and
+    denominator are multiplied by ``exp(z)``.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def sigmoid_forward(z: Array) -> Array:
 def sigmoid_backward(da: Array, a: Array) -> Array:
     """Carry a gradient back through the sigmoid: ``dz = da * a * (1 - a)``.
 
-    The derivative of the sigmoid needs its output alone: with ``a = 1 / (1 + exp(-z))``,
+    The derivative of the sigmoid needs only its output: with ``a = 1 / (1 + exp(-z))``,
     ``da/dz = exp(-z) / (1 + exp(-z))**2 = a * (1 - a)``.
 
     Parameters
@@ -110,7 +110,7 @@ def sigmoid_backward(da: Array, a: Array) -> Array:
 
 
 def dense_forward(x: Array, W: Array, b: Array) -> Array:
-    """Connect every input with every output: ``z = x @ W + b``.
+    """Connect every input to every output: ``z = x @ W + b``.
 
     Parameters
     ----------
@@ -137,9 +137,9 @@ def dense_forward(x: Array, W: Array, b: Array) -> Array:
 def dense_backward(dz: Array, x: Array, W: Array) -> tuple[Array, Array, Array]:
     """Carry a gradient back through a dense layer.
 
-    Entry by entry, ``z[n, o] = sum_i x[n, i] * W[i, o] + b[o]``. Hence ``W[i, o]`` meets
-    ``x[n, i]`` on the way to ``z[n, o]``, in every sample n; ``b[o]`` meets a one; and
-    ``x[n, i]`` reaches every output o through ``W[i, o]``. Summing over all the ways gives ::
+    Entry by entry, ``z[n, o] = sum_i x[n, i] * W[i, o] + b[o]``. So ``W[i, o]`` is multiplied by
+    ``x[n, i]`` on its path to ``z[n, o]``, in every sample n; ``b[o]`` is multiplied by one; and
+    ``x[n, i]`` reaches every output o through ``W[i, o]``. Summing over all paths gives ::
 
         dW = x.T @ dz        db = sum of dz over samples        dx = dz @ W.T
 
@@ -150,7 +150,7 @@ def dense_backward(dz: Array, x: Array, W: Array) -> tuple[Array, Array, Array]:
     x : array, shape (B, I)
         The input that `dense_forward` was given.
     W : array, shape (I, O)
-        The weights that it was given: those from before any update.
+        The weights that `dense_forward` was given, from before any update.
 
     Returns
     -------
@@ -180,8 +180,8 @@ def dense_backward(dz: Array, x: Array, W: Array) -> tuple[Array, Array, Array]:
 def half_squared_error_forward(output: Array, target: Array) -> Array:
     """Half the squared error, summed over outputs, averaged over samples.
 
-    ``J = 1 / (2 B) * sum((output - target)**2)``. The half cancels the 2 that the square brings
-    into the gradient.
+    ``J = 1 / (2 B) * sum((output - target)**2)``. The half cancels the factor 2 that the square
+    brings into the gradient.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""What makes an estimator a citizen of scikit-learn, without depending on it.
+"""scikit-learn's estimator protocol, without depending on scikit-learn.
 
-`EstimatorMixin` brings what pipelines, grid searches and `clone` ask of any estimator, and nothing
-about autoencoders: parameters that can be read and set, names of features, data frames as output,
-and a word for "not fitted yet". scikit-learn is looked at where it is loaded already.
+`EstimatorMixin` provides what pipelines, grid searches and `clone` expect of any estimator, and
+nothing about autoencoders: parameters that can be read and set, feature names, data frames as
+output, and a "not fitted yet" error. scikit-learn is used only if it is already loaded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 def not_fitted_error(message: str) -> Exception:
-    """Return scikit-learn's own error where it is loaded, for that is what its tools catch.
+    """Return scikit-learn's own error if it is loaded, because its tools catch that one.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def not_fitted_error(message: str) -> Exception:
     Returns
     -------
     Exception
-        Both a ValueError and an AttributeError, wherever it comes from.
+        A ValueError and an AttributeError in either case.
     """
     exceptions = sys.modules.get("sklearn.exceptions")
     return (exceptions.NotFittedError if exceptions else NotFittedError)(message)
@@ -60,11 +60,11 @@ def parameters_of(constructor: Any) -> dict[str, inspect.Parameter]:
 
 
 class EstimatorMixin:
-    """Parameters, names of features and output containers, as scikit-learn knows them.
+    """Parameters, feature names and output containers, as scikit-learn defines them.
 
-    A class that uses it has ``fit``, ``encode`` and ``decode`` (what `transform` and
-    `inverse_transform` return, as arrays), ``n_features_in_`` and ``code_size_``; it is fitted once
-    it has a ``network_``.
+    A class that uses it must have ``fit``, ``encode`` and ``decode`` (what `transform` and
+    `inverse_transform` return, as arrays), ``n_features_in_`` and ``code_size_``; it counts as
+    fitted once it has a ``network_``.
     """
 
     fit: Any
@@ -76,8 +76,8 @@ class EstimatorMixin:
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters of the constructor.
 
-        Where the constructor of a derived class passes parameters on (``**``), or does not keep one
-        that it takes, those of the classes below are among them.
+        If the constructor of a derived class passes parameters on (``**``), or does not keep one
+        that it takes, those of its base classes are included.
 
         Parameters
         ----------
@@ -96,14 +96,14 @@ class EstimatorMixin:
         """
         own = parameters_of(type(self))
         takes_rest = len(inspect.signature(type(self)).parameters) > len(own)
-        # A constructor that keeps all that it takes hides those of the classes below.
+        # A constructor that keeps all it takes hides those of its base classes.
         if own.keys() <= vars(self).keys() and not takes_rest:
             return {name: vars(self)[name] for name in own}
         return self._kept_parameters()
 
     @classmethod
     def _names_of_parameters(cls) -> list[str]:
-        """Every parameter of every constructor, of the classes below, too."""
+        """Every parameter of every constructor, base classes included."""
         with_constructor = [one for one in cls.__mro__[:-1] if "__init__" in vars(one)]
         return list(dict.fromkeys(n for one in with_constructor for n in parameters_of(one)))
 
@@ -113,7 +113,7 @@ class EstimatorMixin:
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the constructor; `fit` checks their values.
 
-        What the constructor of a derived class makes of a parameter follows it.
+        Whatever a derived class's constructor computes from a parameter is updated too.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class EstimatorMixin:
         Raises
         ------
         ValueError
-            If there is no such parameter; none is set then.
+            If there is no such parameter; then none is set.
 
         Examples
         --------
@@ -139,7 +139,7 @@ class EstimatorMixin:
         for name in sorted(params.keys() - set(valid)):
             invalid = f"Invalid parameter {name!r} for estimator {self!r}."
             raise ValueError(f"{invalid} Valid parameters are: {valid!r}.")
-        # What a derived class's constructor makes of its own parameters changes with them.
+        # What a derived class's constructor computes from its own parameters changes with them.
         own = {n: value for n, value in vars(self).items() if n in parameters_of(type(self))}
         before, after = (self._made_of(own | new)._kept_parameters() for new in ({}, params))
         changed = {n: value for n, value in after.items() if repr(value) != repr(before.get(n))}
@@ -157,7 +157,7 @@ class EstimatorMixin:
         return made
 
     def __sklearn_clone__(self) -> Self:
-        """Return an unfitted copy; NumPy's module, as random state, is no thing to copy."""
+        """Return an unfitted copy; a module (numpy.random as random state) cannot be copied."""
         kept = deepcopy(self._kept_parameters(), {id(np.random): np.random})
         return self._made_of(kept).set_output(transform=self._chosen_container())
 
@@ -177,7 +177,7 @@ class EstimatorMixin:
     __sklearn_is_fitted__ = _is_fitted
 
     def __getattr__(self, name: str) -> Any:
-        """Say what is missing when a learned attribute is asked for before there is one."""
+        """Say that `fit` is missing when a learned attribute is accessed before it."""
         learned = name.endswith("_") and not name.startswith("_")
         if learned and not self._is_fitted():
             this = f"This {type(self).__name__} instance"
@@ -208,7 +208,7 @@ class EstimatorMixin:
         Parameters
         ----------
         input_features : array-like of str, shape (n_features,), optional
-            Must be those of `fit`, if there were any.
+            Must be those given to `fit`, if any.
 
         Returns
         -------
@@ -217,7 +217,7 @@ class EstimatorMixin:
         Raises
         ------
         ValueError
-            If `input_features` are others, or of another number.
+            If the names in `input_features` differ, or their number does.
 
         Examples
         --------
@@ -253,7 +253,7 @@ class EstimatorMixin:
         Raises
         ------
         TypeError, ValueError
-            If it is none of these.
+            If it is not one of these.
 
         Examples
         --------
@@ -263,7 +263,7 @@ class EstimatorMixin:
         'ndarray'
         """
         if transform is not None:
-            # Under this name scikit-learn looks for it, too.
+            # scikit-learn also looks for it under this name.
             PARAMETERS["container"](transform, "transform")
             self._sklearn_output_config = {"transform": transform}
         return self
@@ -321,12 +321,12 @@ class EstimatorMixin:
         return self._contained(self.decode(Z), Z, self._feature_names())
 
     def _feature_names(self) -> list[str]:
-        """The names of the features, or scikit-learn's for those without a name: x0, x1, ..."""
+        """The feature names, or scikit-learn's defaults if there are none: x0, x1, ..."""
         unnamed = [f"x{feature}" for feature in range(self.n_features_in_)]
         return list(vars(self).get("feature_names_in_", unnamed))
 
     def _contained(self, values: NDArray, given: Any, names: Any) -> Any:
-        """Put a row for each row that was given into the container chosen, under these names."""
+        """Put the rows into the chosen container, under these names."""
         container = self._chosen_container()
         if container is None and "sklearn" in sys.modules:  # for all of its estimators
             container = sys.modules["sklearn"].get_config()["transform_output"]
@@ -345,14 +345,14 @@ class EstimatorMixin:
         return vars(self).get("_sklearn_output_config", {}).get("transform")
 
     def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> Any:
-        """Fit to samples, and return their codes.
+        """Fit to samples and return their codes.
 
         Parameters
         ----------
         X : array-like, shape (n_samples, n_features)
         y : ignored
         **fit_params
-            What else `fit` takes.
+            Further arguments of `fit`.
 
         Returns
         -------

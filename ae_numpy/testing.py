@@ -1,8 +1,8 @@
 """Hypothesis strategies and ready-made properties for testing a backward pass.
 
-A strategy draws networks, batches, masks or arrays at which derivatives are worth looking at; a
-property is a function that raises an AssertionError unless something holds that must hold of
-every gradient. Together they make a test of an own layer a matter of a few lines::
+A strategy draws networks, batches, masks or arrays at which derivatives are worth checking; a
+property is a function that raises an AssertionError unless a condition holds that every gradient
+must satisfy. Together they make testing your own layer a matter of a few lines::
 
     @given(x=well_conditioned((4, 3)))
     def test_my_layer(x):
@@ -46,7 +46,7 @@ __all__ = [
 Array = NDArray[Any]
 LossAndGradients = Callable[..., tuple[Any, Any]]
 
-# Sums over the batch in another order differ by a few units of the last place of their largest
+# Sums over the batch in another order differ by a few units in the last place of their largest
 # term, 1e-15; the mistakes these properties are there to find change the first digits.
 ROUNDING = 1e-12
 
@@ -64,7 +64,7 @@ def _strategy(draw_one: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _generators() -> st.SearchStrategy[np.random.Generator]:
-    """Seeded generators: one drawn integer stands for a whole array, and shrinks with it."""
+    """Seeded generators: one drawn integer determines a whole array, and shrinks with it."""
     return st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
 
@@ -74,7 +74,7 @@ def well_conditioned(
 ) -> NDArray[np.float64]:
     """Arrays at which a derivative is neither tiny nor at a kink.
 
-    Entries have both signs, no two are equal, and their absolute values lie between 1/4 and 1
+    Entries have both signs, no two are equal, and their absolute values are between 1/4 and 1
     times `scale`: not near zero, where `abs` and relu bend, and not where a sigmoid saturates.
 
     Parameters
@@ -131,7 +131,7 @@ def networks(
     scale: float = 1.5,
     **options: Any,
 ) -> Network:
-    """Networks with parameters drawn, held biases included.
+    """Networks with random parameters, frozen biases included.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def networks(
     scale : float
         Of the parameters; 1.5 bends the sigmoids without saturating them.
     **options
-        Handed to `Network`: backprop, dtype, engine.
+        Passed to `Network`: backprop, dtype, engine.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def networks(
     ...     assert len(network.layers) == 2
     >>> property_()
     """
-    from ae_numpy.network import Network  # here, for gradcheck's part needs NumPy only
+    from ae_numpy.network import Network  # here, because gradcheck's part needs NumPy only
 
     count = draw(st.integers(*layers))
     sizes = draw(st.lists(st.integers(*units), min_size=count + 1, max_size=count + 1))
@@ -210,7 +210,7 @@ def assert_gradient(
     Raises
     ------
     AssertionError
-        With the table and the diagnosis of the report.
+        With the report's table and diagnosis.
 
     Examples
     --------
@@ -232,7 +232,7 @@ def assert_adjoint(
     Raises
     ------
     AssertionError
-        With the table and the diagnosis of the report.
+        With the report's table and diagnosis.
 
     Examples
     --------
@@ -332,7 +332,7 @@ def assert_masks_respected(
     masks: Mapping[str, Array],
     batch: Sequence[Any] = (),
 ) -> None:
-    """Held entries have gradient exactly 0, all others the derivative of the loss.
+    """Frozen entries have gradient exactly 0, all others the derivative of the loss.
 
     Parameters
     ----------
@@ -345,7 +345,7 @@ def assert_masks_respected(
     Raises
     ------
     AssertionError
-        If it is not so; the message names the array.
+        If this does not hold; the message names the array.
 
     Examples
     --------
@@ -386,7 +386,7 @@ def _of_samples(
 
 
 def _flat(result: tuple[Any, Any]) -> dict[str, Array]:
-    """Loss and gradients as arrays by name; copies, for the function may reuse its buffers."""
+    """Loss and gradients as arrays by name; copies, because the function may reuse its buffers."""
     loss, gradients = result
     if isinstance(gradients, Mapping):
         named = {f"gradient {key!r}": np.array(value) for key, value in gradients.items()}

@@ -1,9 +1,9 @@
-"""Stochastic gradient descent: in which order, in which batches, and what is kept on the way.
+"""Stochastic gradient descent: the order of samples, the batches, and the state kept along the way.
 
-Training is a sequence of states. `train` yields one after every chunk, a number of samples small
-enough that Python is back in charge every few hundredths of a second; a state never changes once
-it is made. So whoever consumes them can stop anywhere, be interrupted anywhere, and still hold
-everything that is needed to go on, to the bit.
+Training is a sequence of states. `train` yields one after every chunk of samples, which is small
+enough that Python regains control every few hundredths of a second; a state never changes once it
+is made. So a caller can stop or be interrupted anywhere and still hold everything needed to resume,
+bit for bit.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ History = dict[str, list]
 ValidationData = Array | tuple[Array, Array | None]
 Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 
-# How much work a chunk is, in multiply-adds: about 20 ms on one core. A number of operations and
-# not of seconds, because where a chunk ends decides the last bits of the result.
+# How much work a chunk is, in multiply-adds: about 20 ms on one core. Counted in operations rather
+# than seconds, because where a chunk ends decides the last bits of the result.
 _CHUNK_WORK = 500_000_000
 _WORK_PER_UNIT = 60  # a sigmoid and its derivative, in multiply-adds
-# A batch of more chunks than this is no single call of a kernel, which would keep Ctrl-C waiting.
+# A batch of more chunks than this is not run in one kernel call, which would delay Ctrl-C.
 _CHUNKS_IN_A_CALL = 4
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """When a training ends before its last epoch.
+    """When a training run ends before its last epoch.
 
     The rule is that of scikit-learn's `MLPRegressor`; Prechelt, Early stopping - but when?, 1998,
     compares others.
@@ -42,9 +42,9 @@ class EarlyStopping:
     Attributes
     ----------
     n_iter_no_change : int
-        So many epochs in a row that bring no improvement are enough.
+        Training ends after this many epochs in a row without improvement.
     tol : float
-        How much below the lowest error so far an error must be to be an improvement.
+        How far below the lowest error so far an error must be to count as an improvement.
 
     Examples
     --------
@@ -60,15 +60,15 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: everything, besides network and data, that the result depends on.
+    """How to train: everything the result depends on besides network and data.
 
     Attributes
     ----------
     learning_rates : tuple of float
-        One per epoch, which says how many epochs there are.
+        One per epoch; their number is the number of epochs.
     batch_size : int
     shuffle : bool
-        Whether every epoch has an order of its own.
+        Whether every epoch has a new order.
     seed : int
         Decides the orders.
     early_stopping : EarlyStopping, optional
@@ -89,13 +89,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class State:
-    """A training at the end of a chunk.
+    """The state of a training run at the end of a chunk.
 
     Attributes
     ----------
     parameters : array, shape (P,)
     history : dict of lists
-        ``epoch``, ``train_mse``, ``seconds``, and ``val_mse`` where there is validation data: an
+        ``epoch``, ``train_mse``, ``seconds``, and ``val_mse`` if there is validation data: one
         entry per completed epoch.
     epoch : int
         Completed epochs.
@@ -104,7 +104,7 @@ class State:
     squared_error : float
         The sum over these samples, each before its step.
     seconds : float
-        Time spent on them, by the clock on the wall.
+        Wall-clock time spent on them.
     best_parameters : array, shape (P,), optional
         Those after the epoch with the lowest ``val_mse`` so far.
 
@@ -144,9 +144,9 @@ def train(
         Of the network's dtype.
     recipe : Recipe
     state : State
-        Where to start, or to go on.
+        Where to start or resume.
     validation_data : array, shape (n_validation, n_features), optional
-        Its mean squared error is taken at the end of every epoch. A tuple of samples and what
+        Its mean squared error is computed at the end of every epoch. A tuple of samples and what
         their outputs are compared with, if that is not the samples themselves.
     target : array, shape (n_samples, n_features), optional
         What the outputs are compared with: X unless given.
@@ -158,7 +158,7 @@ def train(
     Raises
     ------
     FloatingPointError
-        When an error or a parameter is not finite. The state before has been yielded.
+        When an error or a parameter is not finite. The state before it has been yielded.
 
     Examples
     --------
@@ -184,8 +184,8 @@ def train(
 def _bound_steps(network: Architecture, X: Array, target: Array | None, batch_size: int) -> Steps:
     """Return the engine's `train_batches` for this network, these samples and their targets.
 
-    What is left to give are the parameters to start from, the rows to train on, and the rate. A
-    batch too large for one call of a kernel is trained on by the plain twin, engine or not.
+    Its remaining arguments are the parameters to start from, the rows to train on, and the rate. A
+    batch too large for one kernel call is left to the plain twin, whatever the engine.
     """
     step = train_batches
     if network.engine == "numba" and batch_size <= _CHUNKS_IN_A_CALL * chunk_size(network, 1):
@@ -221,7 +221,7 @@ def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: Stat
 def _after_epoch(
     network: Architecture, X: Array, validation_data: ValidationData | None, state: State
 ) -> State:
-    """Evaluate, and note the epoch in the history."""
+    """Evaluate, and record the epoch in the history."""
     started = time.perf_counter()
     entry = {"epoch": state.epoch + 1, "train_mse": state.squared_error / X.size}
     if validation_data is not None:
@@ -258,18 +258,18 @@ def in_pair(validation_data: ValidationData) -> tuple[Array, Array | None]:
 
 
 def stops_early(recipe: Recipe, history: History) -> bool:
-    """Return whether the last epochs have brought too little: see `EarlyStopping`.
+    """Return whether the last epochs have improved too little: see `EarlyStopping`.
 
     Parameters
     ----------
     recipe : Recipe
     history : dict of lists
-        Of its errors, ``val_mse`` counts where it is there, and ``train_mse`` elsewhere.
+        ``val_mse`` counts if present, ``train_mse`` otherwise.
 
     Returns
     -------
     bool
-        False where the recipe knows no early stopping.
+        False if the recipe has no early stopping.
 
     Examples
     --------
@@ -286,7 +286,7 @@ def stops_early(recipe: Recipe, history: History) -> bool:
 
 
 def empty_history(with_validation: bool) -> History:
-    """Return the history of a training of no epochs.
+    """Return the history of a training run before its first epoch.
 
     Parameters
     ----------
@@ -350,8 +350,8 @@ def train_batches(
     network = Network.of(network, parameters.copy())
     target = X if target is None else target
     squared_errors = np.empty(len(rows), parameters.dtype)
-    # A training that diverges is reported once, by whoever looks at the errors. What is too small
-    # for the dtype is 0.
+    # Divergence is reported once, by the caller, which checks the errors. What is too small for the
+    # dtype is 0.
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for start in range(0, len(rows), batch_size):
             batch = slice(start, start + batch_size)
@@ -384,8 +384,8 @@ def _batch_gradient(
 def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]:
     """Return the order of the samples in one epoch.
 
-    It depends on the seed and the epoch alone, so that an interrupted training finds its order
-    again, and two models of one seed see the samples in the same order.
+    It depends only on the seed and the epoch, so that a resumed training run continues in the same
+    order, and two models with the same seed see the samples in the same order.
 
     Parameters
     ----------
@@ -411,7 +411,7 @@ def epoch_order(n_samples: int, epoch: int, recipe: Recipe) -> NDArray[np.int64]
 
 
 def held_back(n_samples: int, fraction: float, seed: int) -> NDArray[np.bool_]:
-    """Return which samples validate and are not trained on: the last of a permutation.
+    """Return which samples are held out for validation: the last of a permutation.
 
     Parameters
     ----------

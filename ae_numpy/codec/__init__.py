@@ -1,9 +1,9 @@
 """`Codec`: images to bytes and back, by the codes of an autoencoder.
 
 A compression ratio of an autoencoder counts numbers; a codec counts bytes. It rounds each code to
-one of a few levels, and codes the levels under counts of how often each unit takes each of them:
-`tables` turns symbols into bytes and back, `stream` says where they are in a file. The decoder
-needs the codec's own file, which pays for itself over many images only.
+one of a few levels, and entropy-codes the levels by counts of how often each unit takes each of
+them: `tables` converts symbols to bytes and back, `stream` defines where they are in a file. The
+decoder needs the codec's own file, which pays off only over many images.
 """
 
 import hashlib
@@ -30,25 +30,25 @@ _FORMAT, _VERSION = "ae_numpy codec", 1
 class Codec:
     """Compresses images by an autoencoder's codes, quantised and entropy-coded.
 
-    A code ``z`` in [0, 1] becomes the symbol ``round(z * (levels - 1))``, which stands for
-    ``symbol / (levels - 1)``. A symbol that a share ``p`` of the training samples has costs
+    A code ``z`` in [0, 1] becomes the symbol ``round(z * (levels - 1))``, which represents
+    ``symbol / (levels - 1)``. A symbol that occurs in a share ``p`` of the training samples costs
     ``-log2(p)`` bits. Compressed images take at most 1 % more than these `bits`, 64 bytes, and 32
     bytes for each block of 256 images.
 
-    The same symbols give the same bytes on every machine, and decoding them takes integers only.
+    The same symbols give the same bytes on every machine, and decoding them uses integers only.
     The network's sums are rounded differently by each engine and machine: pixels may differ by one
-    grey level, and where a code lies between two levels (about once in a million), an encoder may
-    choose the other one.
+    grey level, and where a code is halfway between two levels (about once in a million), an encoder
+    may choose the other one.
 
     Parameters
     ----------
     model : Autoencoder
-        Fitted. It is part of the codec: training it further makes another codec of it.
+        Fitted. It is part of the codec: training it further makes it another codec.
     levels : int
         2 to 256.
     contexts : int
-        Clusters of samples, each with its own counts. 64 save some 10 % of the bytes, and take 64
-        times as many counts.
+        Clusters of samples, each with its own counts. 64 of them save some 10 % of the bytes, but
+        need 64 times as many counts.
     random_state : None, int or numpy.random.Generator
         Where the search for clusters starts.
 
@@ -71,7 +71,7 @@ class Codec:
     (85, 172)
     """
 
-    # Goes through the blocks of samples; the command line shows how far it has come.
+    # Iterates over the blocks of samples; the command line replaces it to show progress.
     _progress: Callable[[list[slice]], Iterable[slice]] = iter
 
     def __init__(
@@ -91,7 +91,7 @@ class Codec:
         Parameters
         ----------
         X : array-like, shape (n_samples, ...)
-            Images as `compress` takes them: those that the model was trained on.
+            Images as `compress` takes them: those the model was trained on.
 
         Returns
         -------
@@ -150,8 +150,8 @@ class Codec:
         Parameters
         ----------
         images : array-like, shape (n_samples, ...)
-            With as many entries each as the model has features: grey levels of dtype uint8, which
-            the model gets divided by 255, or float32 or float64 in [0, 1].
+            Each with as many entries as the model has features: grey levels of dtype uint8, which
+            are divided by 255, or float32 or float64 in [0, 1].
 
         Returns
         -------
@@ -162,7 +162,7 @@ class Codec:
         NotFittedError
             If `fit` has not been called.
         TypeError, ValueError
-            If the images are of another dtype or shape, or outside [0, 1].
+            If the images have another dtype or shape, or are outside [0, 1].
         ImportError
             If constriction is not installed.
 
@@ -183,10 +183,10 @@ class Codec:
         Parameters
         ----------
         data : bytes-like
-            What `compress` has returned, of this codec or one that is equal.
+            The result of `compress`, from this codec or an equal one.
         damaged : {"raise", "skip"}
-            What to do where a part is damaged or missing: raise an error, or leave zeros for its
-            images and warn which they are. The first bytes must be whole in any case.
+            What to do if a part is damaged or missing: raise an error, or leave zeros for its
+            images and name them in a warning. The first bytes must be intact in any case.
 
         Returns
         -------
@@ -245,7 +245,7 @@ class Codec:
         ValueError
             If no file can hold the model.
         OSError
-            If the file cannot be written; what was there is as it was.
+            If the file cannot be written; an existing file is unchanged.
 
         Examples
         --------
@@ -317,7 +317,7 @@ class Codec:
         return self._tables
 
     def _checked_images(self, X: ArrayLike, name: str) -> NDArray:
-        """Return images as an array of a dtype and shape that can be compressed."""
+        """Return images as an array whose dtype and shape can be compressed."""
         images, n_features = np.asarray(X), self.model.n_features_in_
         if images.dtype.name not in stream.DTYPES:
             raise TypeError(f"{name} must be one of {stream.DTYPES}, got {images.dtype}")
@@ -338,12 +338,12 @@ class Codec:
             yield np.rint(self.model.encode(X) * (self.levels - 1)).astype(np.uint8)
 
     def _pixels(self, symbols: Symbols, dtype: np.dtype) -> NDArray:
-        """Return what symbols stand for, shape (B, n_features)."""
+        """Return the images that symbols represent, shape (B, n_features)."""
         X = self.model.decode(symbols / (self.levels - 1))
         return (np.rint(255 * X) if dtype == np.uint8 else X).astype(dtype)
 
     def _fingerprint(self) -> bytes:
-        """Return what tells this codec from others: a hash of all that decoding depends on."""
+        """Return what distinguishes this codec: a hash of everything that decoding depends on."""
         network, tables = self.model.network_, self._fitted()
         digest = hashlib.sha256(repr((network.layer_sizes, tables.counts.shape)).encode())
         digest.update(network.parameters.astype("<f8").tobytes())
@@ -352,7 +352,7 @@ class Codec:
 
 
 def _shapes(header: dict[str, Any]) -> Shapes:
-    """Check a header, and return dtype and shape of the arrays that belong to it."""
+    """Check a header, and return the dtype and shape of the arrays that belong to it."""
     sizes = header.get("sizes")
     if type(sizes) is not list or [type(size) for size in sizes] != [int] * 4 or min(sizes) < 1:
         raise ValueError(f"sizes must be four integers above 0, got {sizes!r:.60}")

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code: 0, 1 for an error, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
-        with replacing(options.output) as file:  # known to be writable before the work
+        with replacing(options.output) as file:  # checked to be writable before the work
             codec = Codec.load(options.codec)
             codec._progress = partial(tracked, what=options.command)
             if options.command == "compress":
@@ -53,7 +53,7 @@ def _read_images(path: Path) -> NDArray:
         return read_idx(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a dozen kinds, for what a header may hold
+    except Exception as error:  # a dozen kinds, depending on the header
         raise ValueError(f"{path}: expected a whole .npy file of numbers ({error})") from error
 
 

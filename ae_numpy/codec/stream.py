@@ -7,8 +7,8 @@
     blocks    one after another
 
 Each of these parts is followed by its CRC-32 (4 bytes). Numbers are little-endian. A block holds
-256 samples, the last one what is left. As its size takes 4 bytes, nobody can announce more than 64
-samples for each byte that is there.
+256 samples, the last one the rest. As its size takes 4 bytes, a head cannot announce more than 64
+samples per byte present.
 """
 
 import math
@@ -37,7 +37,7 @@ def blocks_of(n_samples: int) -> list[slice]:
 
 
 def pack(fingerprint: bytes, dtype: np.dtype, shape: tuple[int, ...], blocks: list[bytes]) -> bytes:
-    """Return a stream; `unpack` says what of.
+    """Build a stream; see `unpack` for its parts.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def unpack(data: Bytes, fingerprint: bytes, n_features: int, *, whole: bool) -> 
     ----------
     data : bytes-like
     fingerprint : bytes
-        Of the codec that wants to read.
+        Of the codec that reads.
     n_features : int
         Of an image.
     whole : bool
@@ -83,7 +83,7 @@ def unpack(data: Bytes, fingerprint: bytes, n_features: int, *, whole: bool) -> 
         If `data` is not bytes.
     ValueError
         If it is foreign, of a newer version or of another codec, or truncated or corrupted before
-        the first block. No memory has been taken then.
+        the first block. No memory has been allocated then.
     """
     content = memoryview(data).cast("B")
     magic, version = bytes(content[:8]), int.from_bytes(content[8:10], "little")
@@ -110,7 +110,7 @@ def unpack(data: Bytes, fingerprint: bytes, n_features: int, *, whole: bool) -> 
 
 
 def checked(part: memoryview) -> memoryview:
-    """Return a part without the checksum at its end; raise ValueError if it is another's."""
+    """Return a part without the checksum at its end; raise ValueError if they do not match."""
     content, checksum = part[:-_CRC_BYTES], part[-_CRC_BYTES:]
     if checksum != _checksum(content):
         raise ValueError("data is corrupted: found another checksum than expected")

@@ -1,8 +1,8 @@
 """Symbols to bytes and back: tables of counts, and the entropy coder that uses them.
 
-A sample is a row of symbols, one a unit. There is a table of counts for each unit, or, because
+A sample is a row of symbols, one per unit. There is a table of counts for each unit, or, because
 units depend on each other, one for each unit and cluster of samples: then the number of a sample's
-cluster is coded first. Nothing here knows what a symbol stands for.
+cluster is coded first. Nothing here depends on what a symbol represents.
 """
 
 from typing import Any, Self
@@ -14,7 +14,7 @@ Symbols = NDArray[np.uint8]
 
 MAX_LEVELS = 256
 _K_MEANS_ROUNDS = 15
-# Costs are integers of this part of a bit: their sums are exact, so that every machine finds the
+# Costs are integers, in this fraction of a bit: their sums are exact, so every machine finds the
 # same cluster cheapest.
 _PARTS_OF_A_BIT = 1 << 16
 
@@ -54,7 +54,7 @@ class Tables:
         ----------
         symbols : uint8 array, shape (n_samples, n_units)
         levels : int
-            Symbols are below it.
+            Symbols are below this.
         contexts : int
             Clusters, found by k-means.
         random_state : None, int or numpy.random.Generator
@@ -84,7 +84,8 @@ class Tables:
         -------
         clusters : int64 array, shape (n_samples,)
         bits : float64 array, shape (n_samples,)
-            Of the sample's symbols and its cluster's number, ideally: ``-log2`` of their shares.
+            The ideal length of the sample's symbols and its cluster's number: ``-log2`` of their
+            shares.
         """
         costs = np.tile(self._cluster_costs, (len(symbols), 1))  # (n_samples, n_clusters)
         for unit, column in enumerate(symbols.T):
@@ -101,7 +102,7 @@ class Tables:
         Returns
         -------
         bytes
-            From which `decode` gets them back.
+            `decode` restores the samples from them.
         """
         clusters, _ = self.cheapest(symbols)
         stack, family, numbers = self._coder()

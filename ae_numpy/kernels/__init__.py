@@ -1,8 +1,8 @@
-"""The compiled twins of `reference`, and the training that is made of their pieces.
+"""The compiled twins of `reference`, and training composed of their pieces.
 
 The public functions have the names, arguments and results of those in ``reference.py``, which
-says what they mean. The pieces, public within this folder only, fill matrices that the caller
-owns, and each names its twin. `train_batches` puts the pieces together.
+defines what they compute. The pieces, public only within this folder, fill matrices that the caller
+owns, and each names its twin. `train_batches` combines the pieces.
 
 Kernels check nothing, not even bounds; their callers must.
 """

@@ -1,6 +1,6 @@
 """The first layer, which does not multiply the background of images.
 
-Most of an image is background: of MNIST's pixels 81 % have one and the same value, g. With x the
+Most of an image is background: 81 % of MNIST's pixels have the same value, g. With x the
 input and W the first layer's weights, x @ W = g * (sum of the rows of W) + sum over the other
 pixels, the foreground, of (x[i] - g) * W[i]. This is exact, and only the rows of the foreground
 are read.
@@ -9,10 +9,10 @@ The update W[i] -= rate * x[i] * dz splits in the same way: every row loses rate
 foreground's rows lose rate * (x[i] - g) * dz more. What every row loses is kept in one vector,
 `shift`: the true weights are W + shift. `row_sum` is the sum of the true rows.
 
-Samples of a batch share what they read and write: the pixels that are foreground in any of a
-group are multiplied in all of the group, by blocks as fast as those of whole matrices. Of MNIST's
-pixels 19 % are foreground in one image, 46 % in any of 8, and 66 % in any of 128. At 112 hidden
-units that takes 0.6 of the time of all pixels, and 0.6 of that of every sample by itself.
+The samples of a batch share reads and writes: pixels that are foreground in any sample of a group
+are multiplied in all of them, by blocks as fast as those of whole matrices. Of MNIST's pixels 19 %
+are foreground in one image, 46 % in any of 8, and 66 % in any of 128. At 112 hidden units this
+takes 0.6 of the time that multiplying all pixels takes, and 0.6 of that of each sample by itself.
 """
 
 from typing import NamedTuple
@@ -29,7 +29,7 @@ _DENSE = 0.4
 
 
 class Inputs(NamedTuple):
-    """Samples, and where their foreground is.
+    """Samples, and the positions of their foreground.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Inputs(NamedTuple):
     background : float
         The value that all other pixels have.
     starts : int64 array, shape (n_samples + 1,)
-        Empty where too much is foreground to be worth the distinction.
+        Empty if too much is foreground for the distinction to pay off.
     indices : uint32 array
         ``indices[starts[n]:starts[n + 1]]`` are the pixels of sample n that are foreground.
 
@@ -61,8 +61,8 @@ def prepare(X, background=None):
     ----------
     X : array, shape (n_samples, n_features)
     background : float, optional
-        The most frequent value in the first hundred samples unless given. Any value is right; it
-        decides how many pixels are foreground, and with that how long training takes.
+        The most frequent value in the first hundred samples unless given. Any value is correct; it
+        only decides how many pixels are foreground, and so how long training takes.
 
     Returns
     -------
@@ -81,8 +81,8 @@ def prepare(X, background=None):
     if np.mean(X[:100] != background) > _DENSE:
         return Inputs(X, background, np.empty(0, np.int64), np.empty(0, np.uint32))
     starts = np.zeros(len(X) + 1, np.int64)
-    # One more than there can be, because the search writes before it knows whether to keep. What
-    # is not written to takes no memory.
+    # One more than the maximum, because the search writes before it knows whether to keep. Pages
+    # that are never written to take no memory.
     indices = np.empty(X.size + 1, np.uint32)
     _find_foreground(X, background, starts, indices)
     return Inputs(X, background, starts, indices)
@@ -99,14 +99,14 @@ def _find_foreground(X, background, starts, indices):
         starts[n + 1] = end
 
 
-# So many samples are a group where W is read: whole blocks. Larger groups have more pixels in
+# This many samples form a group when W is read: whole blocks. Larger groups have more pixels in
 # their common foreground, smaller ones read rows of W more often.
 _GROUP = 8
 
 
 @inlined
 def fill_first_product(model, inputs, rows, scratch, z):
-    """Put x @ W + b of the first layer into z: twin of dense_forward."""
+    """Write x @ W + b of the first layer to z: twin of dense_forward."""
     W, g = weights_of(model, 0), inputs.background
     for n in range(rows.size):
         for j in range(W.shape[1]):
@@ -138,9 +138,9 @@ def add_first_gradient(inputs, rows, dz, scratch, changed):
 
 @inlined
 def copy_samples(X, rows, background, x, totals):
-    """Put what samples have above the background into the beginning of rows of x, with its sum."""
+    """Write samples minus the background to the beginning of rows of x, and their sums."""
     for n in range(rows.size):
-        sample = X[rows[n]]  # by itself: x might be where rows is, for all the compiler knows
+        sample = X[rows[n]]  # separately: the compiler must assume that x and rows may overlap
         total = sample.dtype.type(0)
         for i in range(sample.size):
             value = sample[i] - background
@@ -167,7 +167,7 @@ def _foreground_of(inputs, rows, first, last, scratch):
 
 @elementwise
 def _list_marked(marks, first, last, found):
-    """Put the pixels with marks from the first to the last into `found`; return how many."""
+    """Write the pixels with marks from the first to the last to `found`; return how many."""
     end = 0
     for i in range(marks.size):
         found[end] = i  # always written, only sometimes kept: no branch to mispredict

@@ -8,7 +8,8 @@ used; `dense` chooses them. The products differ in what a register holds:
   lane at the end is an entry.
 - `update_block`: a lane of a row of W, which is multiplied and changed in one pass.
 
-An entry may have several `sums` that grow side by side, because each has to wait for its last term.
+An entry may have several `sums` that accumulate in parallel, because each must wait for its last
+term.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,8 @@ def _add_meaning(a, b, terms, places, out, m, j, rows, lanes, sums):
 def add_block(_, a, b, terms, places, out, m, j, rows, lanes, sums):
     """Add a @ b to `rows` places from number m on, `lanes` lanes from column j on.
 
-    `terms` are the columns of a and rows of b that count, `places` the rows of a and out: indices.
+    `terms` are the indices of the columns of a and rows of b to use, `places` those of the rows of
+    a and out.
     """
     arguments = (a, b, terms, places, out, m, j, rows, lanes, sums)
     return types.void(*arguments), _written_by(_Rows)
@@ -44,7 +46,7 @@ def _fill_meaning(a, b, out, m, j, rows, columns, sums):
 
 @operation(_fill_meaning)
 def fill_block(_, a, b, out, m, j, rows, columns, sums):
-    """Put a @ b.T into `rows` rows from m on, `columns` columns from j on."""
+    """Write a @ b.T to `rows` rows from m on, `columns` columns from j on."""
     return types.void(a, b, out, m, j, rows, columns, sums), _written_by(_Entries)
 
 
@@ -56,12 +58,12 @@ def _update_meaning(W, carried, x, dz, dx, i, rows):
 
 @operation(_update_meaning)
 def update_block(_, W, carried, x, dz, dx, i, rows):
-    """Put carried @ W.T into dx, then add x.T @ dz to W: one sample, `rows` rows of W from i on."""
+    """Write carried @ W.T to dx, then add x.T @ dz to W: one sample, `rows` rows of W from i on."""
     return types.void(W, carried, x, dz, dx, i, rows), _written_by(_Update)
 
 
 def _written_by(writer):
-    """Return what Numba calls to have the code of a block written."""
+    """Return the function that Numba calls to generate the code of a block."""
 
     def compiled(context, builder, signature, arguments):
         writer(context, builder, signature.args, arguments)
@@ -71,7 +73,7 @@ def _written_by(writer):
 
 
 class _Writer:
-    """What the code of all blocks is made of. Subclasses say, in `write`, what is done."""
+    """The elements of the code of all blocks. Subclasses define, in `write`, what it does."""
 
     write: Callable[..., None]
 
@@ -107,7 +109,7 @@ class _Writer:
         return self.builder.gep(entry, [self.index(c * self.lane.count)])
 
     def number(self, array, i, j):
-        """Read an entry into all of a lane."""
+        """Read one entry into all places of a lane."""
         return splat(self.builder, self.builder.load(self.place(array, i, j)), self.lane)
 
     def load(self, array, i, j, c=0):
@@ -127,7 +129,7 @@ class _Writer:
     def new_sums(self, count):
         """Begin sums at zero.
 
-        They are in memory only until the compiler sees that nobody else looks for them there.
+        The compiler moves them from memory to registers once it sees that nothing else reads them.
         """
         places = [cgutils.alloca_once(self.builder, self.lane) for _ in range(count)]
         for place in places:
@@ -135,7 +137,7 @@ class _Writer:
         return places
 
     def add_products(self, factors, pieces, places):
-        """Add every factor times every piece to a sum of its own."""
+        """Add every factor times every piece, each to its own sum."""
         for (x, y), place in zip(product(factors, pieces), places, strict=True):
             value = multiply_add(self.builder, x, y, self.builder.load(place))
             self.builder.store(value, place)

@@ -1,11 +1,11 @@
-"""Compiled kernels on disk, where that is possible.
+"""Compiled kernels on disk, if possible.
 
-Numba's own cache raises where it has no directory to write to, a full disk, or a file that is
-damaged; a person who wants to train a model cannot do anything about that while the training
-waits. Here it costs compiling anew and, where nothing can be kept, one warning.
+Numba's own cache raises if it has no directory to write to, the disk is full, or a file is damaged;
+none of these is a reason to stop a training run. Here the kernels are compiled again and, if
+nothing can be saved, there is one warning.
 
-Numba compiles a function anew when its own file has changed. Kernels are made of functions in
-other files, too, so that here a change in any file of the folder counts.
+Numba recompiles a function when its own file has changed. Kernels also use functions from other
+files, so here a change in any file of the folder counts.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class _LenientCache(FunctionCache):
     def load_overload(self, signature: Any, context: Any) -> Any:
         try:
             return super().load_overload(signature, context)
-        except Exception:  # a damaged pickle raises whatever it likes
+        except Exception:  # a damaged pickle may raise anything
             with contextlib.suppress(OSError):
-                self.flush()  # an index that cannot be read could not be added to either
+                self.flush()  # an index that cannot be read cannot be extended either
             return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
@@ -65,12 +65,12 @@ class _LenientCache(FunctionCache):
 
 
 def keep(kernel: Any) -> Any:
-    """Make a jitted function look for its compiled code on disk, and leave it there.
+    """Make a jitted function load its compiled code from disk, and save it there.
 
     Parameters
     ----------
     kernel : numba dispatcher
-        Or a plain function, where Numba is told not to compile.
+        Or a plain function, if Numba is set not to compile.
 
     Returns
     -------
@@ -79,13 +79,13 @@ def keep(kernel: Any) -> Any:
     if hasattr(kernel, "enable_caching"):
         try:
             kernel._cache = _LenientCache(kernel.py_func)
-        except (RuntimeError, OSError) as error:  # there is no directory to write to
+        except (RuntimeError, OSError) as error:  # no directory to write to
             _warn(error)
     return kernel
 
 
 def _warn(error: Exception) -> None:
-    """Say once in a process that kernels are compiled in every one."""
+    """Warn once per process that kernels are compiled in every process."""
     global _warned
     if not _warned:
         _warned = True

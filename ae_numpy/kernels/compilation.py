@@ -1,4 +1,4 @@
-"""How kernels are compiled: the flags, a reason for each."""
+"""How kernels are compiled: the flags, with a reason for each."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def _compile(fastmath: set[str], **options: Any) -> Callable:
 elementwise = _compile(_ELEMENTWISE, forceinline=True)
 sums = _compile(_SUMS, forceinline=True)
 stage = _compile(_SUMS)  # called once per tile: compiled for itself, not into its caller
-# Put into the caller before its types are known: may return a view, for want of reference counts,
-# and hand on a number that must be literal.
+# Inlined into the caller before its types are known: so it may return a view, although there are no
+# reference counts, and pass on a number that must be literal.
 inlined = _compile(_ELEMENTWISE, inline="always")

@@ -1,10 +1,10 @@
 """Matrix products and the dense layer.
 
-Matrices of the working copy (see `layout`) have rows of whole lanes: a width that is no multiple
+Matrices of the working copy (see `layout`) have rows of whole lanes: a width that is not a multiple
 of a lane is padded with zeros, which stay zero.
 
 A block (see `blocks`) keeps the multipliers busy if it has about eight sums or more, because each
-waits for its last term; every number that is read should serve as many of them as the machine has
+waits for its last term; every number that is read should be used in as many of them as there are
 registers for. Measured on one core of a Zen 5, in float32, products of 32 and 128 x 112 by
 112 x 784, in GFLOP/s; OpenBLAS reaches 175 to 230 (AVX-512) and 113 to 124 (AVX2):
 
@@ -15,8 +15,8 @@ AVX-512            214   267   251   270   237
 AVX2               106         124               123   137   126
 =================  ====  ====  ====  ====  ====  ====  ====  ====
 
-A block takes 0.1 s to compile, so that there are few of them: a broad one, and two for the lanes
-that are left.
+A block takes 0.1 s to compile, so there are few of them: a broad one, and two for the remaining
+lanes.
 """
 
 import numpy as np
@@ -26,8 +26,8 @@ from ae_numpy.kernels.compilation import inlined, stage
 from ae_numpy.kernels.lanes import N_REGISTERS, any_layout, lane_size, whole_lanes
 
 # Lanes of broad blocks, which have four rows; rows of blocks of two lanes; lanes of single rows.
-# A single row is bound by reading b. The caches bring what is read in order: 24 lanes of AVX-512 at
-# a time take 0.68 of the time that 7 take (112 x 784), for all that they spare the compiler.
+# A single row is bound by reading b. The caches prefetch what is read in order: 24 lanes of AVX-512
+# at a time take 0.68 of the time that 7 take (112 x 784), although 7 would compile faster.
 _BROAD, _MIDDLE_ROWS, _SINGLE = (4, 8, 24) if N_REGISTERS >= 32 else (3, 6, 12)
 
 
@@ -35,15 +35,15 @@ _BROAD, _MIDDLE_ROWS, _SINGLE = (4, 8, 24) if N_REGISTERS >= 32 else (3, 6, 12)
 def add_product(a, b, terms, places, out):
     """Add a @ b to out: the twin of matmul. b and out have rows of whole lanes; a may be larger.
 
-    `terms` are the columns of a and rows of b that count, `places` the rows of a and out: indices,
-    which cost 1 % where they are all of them, so that one function serves whole matrices, too.
+    `terms` are the indices of the columns of a and rows of b to use, `places` those of the rows of
+    a and out. For whole matrices they cost 1 %, so one function serves both.
     """
     _add_product(any_layout(a), b, terms, places, out)
 
 
 @stage
 def _add_product(a, b, terms, places, out):
-    """Add a @ b to out, block by block: compiled once, for a as it lies in memory or transposed."""
+    """Add a @ b to out, block by block: compiled once, for a stored as it is or transposed."""
     if places.size == 1:
         j = _add_columns(a, b, terms, places, out, 0, _SINGLE, 1, 1)
         j = _add_columns(a, b, terms, places, out, j, 7, 1, 1)
@@ -57,7 +57,7 @@ def _add_product(a, b, terms, places, out):
 
 @inlined
 def _add_columns(a, b, terms, places, out, start, lanes, rows, sums):
-    """Add the product from column `start` on, so many lanes at a time; return where they end."""
+    """Add the product from column `start` on, `lanes` lanes at a time; return where they end."""
     width = lanes * lane_size(b)
     end = start + (b.shape[1] - start) // width * width
     whole = places.size // rows * rows
@@ -71,7 +71,7 @@ def _add_columns(a, b, terms, places, out, start, lanes, rows, sums):
 
 @stage
 def fill_product_transposed(a, b, out):
-    """Put a @ b.T into out, the way back through a layer: twin of matmul."""
+    """Write a @ b.T to out, the backward pass through a layer: twin of matmul."""
     whole_rows, whole_columns = a.shape[0] // 4 * 4, b.shape[0] // _BROAD * _BROAD
     for j in range(0, whole_columns, _BROAD):
         for m in range(0, whole_rows, 4):
@@ -132,9 +132,9 @@ def backward_and_update(dz, x, W, carried, dx):
     """Twin of dense_backward for one sample, with the update ``W += dW`` in the same pass.
 
     dx is the product of the rows of W with `carried`: dz itself, or the raw error. Training on one
-    sample at a time is bound by the reading of W from the cache. So a row is read once, serves dx
-    as it was before the step, and is written back changed. Four rows at a time share the reading
-    of dz, which takes 0.75 of the time of one at a time.
+    sample at a time is bound by reading W from the cache. So a row is read once, used for dx as it
+    was before the step, and written back changed. Four rows at a time share the reading of dz,
+    which takes 0.75 of the time of one at a time.
     """
     whole = W.shape[0] // 4 * 4
     for i in range(0, whole, 4):

@@ -1,12 +1,12 @@
-"""Vector registers: how wide they are, how many there are, and the code of what they do.
+"""Vector registers: their width, their number, and the code of their operations.
 
 A register holds one *lane* of numbers: 64 bytes with AVX-512, which is 16 numbers in float32 and 8
 in float64. The compiler makes vector instructions out of loops by itself, but would write a sum to
 memory after each row of a matrix; the operations of `blocks`, made of the functions below, keep it
 in a register.
 
-Each operation is given by what it means, in NumPy, and that is what runs where Numba is told not
-to compile (NUMBA_DISABLE_JIT=1); the compiled meaning follows.
+Each operation is defined by its meaning in NumPy, which is also what runs if Numba is set not to
+compile (NUMBA_DISABLE_JIT=1); the compiled form follows.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from ae_numpy.kernels.compilation import inlined
 
 
 def _registers():
-    """Return the bytes of a register of the machine that is compiled for, and how many it has."""
+    """Return the bytes of a register of the target machine, and how many it has."""
     features = getattr(config, "CPU_FEATURES", None) or binding.get_host_cpu_features().flatten()
     machine = (("+avx512f", (64, 32)), ("+avx,", (32, 16)), ("+neon", (16, 32)))
     return next((found for name, found in machine if name in features + ","), (16, 16))
@@ -30,12 +30,12 @@ LANE_BYTES, N_REGISTERS = _registers()
 
 @inlined
 def lane_size(a):
-    """Return how many numbers of a's dtype a lane holds; `a.itemsize` is no constant in Numba."""
+    """Return how many numbers of a's dtype fit a lane; `a.itemsize` is not a constant in Numba."""
     return 8 * LANE_BYTES // np.finfo(a.dtype).bits
 
 
 def whole_lanes(n, dtype):
-    """Return the least number of entries that is not below n and fills whole lanes."""
+    """Return n rounded up to whole lanes."""
     lane = LANE_BYTES // dtype.itemsize
     return -(-n // lane) * lane
 
@@ -43,7 +43,7 @@ def whole_lanes(n, dtype):
 def operation(meaning):
     """Return the decorator for the compiled form of an operation; uncompiled, it is `meaning`.
 
-    Numbers that are written out where the operation is called are known to the compiled form.
+    Literal numbers in a call of the operation are known to the compiled form.
     """
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return lambda compiled: meaning
@@ -84,7 +84,7 @@ def total(builder, x):
 
 @operation(lambda a, i: None)
 def fetch(_, a, i):
-    """Ask for the cache line of a[i], to come into the second cache while the work goes on."""
+    """Prefetch the cache line of a[i] into the second cache while work continues."""
 
     def compiled(context, builder, signature, arguments):
         vector = context.make_array(a)(context, builder, arguments[0])
@@ -102,6 +102,6 @@ def fetch(_, a, i):
 
 @operation(lambda a: a)
 def any_layout(_, a):
-    """View a matrix as one that may lie transposed, or be written to, for all its type says."""
+    """View a matrix as one whose type allows it to be transposed and written to."""
     kind = types.Array(a.dtype, 2, "A")
     return kind(a), lambda context, builder, signature, arguments: arguments[0]

@@ -26,12 +26,12 @@ class Model(NamedTuple):
     weights: np.ndarray  # the layers' W, one after another
     biases: np.ndarray  # the layers' b, each as wide as the rows of its W
     shift: np.ndarray  # what is to be added to every row of the first layer's W (see `background`)
-    row_sum: np.ndarray  # the sum of its rows, the shift included; both are empty if there is none
+    row_sum: np.ndarray  # the sum of its rows, shift included; both are empty if unused
 
 
 @elementwise
 def fill_rows(b, a):
-    """Put b into every row of a; to assign a row as a whole takes Numba ten times longer."""
+    """Copy b to every row of a; assigning a row as a whole takes Numba ten times longer."""
     for n in range(a.shape[0]):
         for j in range(b.size):
             a[n, j] = b[j]
@@ -39,14 +39,14 @@ def fill_rows(b, a):
 
 @elementwise
 def copy(a, b):
-    """Copy a vector to another one."""
+    """Copy a vector to another."""
     for k in range(a.size):
         b[k] = a[k]
 
 
 @elementwise
 def move(a, b):
-    """Add a vector to another one, and set it to zero."""
+    """Add a vector to another, and set it to zero."""
     for k in range(a.size):
         b[k] += a[k]
         a[k] = 0
@@ -64,7 +64,7 @@ def add_to_rows(b, a):
 def part(_, a, start, shape):
     """View a C-contiguous array, from its entry number `start` on, as one of another shape.
 
-    ``reshape`` means the same, but in Numba it is a call that searches for the strides: some thirty
+    ``reshape`` does the same, but in Numba it is a call that searches for the strides: some thirty
     of them in a step on one sample, a fifth of its time at two hidden units.
     """
 
@@ -109,8 +109,8 @@ def biases_of(model, values, layer):
 def units_of(model, values, layer, rows):
     """Return what `values` has for the units of a layer and these samples: a view (B, O).
 
-    Where it begins does not depend on how many samples there are: so the zeros that pad the rows
-    stay zero.
+    Where it begins does not depend on the number of samples, so the zeros that pad the rows stay
+    zero.
     """
     tile = values.size // model.biases.size
     O = model.units_at[layer + 1] - model.units_at[layer]
@@ -118,7 +118,7 @@ def units_of(model, values, layer, rows):
 
 
 def pack(parameters, layer_sizes, bias_mask, narrow=False, with_shift=False):
-    """Lay parameters out in rows of whole lanes, the rest of a row being zero."""
+    """Lay out parameters in rows of whole lanes, each padded with zeros."""
     sizes = np.array(layer_sizes, np.int64)
     widths = whole_lanes(sizes, parameters.dtype)
     # Rows of 4096 bytes would all compete for the same few places in the nearest cache.
@@ -143,7 +143,7 @@ def pack(parameters, layer_sizes, bias_mask, narrow=False, with_shift=False):
 
 
 def unpack(model):
-    """Lay the parameters of a working copy out as `Network` does."""
+    """Lay out the parameters of a working copy as `Network` does."""
     size = int((model.sizes[:-1] * model.sizes[1:]).sum() + model.sizes[1:].sum())
     parameters = np.empty(size, model.weights.dtype)
     for padded, plain in _matrices(model, parameters):
@@ -152,7 +152,7 @@ def unpack(model):
 
 
 def _matrices(model, parameters):
-    """Yield W after W and b after b as they lie in a working copy and in flat parameters."""
+    """Yield each W, then each b, as views of a working copy and of flat parameters."""
     start = 0
     for layer, (I, O) in enumerate(pairwise(model.sizes)):
         rows, width = model.shapes[layer]
@@ -166,7 +166,7 @@ def _matrices(model, parameters):
 
 
 def _vectors(model, padded, plain):
-    """Yield a vector per layer as it lies in a padded array and in a plain one."""
+    """Yield one vector per layer, as views of a padded array and of a plain one."""
     start = 0
     for O, at in zip(model.sizes[1:], model.units_at, strict=False):
         yield padded[at : at + O], plain[start : start + O]

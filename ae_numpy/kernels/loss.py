@@ -18,7 +18,7 @@ def fill_error(output, target, scale, doutput):
 
 @sums
 def fill_errors(output, target, scale, doutput, squared_errors):
-    """Twin of half_squared_error_backward; fills the squared error of each sample, too."""
+    """Twin of half_squared_error_backward; also fills the squared error of each sample."""
     for n in range(len(output)):
         squared_errors[n] = fill_error(output[n], target[n], scale, doutput[n])
 

@@ -32,8 +32,8 @@ def _times_power_of_two(_, number, n):
 def fill_sigmoid(z, a):
     """Twin of sigmoid_forward, for vectors.
 
-    ``np.exp`` inside a loop is a call per entry. This exponential is arithmetic alone, so that the
-    compiler can treat a lane of entries at a time: with t = -|z| and n the integer nearest to
+    ``np.exp`` inside a loop is a call per entry. This exponential is only arithmetic, so the
+    compiler can process a lane of entries at a time: with t = -|z| and n the integer nearest to
     t / log(2), exp(t) = 2**n * exp(r) where r = t - n log(2) is small enough for Taylor's series.
     """
     real = z.dtype.type
@@ -62,7 +62,7 @@ def fill_sigmoid(z, a):
         e = a[j]
         s = one + e
         y = (one if z[j] >= 0 else e) / s
-        # The sum has dropped this much of e; putting it back holds the error below 2 ulp.
+        # The sum has lost this much of e; adding it back keeps the error below 2 ulp.
         dropped = e - (s - one)
         a[j] = y - y * dropped * (y if z[j] >= 0 else one - y)
 

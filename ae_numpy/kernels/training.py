@@ -1,9 +1,9 @@
-"""Training and propagation, made of the other files' pieces.
+"""Training and propagation, composed of the other files' pieces.
 
-Four things make training fast, each explained where it is: sums stay in registers, in blocks shaped
-for the machine (`dense`); the background of images is not multiplied (`background`); with a batch
-of one, gradient and update are one pass over the weights (`dense`); and what is done to the units
-of the output is done to one sample after the other, while it is in the nearest cache (here).
+Four things make training fast, each explained where it is done: sums stay in registers, in blocks
+shaped for the machine (`dense`); the background of images is not multiplied (`background`); with a
+batch of one, gradient and update are one pass over the weights (`dense`); and the output units are
+processed sample by sample, while each is in the nearest cache (here).
 """
 
 from typing import NamedTuple
@@ -17,14 +17,14 @@ from ae_numpy.kernels.layout import biases_of, flat, units_of, weights_of
 from ae_numpy.kernels.loss import fill_error
 from ae_numpy.kernels.sigmoid import fill_sigmoid, multiply_by_slope
 
-# So many samples of a batch go through the network together, and change its weights together: the
-# more they are, the less often weights are moved; their own numbers must fit into the second cache.
+# This many samples of a batch go through the network and change its weights together: the more
+# there are, the less often weights are moved, but their own numbers must fit into the second cache.
 _TILE = 128
 
-# A first layer of so many units or fewer is narrow: its rows would be mostly padding. So it is kept
-# transposed, a row for each unit, as long as x, and all pixels are multiplied. At 784 inputs, 81 %
-# of them background, a step takes 0.8 of the time at 2 units and 1.07 at 8; of dense images, 0.4
-# and 0.6.
+# A first layer of this many units or fewer is narrow: its rows would be mostly padding. So it is
+# kept transposed, a row for each unit, as long as x, and all pixels are multiplied. At 784 inputs,
+# 81 % of them background, a step takes 0.8 of the time at 2 units and 1.07 at 8; of dense images,
+# 0.4 and 0.6.
 _NARROW = 8
 
 
@@ -39,7 +39,7 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     parameters : array, shape (P,)
         As `Network` lays them out. Not changed.
     X : Inputs
-        What `prepare` has made of the samples.
+        The samples, as `prepare` returns them.
     rows : int64 array, shape (n,)
         The samples to train on, in this order.
     batch_size : int
@@ -47,14 +47,14 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     rate : float
         Learning rate.
     target : Inputs, optional
-        What `prepare` has made of the targets, of whatever values: X unless given.
+        The targets, of any values, as `prepare` returns them: X unless given.
 
     Returns
     -------
     parameters : array, shape (P,)
         The trained parameters.
     squared_errors : array, shape (n,)
-        Squared error of each sample, before the step that was taken on it.
+        Squared error of each sample, before the step taken on it.
 
     Examples
     --------
@@ -68,7 +68,8 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     sizes, mask, narrow = network.layer_sizes, network.bias_mask, network.layer_sizes[1] <= _NARROW
     settings = sizes, mask, narrow, not narrow and X.starts.size > 0
     model = layout.pack(parameters, *settings)
-    # A batch of several tiles adds its changes up aside, so that all of them see the same model.
+    # A batch of several tiles accumulates its changes separately, so that all tiles see the same
+    # model.
     changed = layout.pack(np.zeros_like(parameters), *settings) if batch_size > _TILE else model
     with np.errstate(over="ignore"):  # a rate that is infinite in float32 makes the errors NaN
         rate = parameters.dtype.type(rate)
@@ -106,7 +107,7 @@ def propagate(parameters, layer_sizes, X):
 
 
 class _Scratch(NamedTuple):
-    """Memory for what the samples of a tile make on their way."""
+    """Memory for what is computed from the samples of a tile."""
 
     x: np.ndarray  # (tile, I and more) the samples, less their background, in rows of whole lanes
     totals: np.ndarray  # (tile,) the sums of these rows
@@ -119,7 +120,7 @@ class _Scratch(NamedTuple):
 
 
 def _new_scratch(model, tile):
-    """Return scratch for so many samples."""
+    """Return scratch memory for this many samples."""
     dtype, tile, I = model.numbers.dtype, max(tile, 1), int(model.sizes[0])
     return _Scratch(
         layout.aligned_zeros(tile * whole_lanes(I, dtype), dtype).reshape(tile, -1),
@@ -152,15 +153,15 @@ def _train(
             _backward(model, inputs, part, raw_error, scratch, changed, batch_size == 1)
         if batch_size > tile:
             layout.move(changed.numbers, model.numbers)
-    # What was kept aside is folded in, so that a chunk begins and ends with plain weights.
+    # What was kept separately is folded in, so that a chunk begins and ends with plain weights.
     layout.add_to_rows(model.shift, weights_of(model, 0))
 
 
 @elementwise
 def _fetch_sample(X, rows):
-    """Ask for a sample before its turn, which the machine cannot guess if they are shuffled.
+    """Prefetch a sample before its turn, which the machine cannot predict if they are shuffled.
 
-    At batch size 1 the memory then works while the kernels do, which saves 3 to 10 % of a step.
+    At batch size 1, memory and kernels then work at the same time, which saves 3 to 10 % of a step.
     """
     if rows.size > 0:
         for i in range(0, X.shape[1], lane_size(X)):
@@ -185,7 +186,7 @@ def _forward(model, inputs, rows, scratch):
 
 @inlined
 def _fill_product(model, layer, x, scratch, z):
-    """Put x @ W + b of a layer into z: twin of dense_forward."""
+    """Write x @ W + b of a layer to z: twin of dense_forward."""
     terms, places = scratch.every[: model.sizes[layer]], scratch.every[: len(z)]
     layout.fill_rows(biases_of(model, model.biases, layer), z)
     dense.add_product(x, weights_of(model, layer), terms, places, z)
@@ -202,9 +203,9 @@ def _upper_layers(model, rows, scratch):
 
 @inlined
 def _output_error(model, targets, rows, scratch, scale, raw_error, squared_errors):
-    """Put dz of the output in the place of z, sample by sample; fill their squared errors.
+    """Overwrite z of the output with dz, sample by sample; fill their squared errors.
 
-    Everything below the error is linear in it, so that it is enough to multiply it by `scale`.
+    Everything below the error is linear in it, so it is enough to multiply it by `scale`.
     """
     last = model.sizes.size - 2
     delta = units_of(model, scratch.delta, last, rows)
@@ -223,7 +224,7 @@ def _output_error(model, targets, rows, scratch, scale, raw_error, squared_error
 def _backward(model, inputs, rows, raw_error, scratch, changed, at_once):
     """Pass the error of a tile back through all layers: the twin of `Network.backward`.
 
-    Adds the gradient, summed over the samples and scaled as the error is, to `changed`. A layer's
+    Adds the gradient, summed over the samples and scaled like the error, to `changed`. A layer's
     weights are changed after the error has passed through them, or, for single samples, at once.
     """
     for layer in range(model.sizes.size - 2, -1, -1):

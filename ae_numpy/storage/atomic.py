@@ -1,4 +1,4 @@
-"""Files that are there whole, or not at all."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-# A name with the machine and the process that writes: on a disk that machines share, each knows
-# only of its own processes whether they live. Without these two, age alone decides.
+# The name has the writer's machine and process: on a shared disk, a machine can tell only whether
+# its own processes are alive. Without these two, age alone decides.
 _PART = re.compile(r"\..+?\.(?:([0-9a-f]{8})-(\d+)-)?[0-9a-f]{8}\.part")
 _MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 _SECONDS_TO_KEEP = 24 * 60 * 60
@@ -23,11 +23,11 @@ _SECONDS_TO_KEEP = 24 * 60 * 60
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes its name when all has been written.
+    """Open a file for writing that takes its name once everything is written.
 
-    Whatever ends the writing, even the end of the process, the path names the old file or the new
-    one. A process that is killed leaves a hidden file beside it, whose name ends in ``.part``; the
-    next to write into the folder removes it, if its writer is dead or it is a day old.
+    However writing ends, even if the process dies, the path names the old file or the new one. A
+    process that is killed leaves a hidden file next to it, whose name ends in ``.part``; the next
+    writer in the folder removes it, if its process is dead or it is a day old.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     Raises
     ------
     OSError
-        If the file cannot be written, or what is there is no regular file; what was there is as
-        it was. It names `path`.
+        If the file cannot be written, or the path is not a regular file; an existing file is
+        unchanged. The error names `path`.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     refuse_what_is_no_file(path)
     target = Path(os.path.realpath(path))
     _remove_abandoned(target.parent)
-    # Not of tempfile: its files are for their owner alone, whatever the system's umask.
+    # Not by tempfile: only the owner could read its files, whatever the umask.
     writer = f"{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}"
     temporary = target.with_name(f".{target.name[:40]}.{writer}.part")
     try:
@@ -102,7 +102,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what writers have left that were killed."""
+    """Remove what killed writers have left."""
     oldest = time.time() - _SECONDS_TO_KEEP
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

@@ -1,9 +1,9 @@
-"""Checkpoints: a training that was interrupted goes on from its file, to the bit.
+"""Checkpoints: an interrupted training run resumes from its file, bit for bit.
 
-A file holds the state of a training and a description of everything its result depends on. What
-goes on must have the same description; the number of epochs alone may differ, and the processor,
-which costs a warning. The file is written in one piece, so that it is the old or the new one at
-every moment.
+A file holds the state of a training run and a description of everything its result depends on. The
+run that resumes must have the same description; only the number of epochs may differ, and the
+processor, which brings a warning. The file is replaced atomically: at any moment it is either the
+old or the new one.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from ae_numpy.validation import PARAMETERS, checked, checked_integer, level_of_t
 
 _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 
-# A file is written when this many seconds have passed since the last one, and so many times as
-# long as writing it took: saving costs 2 % of a training at the most, on a slow disk too.
+# A file is written when this many seconds have passed since the last one, and this many times the
+# time that writing it took: saving costs at most 2 % of a training run, even on a slow disk.
 _SECONDS_BETWEEN_WRITES = 5.0
 _WRITING_PAYS_AFTER = 50
 
-# The parts of a state that are no arrays, and what else is in a header.
+# The parts of a state that are not arrays, and the rest of a header.
 _PROGRESS = ("history", "epoch", "position", "squared_error", "seconds")
 _FIELDS = dict(zip(_PROGRESS, (dict, int, int, float, float), strict=True))
 _FIELDS |= {"description": dict, "learning_rates": list}
@@ -53,7 +53,7 @@ def describe(
     validation_data: ValidationData | None = None,
     target: Array | None = None,
 ) -> dict[str, Any]:
-    """Describe what the bits of a training depend on, but for its learning rates.
+    """Describe what the bits of a training run depend on, except its learning rates.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def describe(
     Returns
     -------
     dict
-        What JSON can hold. Arrays are there by their hash, under names that a user knows.
+        JSON-compatible. Arrays are represented by their hashes, under names the user knows.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def describe(
     ([3, 2, 3], 7, None)
     """
     settings = asdict(recipe)
-    del settings["learning_rates"]  # compared as far as they have been used
+    del settings["learning_rates"]  # only those used so far are compared
     samples, their_target = (None, None) if validation_data is None else in_pair(validation_data)
     targets = {"target": target, "target of validation_data": their_target}
     return {
@@ -94,7 +94,7 @@ def describe(
         "dtype": network.dtype.name,
         **settings,
         "samples in a chunk": chunk_size(network, recipe.batch_size),
-        # The package that this module is a part of has been imported before it.
+        # The package that contains this module has been imported before it.
         "version of ae_numpy": sys.modules[__name__.partition(".")[0]].__version__,
         "version of numpy": np.__version__,
         "version of numba": version("numba") if network.engine == "numba" else None,
@@ -132,7 +132,7 @@ class Checkpoint:
     Attributes
     ----------
     path : Path
-        Where it was read.
+        Where it was read from.
     description : dict
         See `describe`.
     learning_rates : list of float
@@ -153,11 +153,11 @@ class Checkpoint:
 
     @property
     def seed(self) -> int:
-        """The seed of the training."""
+        """The seed of the training run."""
         return self.description["seed"]
 
     def state_for(self, description: dict[str, Any], learning_rates: tuple[float, ...]) -> State:
-        """Return the state, if this training is the one that it belongs to.
+        """Return the state, if it belongs to this training run.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If it belongs to another; the message names what differs.
+            If it belongs to another run; the message names what differs.
 
         Warns
         -----
@@ -189,7 +189,7 @@ class Checkpoint:
             ...
         ValueError: checkpoint training.npz belongs to another training: seed is 4 here and 3...
         """
-        # As JSON gives them back: a tuple is a list.
+        # As JSON returns them: a tuple becomes a list.
         given = json.loads(json.dumps(description))
         names = dict.fromkeys((*given, *self.description))
         differences = [
@@ -261,7 +261,7 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint | None:
 
 
 def _shapes(header: dict[str, Any]) -> Shapes:
-    """Check a header, and return dtype and shape of the arrays that belong to it."""
+    """Check a header, and return the dtype and shape of the arrays that belong to it."""
     for name, kind in _FIELDS.items():
         if type(header.get(name)) is not kind:
             raise ValueError(f"{name} must be a {kind.__name__}, got {shown(header.get(name))}")
@@ -277,7 +277,7 @@ def _shapes(header: dict[str, Any]) -> Shapes:
 
 
 def _check_progress(header: dict[str, Any], with_validation: bool) -> None:
-    """Refuse what no training run arrives at."""
+    """Refuse states that no training run can reach."""
     epoch, history, rates = header["epoch"], header["history"], header["learning_rates"]
     columns = list(empty_history(with_validation))
     if list(history) != columns or not all(
@@ -298,7 +298,7 @@ def _are_numbers(values: Any) -> bool:
 
 
 class CheckpointWriter:
-    """Writes the states of a training to a file: now and then, and when the block is left.
+    """Writes the states of a training run to a file, from time to time and on leaving the block.
 
     Parameters
     ----------
@@ -307,14 +307,14 @@ class CheckpointWriter:
         See `describe`.
     learning_rates : tuple of float
     state : State
-        The first one. It is written at once, so that a path that cannot be written is known
-        before the training.
+        The first one. It is written at once, so that a path that cannot be written to is reported
+        before training starts.
 
     Raises
     ------
     OSError
-        If the file cannot be written. While a training goes on, this is a warning, for the next
-        attempt may succeed; when it ends, an error again.
+        If the file cannot be written. During training this is only a warning, because the next
+        attempt may succeed; at the end it is an error again.
 
     Examples
     --------
@@ -349,11 +349,11 @@ class CheckpointWriter:
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         if kind is None:
             self._write()
-        else:  # what has ended the training is what the caller is to see
+        else:  # the caller should see what ended the training run
             self._write_or_warn()
 
     def update(self, state: State) -> None:
-        """Take in the next state, and write it if it is time to.
+        """Receive the next state, and write it if it is time to.
 
         Parameters
         ----------
@@ -364,7 +364,7 @@ class CheckpointWriter:
             self._write_or_warn()
 
     def _write(self) -> None:
-        """Write the last state, unless it is there already."""
+        """Write the last state, unless it is already written."""
         state = self._state
         if state is self._written:
             return

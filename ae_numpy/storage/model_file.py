@@ -1,8 +1,8 @@
 """Model files: a trained network, how it was trained, and the settings of its estimator.
 
-What a file holds and what each part must be; `npz` reads and writes it. A file is checked when it
-is written too, by the same rules: what has been saved can be loaded. The estimator builds itself
-from a `StoredModel`; nothing here knows it.
+Defines what a file holds and what each part must be; `npz` reads and writes it. A file is also
+checked when written, by the same rules: whatever has been saved can be loaded. The estimator builds
+itself from a `StoredModel`; nothing here depends on it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class StoredModel:
         The parameters of the estimator's constructor, by name.
     feature_names : array of str, shape (n_features,), or None
     container : {"default", "pandas", "polars"} or None
-        What `set_output` has chosen.
+        The choice made with `set_output`.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def write_model(path: str | os.PathLike, model: StoredModel) -> None:
     ValueError
         If a setting has a value that no file can hold.
     OSError
-        If the file cannot be written; what was there is as it was.
+        If the file cannot be written; an existing file is unchanged.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def _as_floats(array: Any) -> NDArray[np.float64]:
 
 
 def _as_json(value: Any) -> Any:
-    """Turn a setting into what JSON can hold; a random generator becomes None."""
+    """Convert a setting to JSON-compatible values; a random generator becomes None."""
     if value is np.random or isinstance(value, np.random.Generator | np.random.RandomState):
         return None
     if isinstance(value, np.ndarray | np.generic):
@@ -138,9 +138,9 @@ def read_model(path: str | os.PathLike, needed: Names, known: Names) -> StoredMo
     ----------
     path : str or path
     needed : collection of str
-        The settings that must be there.
+        The settings that must be present.
     known : collection of str
-        Those that may be there.
+        Those that may be present.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def read_model(path: str | os.PathLike, needed: Names, known: Names) -> StoredMo
 
 
 def _shapes(header: dict[str, Any]) -> Shapes:
-    """Return dtype and shape of every array that a file with this header holds."""
+    """Return the dtype and shape of every array that a file with this header holds."""
     sizes, initial = header["layer_sizes"], header["initial_parameters"]
     return {
         "parameters": (np.dtype(header["dtype"]), (n_parameters(sizes),)),
@@ -201,7 +201,7 @@ def _shapes(header: dict[str, Any]) -> Shapes:
 
 
 def _check_header(header: Mapping[str, Any], needed: Names, known: Names) -> None:
-    """Raise ValueError unless this is a header, down to the last number."""
+    """Raise ValueError unless this is a valid header, down to the last number."""
     try:
         _check_keys(header, _HEADER, _HEADER, "header")
         for name, rule in _HEADER.items():
@@ -233,7 +233,7 @@ def _history(value: Any) -> None:
     epochs = each(integer(1).convert)(value["epoch"])
     require(epochs == tuple(range(1, len(epochs) + 1)))
     require(all(len(each(float)(entries)) == len(epochs) for entries in value.values()))
-    # A `partial_fit` after a `fit` with validation data leaves NaN, the only one there may be.
+    # A `partial_fit` after a `fit` with validation data leaves NaN, the only one allowed.
     known = [mse for mse in value.get("val_mse", []) if mse == mse]
     for numbers in (value["train_mse"], value["seconds"], known):
         each(number.convert)(numbers)

@@ -1,8 +1,8 @@
-"""One .npz file of arrays and a header: written in one piece, validated before it is believed.
+"""One .npz file of arrays and a header: replaced atomically, validated before it is used.
 
-The header is JSON and holds everything that is no array, with the name and the version of what the
-file is. Nothing in it is pickled. A file may come from anybody: what it declares is compared with
-what is expected before memory is taken for it, so that none costs more memory than its own size.
+The header is JSON and holds everything that is not an array, with the kind and the version of the
+file. Nothing in it is pickled. Files are not trusted: what one declares is compared with what is
+expected before memory is allocated, so that reading it never takes more memory than its own size.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ _CHUNK = 1 << 20
 
 
 def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> None:
-    """Write arrays to an .npz file that is there whole, or not at all.
+    """Write arrays to an .npz file, whole or not at all.
 
     Parameters
     ----------
     path : str or path
         See `atomic.replacing`, which writes it.
     arrays : mapping of str to array
-        Of any shape, each under its name in the file.
+        Arrays of any shape, by their names in the file.
 
     Raises
     ------
     TypeError
         If an array holds objects, which only pickle could store.
     OSError
-        If the file cannot be written; what was there is as it was.
+        If the file cannot be written; an existing file is unchanged.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> 
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
-    # As np.savez does, which before NumPy 2.1 leaves the archive open where the disk is full.
+    # Like np.savez, which before NumPy 2.1 leaves the archive open if the disk is full.
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -104,8 +104,8 @@ def read_npz(
     kind : str
     version : int
     expected : callable
-        Is given the header, without format and version. It checks it, and returns dtype and shape
-        of every array that must be there; it raises ValueError if the header is not right.
+        Receives the header, without format and version, checks it, and returns the dtype and shape
+        of every array that must be present; raises ValueError if the header is not valid.
 
     Returns
     -------
@@ -116,8 +116,8 @@ def read_npz(
     Raises
     ------
     ValueError
-        If the file is anything else, or damaged: it names the file, what must be what, and what
-        it is. No more memory than the file's own size was taken.
+        If the file is anything else, or damaged: the error names the file, what was expected, and
+        what was found. No more memory than the file's own size has been allocated.
     OSError
         If the file cannot be read, or is no regular file.
     """
@@ -131,7 +131,7 @@ def read_npz(
             _check_version(header, kind, version)
             shapes = expected(header)
             _check_names(members, shapes)
-            for name, (dtype, shape) in shapes.items():  # all, before memory is taken for one
+            for name, (dtype, shape) in shapes.items():  # all, before memory is allocated for any
                 _open(archive, members[name], dtype, shape).close()
             arrays = {name: _read(archive, members[name], *shapes[name]) for name in shapes}
         except (TypeError, ValueError) as error:
@@ -141,14 +141,14 @@ def read_npz(
 
 @contextlib.contextmanager
 def _damage_is_refused(expectation: str) -> Iterator[None]:
-    """Turn what the libraries raise for damaged bytes into a ValueError like all others.
+    """Convert what the libraries raise for damaged bytes into a ValueError like all others.
 
-    zipfile, NumPy and json have no error of their own for it: a dozen kinds have been seen, among
+    zipfile, NumPy and json have no specific error for this: a dozen kinds have been seen, among
     them MemoryError for brackets nested deeply and tokenize.TokenError for brackets left open.
     """
     try:
         yield
-    except OSError:  # the disk is damaged, not what the file says
+    except OSError:  # a fault of the disk, not of the file's content
         raise
     except Exception as error:
         # The text of an error may quote the file, which may hold anything.
@@ -169,7 +169,7 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
             raise ValueError(f"{name!r:.60} must be in the file, got offset {info.header_offset}")
         members[name] = info
     total = sum(info.file_size for info in members.values())
-    if total > size:  # members that overlap, or lie beyond the end
+    if total > size:  # members that overlap, or are past the end
         raise ValueError(f"members must fit into {size} bytes, the file's size, got {total} bytes")
     return members
 
@@ -209,7 +209,7 @@ def _check_names(members: Mapping[str, Any], shapes: Shapes) -> None:
 def _open(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: np.dtype, shape: tuple | None
 ) -> IO[bytes]:
-    """Return a stream at the first entry of an array that is just what is expected.
+    """Return a stream at the first entry of an array that is exactly as expected.
 
     Without a shape it must be a vector of any length.
     """
@@ -237,7 +237,7 @@ def _open(
 def _read(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: np.dtype, shape: tuple | None
 ) -> NDArray:
-    """Read an array that is just what is expected."""
+    """Read an array that is exactly as expected."""
     with _open(archive, info, dtype, shape) as stream:
         entries = info.file_size - stream.tell()
         array = np.empty(entries // dtype.itemsize, dtype)
@@ -251,7 +251,7 @@ def _read(
 
 
 def _check_entries(array: NDArray, name: str) -> None:
-    """Refuse what no computation gives: NaN, infinity, truth values other than 0 and 1."""
+    """Refuse what no computation produces: NaN, infinity, truth values other than 0 and 1."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         index = int(np.argmin(np.isfinite(array)))
         raise ValueError(f"{name!r:.60} must hold finite numbers, got {array[index]}")
