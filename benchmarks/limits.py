@@ -106,7 +106,7 @@ def _in_giga(rates: dict[str, float]) -> list[list]:
 def _row(
     hidden: int, batch_size: int, X: np.ndarray, bandwidth: Bandwidth, flop_rate: float
 ) -> dict[str, float]:
-    """Measure one step, and set it beside its limits."""
+    """Measure one step, and compare it with its limits."""
     step = Step(X.shape[1], hidden, batch_size, float(np.mean(X.min() < X)))
     by_bytes = 1e6 * step.seconds_by_bandwidth(bandwidth)
     by_flop = 1e6 * step.flop / flop_rate

@@ -84,7 +84,7 @@ def _sweep(base: Setting, title: str, axis: str, values: Sequence[int], smooth=F
 
 
 def _along(axis: str, value: int) -> dict[str, Any]:
-    """Return the field of a setting that an axis stands for."""
+    """Return the field of a setting that an axis varies."""
     if axis == "hidden":
         return {"hidden": (value,)}
     if axis == "layers":

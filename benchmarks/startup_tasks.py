@@ -47,7 +47,7 @@ def first_fit() -> dict[str, float]:
 
 
 def overhead(samples: int, epochs: int) -> list[dict[str, float]]:
-    """Return, for several trainings, how much time is neither steps nor evaluation."""
+    """Return, for several training runs, how much time is neither steps nor evaluation."""
     from images import digits
 
     _, X = digits(None, samples + samples // 6)

@@ -2,7 +2,7 @@
 
 Two programs are compared in pairs: one run of ours, then one of the peer's, and so on. Whatever
 disturbs the machine for longer than a run then falls on both, and the ratio of a pair hardly
-notices. Reported are medians, with the smallest and the largest ratio beside them.
+notices. Reported are medians, with the smallest and the largest ratio.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Derandomised: the suite gives the same verdict on every run. No deadline: a first call may
-# compile. The shared machine may be slow at drawing data, which is no fault of a test.
+# compile. A shared machine may be slow at drawing data, which is not the fault of a test.
 settings.register_profile(
     "ae_numpy",
     deadline=None,

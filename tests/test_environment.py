@@ -39,7 +39,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
 def fixture_installation(tmp_path):
     """A copy of the package with nothing compiled, whose cache cannot be written to.
 
-    A file in place of the directory stops everybody; missing permission does not stop root.
+    A file where the directory should be stops everybody; missing permission does not stop root.
     """
     copy = tmp_path / "Ordner mit Žluťoučký 手書き" / "ae_numpy"
     source = Path(ae_numpy.__file__).parent

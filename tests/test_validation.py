@@ -57,7 +57,7 @@ def assert_refused(model, use, error, *says) -> None:
 
 TYPE, VALUE = TypeError, ValueError
 MASKED = np.ma.array(with_entry(1e6), mask=with_entry(9) > 1)
-# What is wrong with it, the error, what the message says besides the name.
+# What is wrong with it, the error, what the message says in addition to the name.
 BAD_DATA = {
     "NaN": (
         with_entry(np.nan),

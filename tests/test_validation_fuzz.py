@@ -103,7 +103,7 @@ def check_use(model, use) -> None:
 
 
 def tried(model, use) -> bool:
-    """Whether it was refused; a training may also diverge."""
+    """Whether it was refused; training may also diverge."""
     try:
         use(model)
     except (TypeError, ValueError) as error:

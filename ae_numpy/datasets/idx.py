@@ -4,7 +4,7 @@
     offset 4    r numbers     the dimensions, big-endian, four bytes each
     then        the entries   row-major, big-endian, to the end of the file
 
-A file may be gzipped, which its first bytes say and not its name. Lengths are checked before memory
+A file may be gzipped: its first bytes decide, not its name. Lengths are checked before memory
 is allocated for what they announce, so a damaged or hostile file costs a ValueError and little
 else. Ranks above 3 are left out.
 """
@@ -53,7 +53,7 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int = 1 << 30) -> NDArr
     Raises
     ------
     ValueError
-        If the file is anything else than one whole IDX array. The message names the file, what
+        If the file is anything but one whole IDX array. The message names the file, what
         was found and what was expected.
     OSError
         If the file cannot be opened or read.
@@ -91,7 +91,7 @@ def dump_idx(file: IO[bytes], array: NDArray) -> None:
 
 def idx_sha256(array: NDArray) -> str:
     """SHA-256 of the plain IDX file that holds `array`, in hexadecimal."""
-    # The header follows from the shape and nothing may stand behind the entries: array and plain
+    # The header follows from the shape and nothing may follow the entries: array and plain
     # file determine each other, so the file need not be unpacked a second time to be hashed.
     digest = hashlib.sha256(_header(array))
     digest.update(_entries(array))
@@ -115,7 +115,7 @@ def _decode(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray:
     file.seek(0)
     if magic != _GZIP_MAGIC:
         return _decode_plain(file, size, name, max_bytes)
-    # zlib.error and EOFError are no OSErrors, and BadGzipFile is one although no device failed.
+    # zlib.error and EOFError are not OSErrors; BadGzipFile is one although no device failed.
     try:
         with gzip.GzipFile(fileobj=file) as stream:
             return _decode_gzipped(stream, size, name, max_bytes)

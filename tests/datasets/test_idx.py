@@ -51,7 +51,7 @@ def naive_decode(content: bytes) -> np.ndarray | None:
 
 
 def naive_gunzip(content: bytes) -> bytes:
-    """The decompressed content, b"" for what is no whole gzip file."""
+    """The decompressed content, b"" for anything but a whole gzip file."""
     try:
         return gzip.decompress(content)
     except Exception:

@@ -1,6 +1,6 @@
 """load_mnist: where the files may come from, what is refused, and what a failure tells the user.
 
-A small data set with hashes of its own stands in for MNIST, except in the tests that skip unless
+A small data set with its own hashes replaces MNIST, except in the tests that skip unless
 AE_NUMPY_DATA names the directory of the real files.
 """
 
@@ -119,7 +119,7 @@ def test_of_several_files_the_one_with_the_hash_is_taken(load, directory):
     other_set.mkdir(parents=True)
     for name in FILES:
         (other_set / name).write_bytes(other(name, lambda array: array[::-1]))
-    (directory / TEST_IMAGES).write_bytes(b"<html>")  # with the right one beside it, gzipped
+    (directory / TEST_IMAGES).write_bytes(b"<html>")  # with the right one next to it, gzipped
     assert_complete(load(directory))
 
 
@@ -379,7 +379,7 @@ def test_real_mnist():
     digits = load_mnist(REAL_DATA)
     assert digits.train_images.shape == (60_000, 28, 28)
     assert digits.test_images.shape == (10_000, 28, 28)
-    # Published figures: mean grey level 0.1307 of 1, and so many images of each digit.
+    # Published figures: mean grey level 0.1307 of 1, and the number of images of each digit.
     assert round(digits.train_images.mean() / 255, 4) == 0.1307
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(digits.train_labels).tolist() == counts

@@ -210,7 +210,7 @@ def arrays_without_shape(doc: Any) -> list[str]:
 
 
 def bare_properties(thing: Any, doc: Any) -> list[str]:
-    """Properties that neither they themselves nor their class describe."""
+    """Properties described neither by themselves nor by their class."""
     described = {entry.name for entry in doc["Attributes"]}
     return [
         f"no docstring of {name}"

@@ -34,7 +34,7 @@ def double(x):
 
 @pytest.fixture(name="module")
 def fixture_module(tmp_path, monkeypatch):
-    """The file of a module with one kernel; its cache is beside it."""
+    """The file of a module with one kernel; its cache is next to it."""
     monkeypatch.setattr(cache, "_warned", False)
     monkeypatch.setattr("numba.core.config.CACHE_DIR", "")
     path = tmp_path / "module.py"

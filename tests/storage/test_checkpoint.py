@@ -1,4 +1,4 @@
-"""Checkpoints: whatever ends a training, the next call goes on to the bit, or says why not."""
+"""Checkpoints: whatever ends a training run, the next call continues it exactly, or says why."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def small_chunks(monkeypatch):
 
 
 def interrupt(monkeypatch, engine, k, error=KeyboardInterrupt):
-    """Let the k-th training step from now on raise an error in place of what it does."""
+    """Let the k-th training step from now on raise an error instead of doing its work."""
     module = {"numpy": training, "numba": kernels}[engine]
     step, calls = module.train_batches, []
 
@@ -266,7 +266,7 @@ def test_other_files_are_refused_and_kept(path, tmp_path):
         assert other.read_bytes() == content
 
 
-# What stands in a file that nobody has written, by the part that is wrong.
+# Contents that no version has written, by the part that is wrong.
 WRONG_HEADERS = {
     "history missing": (lambda h: h.pop("history"), "history must be a dict, got None"),
     "epoch a text": (lambda h: h.update(epoch="3"), "epoch must be a int, got '3'"),

@@ -310,7 +310,7 @@ def with_bytes(change):
 
 
 def changed(content: bytes, offset: int, mark: bytes, new: bytes) -> bytes:
-    """Overwrite what lies at an offset from the last mark."""
+    """Overwrite the bytes at an offset from the last mark."""
     at = content.rindex(mark) + offset
     return content[:at] + new + content[at + len(new) :]
 

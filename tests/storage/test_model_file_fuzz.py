@@ -136,7 +136,7 @@ def test_mutated_member(path, good, index, mutated):
 
 
 def places(value, at=()):
-    """Where something stands in JSON: the keys that lead there."""
+    """Where something is in JSON: the keys that lead there."""
     yield at
     if isinstance(value, list):
         value = dict(enumerate(value))

@@ -538,7 +538,7 @@ def test_a_rise_in_the_mean_alone_is_not_shown():
 
 
 def moved(results, n_cells):
-    """Results of which so many cells lie far from Table 1, and all others about it."""
+    """Results of which this many cells are far from Table 1, and all others around it."""
     far = list(TABLE_1)[:n_cells]
     models = [replace(m, mse=m.mse * 2) if (m.ratio, m.bias) in far else m for m in results.models]
     return replace(results, models=models)

@@ -235,7 +235,7 @@ def test_an_interrupt_is_answered_with_130(tmp_path, monkeypatch, capsys):
 def test_with_all_models_there_the_table_is_shown_where_nothing_can_be_written(
     few, monkeypatch, capsys
 ):
-    """A writer that fails stands for a read-only disk: missing permission does not stop root."""
+    """A failing writer simulates a read-only disk: missing permission does not stop root."""
 
     def write(path, content):
         raise OSError(errno.EROFS, "Read-only file system", str(path))

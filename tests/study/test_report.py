@@ -1,4 +1,4 @@
-"""The report as a file: what stands in it, escaped, in one piece, for partial runs, too."""
+"""The report as a file: what is in it, escaped, in one piece, for partial runs, too."""
 
 import json
 import re

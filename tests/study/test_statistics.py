@@ -89,7 +89,7 @@ def test_t_interval_covers_as_often_as_it_says():
     samples = np.random.default_rng(1).normal(2.0, 3.0, size=(5, 20_000))
     _, low, high = t_interval(samples)
     # 1 % is more than 6 standard errors, sqrt(0.95 * 0.05 / 20,000) = 0.15 %; a normal
-    # quantile in place of Student's would cover 88 %.
+    # quantile instead of Student's would cover 88 %.
     assert np.mean((low < 2.0) & (high > 2.0)) == pytest.approx(0.95, abs=0.01)
 
 
