@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py --out benchmarks/results/speed.json
 
-prints Markdown tables, and writes the numbers beside a plot. Everything runs in one process on one
+prints Markdown tables, and writes the numbers and a plot. Everything runs in one process on one
 core, compilation excluded. See README.md next to this file for how the comparison is made.
 """
 

@@ -1,8 +1,8 @@
-"""What the processes do that startup.py starts: one task each, its result printed as JSON.
+"""The tasks of the processes that startup.py starts, one each; the result is printed as JSON.
 
     python benchmarks/startup_tasks.py import | first_fit | overhead N EPOCHS | memory RATIO EPOCHS
 
-Imports stand inside the functions, because when they happen is what is measured.
+Imports are inside the functions, because they are part of what is measured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Surroundings that are not as one would wish, on purpose."""
+"""Faulty surroundings, on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Surroundings that are not as one would wish: it works, with one warning at most."""
+"""Faulty surroundings: the package works, with at most one warning."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def fixture_installation(tmp_path):
 
 
 def run(script: str, directory: Path, *arguments, **options) -> subprocess.CompletedProcess:
-    """Run a script in an environment with next to nothing in it."""
+    """Run a script in an almost empty environment."""
     nowhere = str(directory / "ae_numpy" / "__pycache__" / "nowhere")
     environment = {
         "PYTHONPATH": str(directory),

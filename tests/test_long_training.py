@@ -1,4 +1,4 @@
-"""Trainings that somebody waits for: when they stop by themselves, what they show, and Ctrl-C."""
+"""Long training runs: when they stop by themselves, what they show, and Ctrl-C."""
 
 from __future__ import annotations
 

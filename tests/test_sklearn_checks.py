@@ -1,4 +1,4 @@
-"""The estimator among scikit-learn's: its own checks, pipelines, grid searches, clones."""
+"""The estimator used with scikit-learn: its own checks, pipelines, grid searches, clones."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def fixture_directory(tmp_path):
 
 @pytest.fixture(name="load")
 def fixture_load(monkeypatch):
-    """`load_mnist` for the small data set, with a cache and mirrors of the test's own."""
+    """`load_mnist` for the small data set, with the test's own cache and mirrors."""
 
     def load(data_dir=None, download=True, *, cache=Path("no cache"), urls=()) -> Digits:
         monkeypatch.setattr(mnist, "SHA256", SHA256)
@@ -90,7 +90,7 @@ def test_argument_goes_before_the_environment(load, directory, monkeypatch, tmp_
 
 
 def dotted(name: str) -> str:
-    """The name as 7-Zip and Kaggle have it."""
+    """The name that 7-Zip and Kaggle use."""
     return name.replace("-idx", ".idx")
 
 
@@ -304,7 +304,7 @@ def assert_served_with_one_warning(load, cache: Path, server) -> None:
     assert not cache.is_dir() or list(cache.iterdir()) == []
 
 
-# DataUnavailableError: MNIST cannot be had, and a caller may take other data instead.
+# DataUnavailableError: MNIST is unavailable, and a caller may use other data instead.
 
 
 def test_no_network(load, tmp_path):
@@ -363,7 +363,7 @@ def test_cache_directory_of_each_platform(monkeypatch, platform, variables, expe
 
 
 def test_cache_directory_without_home(monkeypatch, tmp_path):
-    # expanduser leaves "~" alone for a user who is in no list of users and has no HOME.
+    # expanduser leaves "~" alone for a user without an account entry and without HOME.
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)

@@ -101,7 +101,7 @@ def kill_at_random(path: Path, kills: int) -> None:
 
 
 def run_here(call: str, path: Path) -> str:
-    """Run a function of this module in a process of its own."""
+    """Run a function of this module in its own process."""
     script = f"import pathlib, sys, test_kill as t; t.{call}"
     done = subprocess.run(
         [sys.executable, "-c", script, path],
@@ -131,7 +131,7 @@ def kill_myself(*args, **kwargs) -> None:
 
 
 def kill_half_way(member, array, **options) -> None:
-    """Stand-in for write_array that does not come to the end of the array."""
+    """Stand-in for write_array that does not reach the end of the array."""
     member.write(array.tobytes()[: array.nbytes // 2])
     member._fileobj.flush()
     kill_myself()

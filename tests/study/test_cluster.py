@@ -1,4 +1,4 @@
-"""The main job on a cluster that is not as one would wish."""
+"""The main job on a cluster that has faults."""
 
 import os
 import threading

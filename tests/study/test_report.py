@@ -42,7 +42,7 @@ def shown(page: str) -> str:
 
 
 class Outline(HTMLParser):
-    """Elements with their attributes and text; complains of what is not closed."""
+    """Elements with their attributes and text; complains about unclosed ones."""
 
     def __init__(self, page: str):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The study's statistics and baselines, against tables, brute force and other programs."""
+"""The study's statistics and baselines, compared with tables, brute force and other programs."""
 
 import doctest
 import itertools
@@ -216,7 +216,7 @@ def by_svd(train, test, h, centred):
 def test_principal_components_are_those_of_the_svd(n_train):
     train, test = images(n_train, 1), images(50, 2)
     labels = np.arange(50) % 10
-    hidden_units = {12: 1, 4: 3, 2: 6, 1: 12}  # with 5 images there are but 5 directions
+    hidden_units = {12: 1, 4: 3, 2: 6, 1: 12}  # with 5 images there are only 5 directions
     baselines = fit_baselines(train, test, labels, hidden_units)
     train, test = train.astype(float), test.astype(float)
     for name, centred in (("pca", True), ("pca_uncentred", False)):
