@@ -379,7 +379,7 @@ def judge(row: Row, report: GradientReport, kind: str) -> None:
 
 
 def _same(finding: Any, named: list[Any]) -> bool:
-    """The injected cause is there as "possible" beside this one: the same arrays and numbers."""
+    """The injected cause is listed as "possible" next to this one: the same arrays and numbers."""
     return any(finding.arrays == other.arrays for other in named)
 
 
