@@ -1,8 +1,8 @@
 """How fast this core reads, copies and updates memory, and multiplies matrices.
 
-The loops are compiled by Numba, so that a small array is not timed by the cost of calling NumPy.
-Each measures one way of using a cache: reading (a sum), copying, and updating in place, which is
-what a training step does to its weights.
+The loops are compiled by Numba, so that the cost of calling NumPy does not dominate for small
+arrays. Each measures one way of using a cache: reading (a sum), copying, and updating in place,
+which is what a training step does to its weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FLOP_OF_A_TRY = 2e9
 
 @_compiled
 def _read(a, b, times):
-    """Sum a, several times; what is written between keeps the compiler from doing it once."""
+    """Sum a, several times; the writes in between keep the compiler from doing it once."""
     for t in range(times):
         total = a.dtype.type(0)
         for j in range(a.size):
@@ -38,7 +38,7 @@ def _read(a, b, times):
 
 @_compiled
 def _copy(a, b, times):
-    """Copy a to b and back, turn by turn."""
+    """Copy a to b and back, alternating."""
     for t in range(times):
         source, destination = (b, a) if t % 2 else (a, b)
         for j in range(a.size):
@@ -89,7 +89,7 @@ _KERNELS: dict[str, Callable] = {"read": _read, "copied": _copy, "updated": _upd
 
 
 def measure_bandwidth(sizes: tuple[int, ...], seconds: float) -> Bandwidth:
-    """Measure how fast arrays are dealt with that take these many bytes together.
+    """Measure how fast arrays that take this many bytes together are processed.
 
     Parameters
     ----------

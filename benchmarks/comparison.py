@@ -58,7 +58,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is run: samples and epochs of a training, and how often."""
+    """How much is run: samples and epochs of a training run, and how often."""
 
     samples: int = 20_000
     epochs: int = 10
@@ -68,7 +68,7 @@ class Effort:
 
 
 class DisagreementError(AssertionError):
-    """Two sides do not compute the same."""
+    """Two sides compute different things."""
 
 
 def compare(case: Case, peer: ModuleType, X: Array, effort: Effort) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 Random dense networks (one to three layers, sigmoid or tanh, with and without bias masks, losses
 with different reductions) on random batches get one bug each, drawn until it changes at least one
 bit of the gradient. Half of the sigmoid networks go through `check_network`, all others through
-`check_gradients`; some of the latter are not told the batch. The same function without the bug is
-checked too, and must pass. Printed is the confusion table.
+`check_gradients`; some of the latter do not get the batch. The same function without the bug is
+checked too, and must pass. The output is the confusion table.
 
     python benchmarks/gradcheck_diagnosis.py --trials 60      # per bug; 60 makes more than 1,500
 
@@ -379,7 +379,7 @@ def judge(row: Row, report: GradientReport, kind: str) -> None:
 
 
 def _same(finding: Any, named: list[Any]) -> bool:
-    """The injected cause is there as "possible" beside this one: the same arrays and numbers."""
+    """The injected cause is listed as "possible" next to this one: the same arrays and numbers."""
     return any(finding.arrays == other.arrays for other in named)
 
 

@@ -18,7 +18,7 @@ def digits(name: str | None, n: int) -> tuple[str, NDArray[np.float32]]:
     Parameters
     ----------
     name : {"mnist", "stroke-digits"} or None
-        None takes MNIST where a copy is to be found, and does not download one.
+        None takes MNIST if a copy is found, and does not download one.
     n : int
     """
     if name is None:

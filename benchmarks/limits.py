@@ -1,4 +1,4 @@
-"""Where the time goes: the training step against what the machine can do at best.
+"""Where the time goes: the training step against the best that the machine can do.
 
     python benchmarks/limits.py --out benchmarks/results/limits.json
 
@@ -20,7 +20,7 @@ gradients of its weights and of its input, in one pass over the weights. A sigmo
 30 FLOP: range reduction, a polynomial of degree 7, a division. Vectors (inputs, activations, their
 gradients) stay in the nearest cache and are left out. In a batch each weight moves once for all.
 
-Time is bounded below by bytes over bandwidth, measured in the cache that holds the weights, and by
+The time is at least bytes over bandwidth, measured in the cache that holds the weights, and by
 FLOP over the speed of the fastest matrix product found, NumPy's or ours. The larger of the two is
 the limit.
 """
@@ -74,7 +74,7 @@ class Step:
         return products + _FLOP_OF_SIGMOID * (self.inputs + self.hidden)
 
     def seconds_by_bandwidth(self, bandwidth: Bandwidth) -> float:
-        """Return the time that moving the weights takes at least."""
+        """Return the least time that moving the weights can take."""
         read, update = bandwidth.at(self.weight_bytes)
         return self.bytes_read / read + self.bytes_updated / update
 
@@ -106,7 +106,7 @@ def _in_giga(rates: dict[str, float]) -> list[list]:
 def _row(
     hidden: int, batch_size: int, X: np.ndarray, bandwidth: Bandwidth, flop_rate: float
 ) -> dict[str, float]:
-    """Measure one step, and set it beside its limits."""
+    """Measure one step, and compare it with its limits."""
     step = Step(X.shape[1], hidden, batch_size, float(np.mean(X.min() < X)))
     by_bytes = 1e6 * step.seconds_by_bandwidth(bandwidth)
     by_flop = 1e6 * step.flop / flop_rate

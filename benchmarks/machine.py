@@ -1,6 +1,6 @@
 """One core, one thread, and a description of the machine: what every benchmark starts with.
 
-Libraries read the number of cores when they are imported, so a benchmark that wants one of them
+Libraries read the number of cores when they are imported, so a benchmark that wants only one
 starts itself again, on that core, before anything else has been imported. This module imports
 nothing but the standard library at the start for the same reason.
 """
@@ -20,9 +20,10 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 _MARK = "AE_NUMPY_BENCHMARK_CORE"
 # These make OpenBLAS take the kernels of another machine, up to twice as slow as this one's own.
 _SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-# What a machine without AVX-512 gets: ours (compiled into a cache of its own, lest Numba's usual
-# one fill up with code of two kinds), NumPy's own loops, OpenBLAS, PyTorch and XLA, each in its own
-# words. Haswell's kernels are the ones that OpenBLAS takes on every x86 machine with AVX2 only.
+# What a machine without AVX-512 gets: ours (compiled into a separate cache, so that Numba's usual
+# one does not mix code of two kinds), NumPy's own loops, OpenBLAS, PyTorch and XLA, each by its
+# own setting. Haswell's kernels are the ones that OpenBLAS takes on every x86 machine with AVX2
+# only.
 _WITHOUT_AVX512 = {
     "NUMBA_CPU_NAME": "haswell",
     "NUMBA_CPU_FEATURES": "+64bit,+adx,+aes,+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+cx8,+f16c,+fma,"
@@ -43,10 +44,10 @@ def restart_on_one_core() -> None:
     """Start this process again, bound to one core and told to use one thread.
 
     Variables that slow OpenBLAS are dropped. With ``--without-avx512`` on the command line, all
-    libraries are told to do without these instructions.
+    libraries are told not to use these instructions.
 
     The core is the last of those the process may use, so that ``taskset -c 3 python ...`` chooses.
-    Thread variables alone would not do: XLA heeds only the affinity. Where a system has no
+    Thread variables alone would not do: XLA heeds only the affinity. On systems without
     affinity (macOS, Windows) they are all there is, and `describe` says so.
     """
     if _MARK in os.environ:
@@ -70,7 +71,7 @@ def describe() -> dict[str, str]:
     Returns
     -------
     dict of str
-        In the order in which it is worth reading.
+        In the order to print it.
     """
     core = os.environ.get(_MARK)
     bound = {None: "not bound", "none": "not bound: this system has no CPU affinity"}

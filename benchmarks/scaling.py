@@ -2,9 +2,9 @@
 
     python benchmarks/scaling.py --out benchmarks/results/scaling.json
 
-prints a table per sweep, names the cliffs, and writes the numbers beside a plot. A point is the
+prints a table per sweep, names the cliffs, and writes the numbers and a plot. A point is the
 median time of an epoch (`history_["seconds"]`) over the number of samples, after a warm-up; every
-point is visited in several passes, and its best one counts.
+point is measured in several passes, of which the best counts.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _sweep(base: Setting, title: str, axis: str, values: Sequence[int], smooth=F
 
 
 def _along(axis: str, value: int) -> dict[str, Any]:
-    """Return the field of a setting that an axis stands for."""
+    """Return the field of a setting that an axis varies."""
     if axis == "hidden":
         return {"hidden": (value,)}
     if axis == "layers":
@@ -111,7 +111,7 @@ def measure(setting: Setting, samples: int, seconds: float) -> float:
     ----------
     setting : Setting
     samples : int
-        Images of an epoch; a batch at least.
+        Images of an epoch; at least a batch.
     seconds : float
         How long to measure, roughly: there are at least three epochs.
     """

@@ -1,9 +1,9 @@
-"""How fast ae_numpy is beside JAX, PyTorch, scikit-learn and tight NumPy.
+"""How fast ae_numpy is compared with JAX, PyTorch, scikit-learn and tight NumPy.
 
     python benchmarks/speed.py --out benchmarks/results/speed.json
 
-prints Markdown tables, and writes the numbers beside a plot. Everything runs in one process on one
-core, compilation excluded. See README.md beside this file for how the comparison is made.
+prints Markdown tables, and writes the numbers and a plot. Everything runs in one process on one
+core, compilation excluded. See README.md next to this file for how the comparison is made.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def _cell(result: dict[str, Any]) -> str:
 
 
 def _variants(results: Results) -> str:
-    """List what each variant took in the warm-up, the chosen one first."""
+    """List the warm-up time of each variant, the chosen one first."""
     rows = []
     for result in results:
         tried = sorted(result["tried_us"].items(), key=lambda item: item[1])

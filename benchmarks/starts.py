@@ -4,7 +4,7 @@
 
 A round has as many starts with the same settings, which must all succeed with the same table, and
 as many with settings of two kinds, of which one kind must succeed and the other be refused by name.
-Whatever stands in the folder afterwards must be whole, and of one kind. Ends with 1 if it is not.
+Whatever is in the folder afterwards must be whole, and of one kind; otherwise exits with 1.
 """
 
 from __future__ import annotations

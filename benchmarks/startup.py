@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _run(task: str, *arguments: int, **environment: str) -> Any:
-    """Have a fresh process do a task; return what it prints, which is JSON."""
+    """Run a task in a fresh process; return the JSON that it prints."""
     command = [sys.executable, str(_TASKS), task, *map(str, arguments)]
     done = subprocess.run(
         command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True

@@ -1,8 +1,8 @@
-"""What the processes do that startup.py starts: one task each, its result printed as JSON.
+"""The tasks of the processes that startup.py starts, one each; the result is printed as JSON.
 
     python benchmarks/startup_tasks.py import | first_fit | overhead N EPOCHS | memory RATIO EPOCHS
 
-Imports stand inside the functions, because when they happen is what is measured.
+Imports are inside the functions, because they are part of what is measured.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def first_fit() -> dict[str, float]:
 
 
 def overhead(samples: int, epochs: int) -> list[dict[str, float]]:
-    """Return, for several trainings, how much time is neither steps nor evaluation."""
+    """Return, for several training runs, how much time is neither steps nor evaluation."""
     from images import digits
 
     _, X = digits(None, samples + samples // 6)

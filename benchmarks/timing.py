@@ -1,8 +1,8 @@
 """Timing, and how its results are written down.
 
 Two programs are compared in pairs: one run of ours, then one of the peer's, and so on. Whatever
-disturbs the machine for longer than a run then falls on both, and the ratio of a pair hardly
-notices. Reported are medians, with the smallest and the largest ratio beside them.
+disturbs the machine for longer than a run then affects both, and hardly changes the ratio of a
+pair. Medians are reported, with the smallest and the largest ratio.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def seconds(function: Callable[[], Any]) -> float:
 
 
 def best_of(function: Callable[[], Any], times: int) -> float:
-    """Return the shortest of several calls: for limits, which disturbances only hide."""
+    """Return the time of the fastest of several calls: for limits, which disturbances only hide."""
     return min(seconds(function) for _ in range(times))
 
 
 @dataclass(frozen=True)
 class Job:
-    """Something to time, and how many samples it deals with."""
+    """Something to time, and how many samples it processes."""
 
     run: Callable[[], Any]
     samples: int
@@ -97,13 +97,13 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str
 
 
 def _cell(value: Any) -> str:
-    """Three digits are what a timing is good for."""
+    """Format with three digits: a timing is no more precise."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def write_json(path: Path, results: dict[str, Any]) -> None:
-    """Write results, making the folder if need be."""
+    """Write results, creating the folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")

@@ -3,8 +3,8 @@
     python examples/reproduce_table1.py
 
 trains the fourteen models as the paper's code did, and writes table1.md, table1.json, the figures
-and report.html into results/. What is finished is kept there: the same command, started again,
-goes on where it was ended; started beside the first, it waits for its end. See --help for the
+and report.html to results/. Finished models are kept there: run again, the command continues where
+it stopped; run while another is still at work, it waits for that one to finish. See --help for the
 protocols, many seeds, the data and a quick check.
 """
 
@@ -67,7 +67,7 @@ def _train_and_summarise(options: argparse.Namespace) -> None:
 
 
 def _make_absolute(options: argparse.Namespace) -> None:
-    """Turn paths into what they are for processes in other folders, with other environments."""
+    """Make paths absolute: workers run in other folders, with other environments."""
     options.out = options.out.absolute()
     data_dir = options.data_dir or os.environ.get("AE_NUMPY_DATA")
     if data_dir:
@@ -77,24 +77,24 @@ def _make_absolute(options: argparse.Namespace) -> None:
 
 
 def _show(text: str) -> None:
-    """Print what the encoding of standard output has, and ? for the rest.
+    """Print text, with ? for what standard output cannot encode.
 
-    A stream that fails ends what is shown, not what is done: all of it is in the files, too.
+    A stream that fails ends the display, not the run: everything is in the files, too.
     """
     if sys.stdout is None:
         return
     try:
-        with suppress(AttributeError):  # of a stream that has no encoding
+        with suppress(AttributeError):  # the stream may have no encoding
             sys.stdout.reconfigure(errors="replace")
         print(text, flush=True)
     except (OSError, ValueError) as error:
         tell(f"standard output cannot be written: {error}")
-        with suppress(OSError, ValueError):  # what Python would try to write once more at its end
+        with suppress(OSError, ValueError):  # Python would try to write it again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _pairs(options: argparse.Namespace) -> list[Pair]:
-    """Return what is to be trained, in a folder that has nothing else."""
+    """Return the pairs to train, in a folder that holds nothing else."""
     source = _data_source(options)
     epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
     folder = options.out / "models"
@@ -190,7 +190,7 @@ def _at_least(text: str, minimum: int) -> int:
 
 
 def _data_source(options: argparse.Namespace) -> DataSource:
-    """Find out which data can be had, by loading it once."""
+    """Find out which data is available, by loading it once."""
     sizes = QUICK if options.quick else {"n_train": N_TRAIN, "n_test": N_TEST}
     n_train, n_test = sizes["n_train"], sizes["n_test"]
     strokes = DataSource("stroke-digits", None, n_train, n_test)
@@ -216,7 +216,7 @@ def _minutes(seconds: float) -> str:
 
 @contextmanager
 def _workers(options: argparse.Namespace) -> Iterator[dict[str, int | Executor]]:
-    """Say who trains, as an argument of `run.train`."""
+    """Yield the workers, as an argument of `run.train`."""
     if options.dask is None:
         yield {"processes": options.jobs or os.cpu_count() or 1}
         return

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Derandomised: the suite gives the same verdict on every run. No deadline: a first call may
-# compile. The shared machine may be slow at drawing data, which is no fault of a test.
+# compile. A shared machine may be slow at drawing data, which is not the fault of a test.
 settings.register_profile(
     "ae_numpy",
     deadline=None,
@@ -18,7 +18,7 @@ settings.register_profile(
 )
 settings.load_profile("ae_numpy")
 
-# No sandbox: it needs rights that containers lack. No network of the browser's own.
+# No sandbox: it needs rights that containers lack. The browser makes no requests of its own.
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -41,7 +41,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Open a file, at a fragment; at the end no error and no request but for it has been seen."""
+    """Open a file, at a fragment; fails at the end if there was an error or any other request."""
     contexts, complaints = [], []
 
     def open_page(file: Path, fragment: str = "", **settings):

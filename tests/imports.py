@@ -1,6 +1,6 @@
 """Which modules of the package import which, read from its files.
 
-Every import counts, wherever it is, those for a type checker included.
+Every import counts, wherever it is, including those for a type checker.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def few_digits() -> Digits:
 
 @cache
 def trained_model(protocol: str, ratio: int, bias: bool) -> Autoencoder:
-    """A model of its own for every cell, trained for a moment. No compiler is needed."""
+    """A separate model for every cell, trained briefly. No compiler is needed."""
     seed = 100 * list(PROTOCOLS).index(protocol) + 2 * RATIOS.index(ratio) + bias
     model = Autoencoder(
         HIDDEN_UNITS[ratio],
@@ -43,7 +43,7 @@ def trained_model(protocol: str, ratio: int, bias: bool) -> Autoencoder:
 
 
 def made_up_results(protocols=tuple(PROTOCOLS), ratios=RATIOS, seeds=None) -> Results:
-    """Errors about those of the paper, from other seeds for every protocol."""
+    """Errors around the paper's, from different seeds for every protocol."""
     rng = np.random.default_rng(0)
     seeds = seeds or {"published": range(5), "corrected": range(3, 7), "tuned": range(1, 3)}
     models = []

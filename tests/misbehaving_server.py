@@ -18,7 +18,7 @@ import numpy as np
 
 TRAIN_COUNT, TEST_COUNT = 20, 10
 ENDLESS_SECONDS = 10
-"""What should go on for ever stops here, so that a broken client fails its test in finite time."""
+"""What should go on forever stops here, so that a broken client fails its test in finite time."""
 
 
 def idx_bytes(array: np.ndarray) -> bytes:

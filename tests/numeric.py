@@ -1,4 +1,4 @@
-"""Oracles: derivatives found by other means than backpropagation, and the checks made of them.
+"""Oracles: derivatives found without backpropagation, and the checks built on them.
 
 Nothing here uses the package's formulas: `loss` is written out again, so that a mistake in the
 package cannot hide in the number it is compared with. A check raises AssertionError.
@@ -39,7 +39,7 @@ def loss(parameters: Arrays, X: np.ndarray, target: np.ndarray):
 
 
 def complex_step_gradients(parameters: Arrays, X: np.ndarray, target: np.ndarray) -> Arrays:
-    """dJ/dp for every single parameter p, each by a complex step of its own."""
+    """dJ/dp for every single parameter p, each by its own complex step."""
     steps = {name: array.astype(complex) for name, array in parameters.items()}
     gradients = {name: np.empty(array.shape) for name, array in parameters.items()}
     for name, array in steps.items():
@@ -53,8 +53,8 @@ def complex_step_gradients(parameters: Arrays, X: np.ndarray, target: np.ndarray
 def relative_error(given: np.ndarray, expected: np.ndarray) -> float:
     """Largest difference in units of the largest expected entry.
 
-    Zero is to be met exactly: against an array of zeros any difference is infinitely large. So is
-    what is not finite, or not of the same shape.
+    Zeros must match exactly: against an array of zeros any difference is infinite. So are values
+    that are not finite, and arrays of another shape.
     """
     if given.shape != expected.shape or not np.isfinite(given).all():
         return np.inf
@@ -119,7 +119,7 @@ def check_taylor_remainder(
 
 
 def moved(parameters: Arrays, direction: Arrays, h: float) -> Arrays:
-    """The parameters, h further in a direction."""
+    """The parameters, moved by h in a direction."""
     return {name: array + h * direction[name] for name, array in parameters.items()}
 
 
@@ -141,7 +141,7 @@ def curved_direction(
 
 
 def random_direction(rng: np.random.Generator, moves: Arrays) -> Arrays:
-    """A direction of length 1 that leaves alone what is held."""
+    """A direction of length 1 that is 0 for what is held."""
     v = {name: rng.normal(size=where.shape) * where for name, where in moves.items()}
     length = np.sqrt(sum((array**2).sum() for array in v.values()))
     return {name: array / length for name, array in v.items()}

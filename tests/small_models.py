@@ -1,4 +1,4 @@
-"""Small models that train in no time, and samples for them."""
+"""Small models that train quickly, and samples for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ X_TEST = np.random.default_rng(1).random((9, 6))
 
 
 def make(**settings) -> Autoencoder:
-    """An estimator with these settings, and others small; NumPy unless the engine matters."""
+    """An estimator with these settings, the others small; NumPy unless the engine matters."""
     small = {
         "hidden_layer_sizes": 3,
         "learning_rate": 0.5,

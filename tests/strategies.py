@@ -51,12 +51,12 @@ class Case:
         return self.network.loss_and_gradients(given, X, target)[1]
 
     def gradient(self) -> np.ndarray:
-        """The same as one vector."""
+        """The same, as one vector."""
         return self.network.flatten(self.gradients())
 
     @property
     def point(self) -> tuple:
-        """What the checks of `numeric` take after the gradients."""
+        """The arguments that the checks of `numeric` take after the gradients."""
         return self.parameters, self.X, self.target, self.bias_masks
 
     def with_network(self, **changes) -> Case:

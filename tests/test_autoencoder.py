@@ -1,4 +1,4 @@
-"""`Autoencoder`: what the public face promises, promise by promise."""
+"""`Autoencoder`: what the public interface promises, promise by promise."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_train_mse_is_the_mean_of_the_errors_before_each_step(engine):
     # Without learning, all errors are those of the initial parameters.
     model = make(learning_rate=0.0, engine=engine).fit(X)
     assert model.history_["train_mse"] == pytest.approx([model.mse(X)] * 2, rel=1e-13)
-    # A batch of everything: the error before the first step.
+    # All samples in one batch: the error before the first step.
     model = make(epochs=1, batch_size=len(X), engine=engine).fit(X)
     start = make(epochs=0, engine=engine).fit(X)
     assert model.history_["train_mse"] == pytest.approx([start.mse(X)], rel=1e-13)
@@ -613,7 +613,7 @@ def test_an_interrupt_keeps_the_state_after_the_last_chunk(monkeypatch, engine, 
     np.testing.assert_array_equal(parameters(model), expected.parameters)
     assert model.n_iter_ == epochs
     assert without_seconds(model.history_) == without_seconds(expected.history)
-    assert 0 < model.mse(X) < 1  # it can be asked, and trained on
+    assert 0 < model.mse(X) < 1  # it can be evaluated and trained further
     assert model.partial_fit(X).n_iter_ == epochs + 1
     assert_same_model(model.fit(X), make(engine=engine, epochs=3).fit(X))
 

@@ -1,4 +1,4 @@
-"""The gradient-check suite: backpropagation against derivatives found by other means.
+"""The gradient-check suite: backpropagation against derivatives computed by other methods.
 
 Small random networks of 1 to 4 layers, in float64, with pre-activations within +-5.
 """
@@ -61,7 +61,7 @@ def test_loss_is_half_the_squared_error_per_sample(engine, data):
 
 @given(cases())
 def test_loss_of_complex_parameters_carries_the_derivative(case):
-    """The network's own loss is analytic, so that anybody's complex step can look through it."""
+    """The network's own loss is analytic, so that a complex step can differentiate it."""
     v = random_direction(np.random.default_rng(0), trained(case.parameters, case.bias_masks))
     moved = {name: array + 1j * COMPLEX_STEP * v[name] for name, array in case.parameters.items()}
     value, _ = case.network.loss_and_gradients(moved, case.X, case.target)

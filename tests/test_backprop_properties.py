@@ -1,4 +1,4 @@
-"""The library's own networks and layers under the properties it offers to everybody."""
+"""The library's own networks and layers, tested with the properties that it offers its users."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Surroundings that are not as one would wish: it works, with one warning at most."""
+"""Faulty surroundings: the package works, with at most one warning."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
 def fixture_installation(tmp_path):
     """A copy of the package with nothing compiled, whose cache cannot be written to.
 
-    A file in place of the directory stops everybody; missing permission does not stop root.
+    A file where the directory should be stops everybody; missing permission does not stop root.
     """
     copy = tmp_path / "Ordner mit Žluťoučký 手書き" / "ae_numpy"
     source = Path(ae_numpy.__file__).parent
@@ -50,7 +50,7 @@ def fixture_installation(tmp_path):
 
 
 def run(script: str, directory: Path, *arguments, **options) -> subprocess.CompletedProcess:
-    """Run a script in an environment with next to nothing in it."""
+    """Run a script in an almost empty environment."""
     nowhere = str(directory / "ae_numpy" / "__pycache__" / "nowhere")
     environment = {
         "PYTHONPATH": str(directory),

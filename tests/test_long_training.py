@@ -1,4 +1,4 @@
-"""Trainings that somebody waits for: when they stop by themselves, what they show, and Ctrl-C."""
+"""Long training runs: when they stop by themselves, what they show, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_with_validation_data_the_best_epoch_is_kept():
     assert best < len(errors) - 1 < 29  # it has stopped, and gone back
     np.testing.assert_array_equal(parameters(model), seen[best])
     assert model.mse(X_TEST) == errors[best]
-    # Callbacks saw the parameters of every epoch, those of a training without early stopping.
+    # Callbacks saw the parameters of every epoch, those of a training run without early stopping.
     plain = make(**settings | {"epochs": model.n_iter_}).fit(X, validation_data=X_TEST)
     np.testing.assert_array_equal(seen[-1], parameters(plain))
 
@@ -225,7 +225,7 @@ class Terminal(io.StringIO):
 
 
 def shown(monkeypatch, stream, **settings) -> str:
-    """What a training writes to this standard error stream."""
+    """What a training run writes to this standard error stream."""
     monkeypatch.setattr(sys, "stderr", stream)
     make(verbose=1, **settings).fit(X, validation_data=X_TEST)
     monkeypatch.undo()
@@ -338,7 +338,7 @@ def has_begun(path) -> bool:
 
 
 def finished(path, epochs: int) -> tuple[Autoencoder, Autoencoder]:
-    """The model that goes on from the file, and one that was never interrupted."""
+    """The model that continues from the file, and one that was never interrupted."""
     settings = LONG | {"epochs": epochs}
     data = samples(N_SAMPLES)
     resumed = Autoencoder(**settings).fit(data, checkpoint=path)

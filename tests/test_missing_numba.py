@@ -1,4 +1,4 @@
-"""What a process imports: no more than it needs, and all but one engine works without Numba."""
+"""What a process imports: no more than it needs; all engines but one work without Numba."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(ae_numpy.__file__).parents[1]
 
 
 def run(script: str, *arguments) -> str:
-    """What a script prints in a process of its own."""
+    """What a script prints in its own process."""
     command = [sys.executable, "-W", "error", "-c", script, *map(str, arguments)]
     done = subprocess.run(
         command, env=ENVIRONMENT, capture_output=True, encoding="utf-8", timeout=120

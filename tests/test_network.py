@@ -72,7 +72,7 @@ def test_forward_returns_the_activations_of_every_layer(name, case):
     activations = net.forward(case.X)
     assert activations[0] is case.X
     assert [a.shape for a in activations] == [(len(case.X), n) for n in net.layer_sizes]
-    # Some dozen roundings of 1e-16, of activations that are no smaller than sigmoid(-5).
+    # Some dozen roundings of 1e-16, of activations that are at least sigmoid(-5).
     np.testing.assert_allclose(activations[-1], outputs(case.parameters, case.X), rtol=1e-13)
 
 
@@ -200,7 +200,7 @@ def test_parameters_of_other_names_or_shapes_are_named():
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("width", [1, 3, 5, 12])
 def test_samples_of_another_width_are_refused(name, width):
-    """A kernel checks no bounds: it would read what lies behind the array."""
+    """A kernel checks no bounds: it would read past the end of the array."""
     case = make_case((4, 3, 4), 0, engine=name)
     wrong = np.full((2, width), 0.5)
     with pytest.raises(ValueError, match=r"\(2, 4\)|(?i:width|shape|dimension)"):

@@ -1,4 +1,4 @@
-"""Figures for anybody: what is drawn is what was given."""
+"""Public plots: what is drawn is what was given."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The textbook page, against numbers worked out by hand and against its own doctests."""
+"""The textbook page, compared with numbers worked out by hand and with its own doctests."""
 
 from __future__ import annotations
 

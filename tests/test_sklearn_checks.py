@@ -1,4 +1,4 @@
-"""The estimator among scikit-learn's: its own checks, pipelines, grid searches, clones."""
+"""The estimator used with scikit-learn: its own checks, pipelines, grid searches, clones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def checks() -> Iterator:
             yield pytest.param(model, check, id=f"{name}-{index}-{label}")
 
 
-# The checks' data are no images: values outside of [0, 1] are warned of, as they should be.
+# The checks' data are not images: values outside [0, 1] cause a warning, as they should.
 @pytest.mark.filterwarnings("ignore:(X|Z) has values in:UserWarning")
 @pytest.mark.filterwarnings("ignore:Estimator Autoencoder does not inherit:UserWarning")
 @pytest.mark.parametrize(("estimator", "check"), list(checks()))

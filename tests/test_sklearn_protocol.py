@@ -1,4 +1,4 @@
-"""What scikit-learn asks of an estimator, where scikit-learn is not there."""
+"""What scikit-learn requires of an estimator, without scikit-learn installed."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def test_repr_shows_what_differs_from_the_defaults():
 
 
 class Renamed(Autoencoder):
-    """Fewer parameters, of which one has a name of its own and is not kept."""
+    """Fewer parameters, one of which has a new name and is not stored."""
 
     def __init__(self, code=3):
         super().__init__(code, epochs=1, engine="numpy", learning_rate=0.5)
 
 
 class Needed(Autoencoder):
-    """A parameter without a default that is not kept."""
+    """A parameter without a default that is not stored."""
 
     def __init__(self, code):
         super().__init__(code, epochs=1, engine="numpy")
@@ -234,7 +234,7 @@ def test_codes_are_checked_by_the_names_of_codes(method):
     model = make().fit(X)
     names = list(model.get_feature_names_out())
     codes = model.encode(X)
-    decoded = getattr(model, method)(codes)  # no names, no word
+    decoded = getattr(model, method)(codes)  # no names, no warning
     for good in (names, [0, 1, 2]):
         np.testing.assert_array_equal(getattr(model, method)(Frame(codes, good)), decoded)
     with pytest.raises(ValueError, match=r"(?s)^Z: The feature names .*in the same order"):

@@ -1,4 +1,4 @@
-"""`target=`: the output is compared with what is given, and not with the samples."""
+"""`target=`: the output is compared with the given targets, not with the samples."""
 
 from __future__ import annotations
 

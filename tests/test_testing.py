@@ -1,4 +1,4 @@
-"""The strategies draw what they promise; the properties hold of right code and of no wrong one."""
+"""The strategies draw what they promise; the properties hold for right code only."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent: the engines agree, and a training can stop and go on anywhere."""
+"""Stochastic gradient descent: the engines agree, and training can stop and continue anywhere."""
 
 from __future__ import annotations
 

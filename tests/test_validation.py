@@ -35,7 +35,7 @@ def with_entry(value, row=3, column=2) -> np.ndarray:
 
 
 def snapshot(model) -> dict[str, str]:
-    """Everything the estimator holds: which objects, and what is in them."""
+    """Everything the estimator holds: which objects, and their contents."""
     held = {name: f"{id(value)} {value!r}" for name, value in vars(model).items()}
     if "network_" in held:
         network = model.network_
@@ -44,7 +44,7 @@ def snapshot(model) -> dict[str, str]:
 
 
 def assert_refused(model, use, error, *says) -> None:
-    """The call raises an error that says all this; the estimator, fitted or not, is as it was."""
+    """The call raises an error that says all this; the estimator, fitted or not, is unchanged."""
     before = snapshot(model)
     with pytest.raises(error) as raised:
         use(model)
@@ -57,7 +57,7 @@ def assert_refused(model, use, error, *says) -> None:
 
 TYPE, VALUE = TypeError, ValueError
 MASKED = np.ma.array(with_entry(1e6), mask=with_entry(9) > 1)
-# What is wrong with it, the error, what the message says besides the name.
+# What is wrong with it, the error, what the message says in addition to the name.
 BAD_DATA = {
     "NaN": (
         with_entry(np.nan),
@@ -172,7 +172,7 @@ def test_a_refused_fit_warns_of_nothing_else():
 
 # --------------------------------------------------------------------------------- the parameters
 
-# Name: values, each with the error that it gets, and what the message must say besides.
+# Name: values, each with the error that it gets, and what else the message must say.
 BAD_PARAMETERS = {
     "hidden_layer_sizes": (
         "a positive integer or a tuple of one or more of them",

@@ -1,6 +1,6 @@
 """Anything at all where a parameter or samples are expected.
 
-It is good, or refused by TypeError or ValueError, and the estimator is then as it was.
+It is accepted, or refused with TypeError or ValueError, which leaves the estimator unchanged.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Odd:
         raise TypeError("no array")
 
 
-# No larger than 30: a number of epochs, or of units, may well be enormous, and take for ever.
+# No larger than 30: a number of epochs, or of units, may well be enormous, and take forever.
 numbers = st.one_of(
     st.integers(-5, 30),
     st.sampled_from([-(10**400), -(2**64), -(10**30)]),
@@ -103,7 +103,7 @@ def check_use(model, use) -> None:
 
 
 def tried(model, use) -> bool:
-    """Whether it was refused; a training may also diverge."""
+    """Whether it was refused; training may also diverge."""
     try:
         use(model)
     except (TypeError, ValueError) as error:

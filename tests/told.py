@@ -1,4 +1,4 @@
-"""What a report told, in lists that tests can look into."""
+"""The content of a report, as lists that tests can search."""
 
 
 def causes(report):

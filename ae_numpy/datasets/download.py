@@ -1,4 +1,4 @@
-"""Downloads of IDX files, by pooch: mirrors in turn, and nothing kept that is not verified.
+"""Downloads of IDX files, by pooch: mirrors in turn, and only verified files are kept.
 
 Pooch writes to a temporary file, checks its hash and moves it into place. What is added here is
 unpacking, more than one mirror, and one error that says what happened at each. Nothing here knows
@@ -19,7 +19,7 @@ MAX_BYTES = 1 << 26
 
 
 class DataUnavailableError(OSError):
-    """A data set is neither in the cache nor to be downloaded.
+    """A data set is not in the cache and cannot be downloaded.
 
     The message is one line that says what was tried and what to do. A missing or damaged file in
     a directory the user named is not this error: there, nothing should take its place.
@@ -42,7 +42,7 @@ def download_files(
 ) -> None:
     """Put IDX files into a directory, from the mirrors in turn, unless they are there undamaged.
 
-    A mirror that fails is not asked for the files that are left: the next one is.
+    After a mirror fails, the remaining files come from the next one.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def download_files(
     mirrors : sequence of str
         Each ends in "/" and is completed by a file's name and ".gz".
     directory : path
-        Made if it does not exist.
+        Created if it does not exist.
     timeout : tuple of float
         Seconds until an address of a mirror must have accepted the connection, and the longest
         pause before and within its answer.
@@ -59,7 +59,7 @@ def download_files(
     Raises
     ------
     DataUnavailableError
-        If a file cannot be had from any mirror, with what happened at each; or without pooch.
+        If no mirror provides a file, with what happened at each; or without pooch.
     OSError
         If the directory cannot be written.
     """
@@ -77,7 +77,7 @@ def download_files(
 
 
 def _retrieve(url: str, sha256: str, path: Path, timeout: tuple[float, float]) -> None:
-    """Have pooch put one unpacked file into place; ValueError if the mirror has none to give."""
+    """Let pooch put one unpacked file in place; ValueError if the mirror has no such file."""
     try:
         import pooch
     except ImportError as error:
@@ -89,7 +89,7 @@ def _retrieve(url: str, sha256: str, path: Path, timeout: tuple[float, float]) -
         body, handled = io.BytesIO(), sys.exception()
         try:
             pooch.HTTPDownloader(timeout=timeout)(url, body, None)
-        except OSError as error:  # told apart from those of the directory
+        except OSError as error:  # kept apart from those of the directory
             raise ValueError(_root(error, handled)) from error
         write_idx(output_file, parse_idx(body.getvalue(), "the answer", MAX_BYTES))
 
@@ -106,7 +106,7 @@ def _root(error: BaseException, handled: BaseException | None) -> str:
 
 @contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Let warnings pass only."""
+    """Let only warnings pass."""
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:

@@ -1,7 +1,7 @@
 """Four IDX files of the MNIST kind in a folder, under the names that downloads give them.
 
 ``train-images-idx3-ubyte`` is also called ``train-images.idx3-ubyte``, is gzipped or not, and is in
-a folder of its own name or in ``MNIST/raw``, as the program has it that unpacked it.
+a folder of the same name or in ``MNIST/raw``, depending on the program that unpacked it.
 """
 
 import os
@@ -48,7 +48,7 @@ def load_idx_digits(
     Raises
     ------
     FileNotFoundError
-        If a file is not there.
+        If a file is missing.
     TypeError, ValueError
         If a file is damaged or holds something else, or several files of one name differ.
 
@@ -94,7 +94,7 @@ def files_in(directory: Path) -> list[Path]:
 
 
 def named(files: Iterable[Path], split: str, kind: str, prefix: str = "") -> list[Path]:
-    """Select the files named as those of a split ("train", "t10k") and a kind are."""
+    """Select the files whose names are those of a split ("train", "t10k") and a kind."""
     pattern = f"{re.escape(_letters(prefix))}{_SPLITS[split]}{kind}(idx\\d?)?(ubyte|int)?(gz)?"
     return [path for path in files if re.fullmatch(pattern, _letters(path.name))]
 

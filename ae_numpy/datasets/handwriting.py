@@ -34,7 +34,7 @@ PEN_RADIUS, PEN_SPREAD, PEN_SKEW, PRESSURE_SPREAD = 0.148, 0.27, 0.05, 0.14
 # Under two thirds of a pixel a line turns grey, and broken where it is faint.
 THINNEST_PEN = 0.07
 
-N_STYLE = 14  # bell-shaped numbers per image, beside those for the control points
+N_STYLE = 14  # bell-shaped numbers per image, besides those for the control points
 
 
 class Paths(NamedTuple):
@@ -98,8 +98,8 @@ def n_uniform() -> int:
 def bell(uniform: Floats) -> Floats:
     """Turn triples of uniform numbers, (B, 3 n), into bell-shaped ones, (B, n), of variance 1.
 
-    The sum of three uniforms is near to normal, but never beyond 3 standard deviations: an
-    unbounded draw would now and then wreck a digit.
+    The sum of three uniforms is close to normal, but never beyond 3 standard deviations: an
+    unbounded draw would occasionally wreck a digit.
     """
     return 2 * (uniform[:, 0::3] + uniform[:, 1::3] + uniform[:, 2::3] - 1.5)
 
@@ -213,7 +213,7 @@ def _spline(stroke: list[int]) -> tuple[Indices, Floats]:
     nearby, weight = [], []
     for k in range(len(stroke) - 1):
         w = basis / 6  # (SAMPLES, 4)
-        # Beyond either end stands a mirror image, 2 p_end - p_next: it makes the curve pass
+        # Beyond either end is a mirror image, 2 p_end - p_next: it makes the curve pass
         # through the end. Its pull is shared out to the two points that it is made of.
         if k == 0:
             w[:, 1], w[:, 2], w[:, 0] = w[:, 1] + 2 * w[:, 0], w[:, 2] - w[:, 0], 0

@@ -76,7 +76,7 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     ValueError
         If a file in a named directory is damaged or not MNIST's.
     DataUnavailableError
-        If no directory was named and MNIST can be had neither from the cache nor from the network:
+        If no directory was named and MNIST is not in the cache and cannot be downloaded:
         the one error to catch in order to fall back on other data.
 
     Warns

@@ -72,7 +72,7 @@ def load_stroke_digits(n_train: int = 60_000, n_test: int = 10_000, *, seed: int
 
 def _draw(n_images: int, seed: np.random.SeedSequence) -> tuple[Images, Images]:
     """Return n images, (n, 28, 28), and their labels, (n,)."""
-    rng = np.random.Generator(np.random.PCG64(seed))  # by name: NumPy's default may change
+    rng = np.random.Generator(np.random.PCG64(seed))  # named, because NumPy's default may change
     images = np.empty((n_images, SIDE, SIDE), dtype=np.uint8)
     labels = np.empty(n_images, dtype=np.uint8)
     for start in range(0, n_images, BATCH):

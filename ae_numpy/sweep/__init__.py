@@ -1,8 +1,8 @@
-"""Many trainings at once, spread over the cores of this machine or over other machines.
+"""Many training runs at once, spread over the cores of this machine or over other machines.
 
 A job is anything that can be pickled; what is done with one is a function that every process can
 import, or, where cloudpickle is installed, any function. Jobs are started in the order given, so
-put the longest first: the last to end is then a short one.
+put the longest first: the last one to end is then short.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class SweepError(RuntimeError):
 
 
 def ignore(*anything: Any) -> None:
-    """Do nothing: who is told has no interest.
+    """Do nothing with a report or a result.
 
     Parameters
     ----------
     *anything
-        Is dropped.
+        Ignored.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def run_jobs(
     SweepError
         When all jobs have ended, if some have failed.
     TypeError, ValueError
-        For arguments that make no sense; no job has been started then.
+        For invalid arguments; no job has been started.
     RuntimeError
         For `processes` inside a daemonic process, which cannot start others.
 
@@ -172,7 +172,7 @@ def _check_callables(**arguments: Any) -> None:
 def _outcomes(
     function: Callable, jobs: Sequence, processes: Any, executor: Any, on_report: Report
 ) -> Generator[Outcome]:
-    """Choose who does the jobs."""
+    """Choose what runs the jobs."""
     if (processes is None) == (executor is None):
         expected = "exactly one of processes and executor must be given"
         raise TypeError(f"{expected}, got processes={processes!r} and executor={executor!r}")

@@ -1,8 +1,8 @@
 """Processes of this machine that do jobs, one at a time each.
 
-Every worker has a pipe of its own and shares nothing with the others, no lock and no queue. So it
-is known what a worker was doing when it died, and its death, even in the middle of a message,
-leaves the others undisturbed.
+Every worker has its own pipe and shares nothing with the others, no lock and no queue. So we know
+what a worker was doing when it died, and its death, even in the middle of a message, leaves the
+others undisturbed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from typing import Any
 Outcome = tuple[int, Any, BaseException | None]
 """The number of a job, its result, and None or the error that it ended with."""
 
-# One core per training is the fastest way to many trainings. Libraries of linear algebra read
-# these when they are loaded, hence in the environment that a process is started with.
+# One core per job is the fastest way to train many models. Linear algebra libraries read these
+# when they are loaded, so they must be in the environment that a process is started with.
 _ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 _SECONDS_TO_EXIT = 5.0  # for a worker that has nothing more to do
 
-# What a worker sends, and what is said of it when it is dead.
+# What a worker sends, and what is reported when it has died.
 _READY, _REPORT, _RESULT, _ERROR, _DEATH = "ready", "report", "result", "error", "death"
 
 
@@ -47,7 +47,7 @@ class WorkerDiedError(RuntimeError):
 
 
 class WorkerStartError(WorkerDiedError):
-    """A process has died before it could begin with the job that it was given."""
+    """A process died before it could begin the job that it was given."""
 
 
 def outcomes_of(
@@ -59,12 +59,12 @@ def outcomes_of(
     """Do all jobs, and yield the outcome of each as it ends; leaving early kills the workers.
 
     Jobs whose process died are done again when the others have ended, each with the machine to
-    itself: what another job did to them, by taking the memory say, does not happen again.
+    itself: what another job did to them, say by taking the memory, does not happen again.
 
     Parameters
     ----------
     function : callable
-        Is called in a worker with a job and a function that sends its argument to `on_report`.
+        Called in a worker with a job and a function that sends its argument to `on_report`.
     jobs : sequence
     processes : int
     on_report : callable
@@ -78,7 +78,7 @@ def outcomes_of(
     TypeError
         If the function or a job cannot be sent to a process: see `_dumps`.
     WorkerStartError
-        If the first thing that happens is that a process cannot be started.
+        If a process cannot be started before anything else has happened.
     """
     calls = list(enumerate(_pickled_calls(function, jobs)))
     died = []
@@ -192,7 +192,7 @@ class _Worker:
             self.connection.send_bytes(call)
 
     def receive(self) -> tuple[str, Any]:
-        """Return the kind and the content of the next message, once there is news."""
+        """Return the kind and the content of the next message, once there is one."""
         message = None
         with suppress(EOFError, OSError):  # dead, perhaps in the middle of a message
             if self.connection.poll():
@@ -255,7 +255,7 @@ def _set(variables: MutableMapping[str, Any], values: Mapping[str, Any]) -> Iter
 
 def _work(connection: Connection) -> None:
     """Do the jobs that come, in a worker, until the pipe is closed."""
-    # Ctrl-C reaches every process of a terminal; the one that waits decides what to do.
+    # Ctrl-C reaches every process of a terminal; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
     lock = threading.Lock()  # a job may report from several threads
@@ -272,12 +272,12 @@ def _work(connection: Connection) -> None:
             try:
                 function, job = pickle.loads(call)
                 send(_RESULT, function(job, partial(send, _REPORT)))
-            except BaseException as error:  # SystemExit too ends the job only
+            except BaseException as error:  # SystemExit, too, ends only the job
                 send(_ERROR, _portable(error))
 
 
 def _end_with_the_caller() -> None:
-    """End this process when the one that started it is no more, even in the middle of a job."""
+    """End this process when the one that started it has ended, even in the middle of a job."""
     caller = multiprocessing.parent_process()
     assert caller is not None
     caller.join()

@@ -4,7 +4,7 @@
 that prepares a task (moves the data, compiles) and returns what is timed: a function that does the
 task once and returns the result as NumPy arrays, parameters or reconstructions. Where a framework
 offers several ways of writing the same thing, each is a variant, and the one that turns out fastest
-on the day is the one that counts. A module also has a `NAME`, a `NOTE` for the
+counts. A module also has a `NAME`, a `NOTE` for the
 reader of the tables, and says whether its results are `COMPARABLE` with ours, to rounding, and
 whether its single-sample steps are so slow (`SLOW_STEPS`) that fewer of them are timed.
 """

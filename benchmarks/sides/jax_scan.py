@@ -28,7 +28,7 @@ def training(task: Task) -> Variants:
     steps = {"jax.grad": _step_by_grad, "by hand": _step_by_hand, "by hand, W0.T": _step_transposed}
     variants: Variants = {}
     for (name, step), (suffix, unroll) in product(steps.items(), _UNROLL.items()):
-        if unroll == 1 or task.batch_size == 1:  # a batch is work enough for a turn of the loop
+        if unroll == 1 or task.batch_size == 1:  # a batch is enough work for one iteration
             variants[name + suffix] = partial(_trainer, task, step, unroll)
     return variants
 

@@ -1,4 +1,4 @@
-"""A tight step in NumPy: no temporaries, everything in place, no pass that could be saved.
+"""A tight step in NumPy: no temporaries, everything in place, no pass that could be avoided.
 
 This is how far NumPy itself goes. Its cost at batch size 1 is that of its matrix-vector products
 and of the outer products, which need a matrix of their own before they can be subtracted.
@@ -30,7 +30,7 @@ class _Buffers:
 
 
 def training(task: Task) -> Variants:
-    """Return the one way there is to train."""
+    """Return the only way to train."""
 
     def train() -> Parameters:
         parameters = {name: value.copy() for name, value in task.parameters.items()}
@@ -88,7 +88,7 @@ def _product_of_columns(x: Array, dz: Array, out: Array) -> Array:
 
 
 def reconstruction(task: Task) -> Variants:
-    """Reconstruct block by block, so that what lies between the layers stays in the cache."""
+    """Reconstruct block by block, so that the hidden activations stay in the cache."""
     W0, b0, W1, b1 = (task.parameters[name] for name in ("W0", "b0", "W1", "b1"))
 
     def reconstruct() -> Array:

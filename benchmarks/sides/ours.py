@@ -1,4 +1,4 @@
-"""ae_numpy, by its public face: the whole `fit`, checks and preparation included."""
+"""ae_numpy through its public interface: the whole `fit`, checks and preparation included."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NOTE = "the whole `fit`: checks and preparation of X, training, the history of t
 
 
 def training(task: Task) -> Variants:
-    """Return the one way there is to train."""
+    """Return the only way to train."""
 
     def fit() -> Parameters:
         network = _model(task, task.epochs).network_
@@ -22,7 +22,7 @@ def training(task: Task) -> Variants:
 
 
 def reconstruction(task: Task) -> Variants:
-    """Return the one way there is to reconstruct."""
+    """Return the only way to reconstruct."""
 
     def prepare():
         model = _model(task, 0)

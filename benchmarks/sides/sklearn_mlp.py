@@ -20,7 +20,7 @@ NOTE = "`MLPRegressor`, plain SGD; its output layer is linear: one layer of sigm
 
 
 def training(task: Task) -> Variants:
-    """Return the one way there is to train."""
+    """Return the only way to train."""
 
     def fit() -> None:
         _fitted(task, task.epochs)
@@ -29,7 +29,7 @@ def training(task: Task) -> Variants:
 
 
 def reconstruction(task: Task) -> Variants:
-    """Return the one way there is to reconstruct; how it was trained does not matter."""
+    """Return the only way to reconstruct; how it was trained does not matter."""
 
     def prepare():
         model = _fitted(task.shortened(task.batch_size), 1)

@@ -1,6 +1,6 @@
 """PyTorch: the eager training loop that its tutorials teach, in its fast form.
 
-Tried are the optimizer's three implementations. At batch size 1 the time goes into launching
+All three implementations of the optimizer are tried. At batch size 1 the time goes into launching
 operations one by one, not into arithmetic.
 """
 

@@ -31,7 +31,7 @@ from study.words import count, extent, listing
 
 
 def answer_rq1(results: Results, protocol: str) -> str:
-    """Say in a sentence how the ratio influences the error, by the means over seeds."""
+    """Say in a sentence how the ratio influences the error, averaged over seeds."""
     by_bias = {bias: steps(results, protocol, bias) for bias in BIASES}
     found = [step for of_kind in by_bias.values() for step in of_kind]
     if not found:
@@ -113,9 +113,9 @@ def _at(n_found: int, n_ratios: int) -> str:
 
 
 def reservation(protocol: str) -> str:
-    """Say what a protocol's pairs of models differ in besides having biases; empty if in nothing.
+    """Say what a protocol's pairs of models differ in besides having biases; empty if nothing.
 
-    It stands beside all that is said about biases.
+    It accompanies every statement about biases.
     """
     of = PROTOCOLS[protocol]
     if of.inherits_biases:
@@ -143,7 +143,7 @@ def outside(found: Sequence[Cell]) -> str:
 
 
 def ranks(results: Results, protocol: str) -> str:
-    """Say what the ranks are of a protocol that has several seeds, and what they come to."""
+    """Give the ranks of a protocol that has several seeds, and say what they amount to."""
     found = cells(results, protocol)
     n_seeds = found[0].values.size
     return (
@@ -154,7 +154,7 @@ def ranks(results: Results, protocol: str) -> str:
 
 
 def of_another_experiment(results: Results) -> str:
-    """Say what a run is of, where that is not the paper's data and epochs; else nothing."""
+    """Say what was trained if it is not the paper's data and epochs; else nothing."""
     quick, epochs = results.settings["quick"], results.settings["epochs"]
     if results.data["name"] == "mnist" and epochs == EPOCHS and not quick:
         return ""

@@ -1,7 +1,7 @@
-"""What no training is needed for: the mean image, and principal components (PCA).
+"""What needs no training: the mean image, and principal components (PCA).
 
-Lines of reference for the trained models. They are no bounds: PCA is the best that a code of so
-many numbers and a *linear* decoder can do on the training images, and these decoders end in a
+Reference lines for the trained models. They are not bounds: PCA is the best that a code of this
+size and a *linear* decoder can do on the training images, and these decoders end in a
 sigmoid.
 """
 
@@ -17,18 +17,18 @@ CHUNK = 4096  # images: 26 MB as 784 float64 each, so that the 60,000 are never 
 
 @dataclass(frozen=True)
 class Baselines:
-    """Errors on the test images of what is fitted to the training images in closed form.
+    """Test errors of models fitted to the training images in closed form.
 
     Parameters
     ----------
     mean_image : float
-        Mean squared error of the mean training image in place of every test image.
+        Mean squared error if every test image is replaced by the mean training image.
     mean_image_per_class : list of float
         The same over the test images of each digit: how far they are from the mean image. NaN for
         a digit without test images.
     pca, pca_uncentred : dict
-        Mean squared error of the best linear code, by compression ratio: with the mean image
-        taken off first, and without.
+        Mean squared error of the best linear code, by compression ratio: with and
+        without the mean image subtracted first.
     """
 
     mean_image: float
@@ -85,22 +85,22 @@ def fit_baselines(
 
 
 def mean_per_class(values: np.ndarray, labels: np.ndarray) -> list[float]:
-    """Return the mean of the values of each digit's images; NaN where there is none."""
+    """Return the mean of the values over each digit's images; NaN for a digit without images."""
     by_digit = (values[labels == digit] for digit in range(10))
     return [float(own.mean(dtype=np.float64)) if own.size else float("nan") for own in by_digit]
 
 
 def _chunks(pixels: np.ndarray) -> Iterator[np.ndarray]:
-    """The images in float64, some at a time."""
+    """Yield the images in float64, a chunk at a time."""
     for start in range(0, len(pixels), CHUNK):
         yield pixels[start : start + CHUNK].astype(np.float64)
 
 
 def _components(moment: np.ndarray, energy: float) -> np.ndarray:
-    """Return the eigenvectors of a moment matrix, the largest first, as columns.
+    """Return the eigenvectors of a moment matrix as columns, largest eigenvalue first.
 
-    Of K training images only K can be told from nothing: what is left is rounding, and its
-    directions, an accident of the eigensolver, would explain test images by luck.
+    K training images determine only K of them: the rest are rounding, whose directions are an
+    accident of the eigensolver and would explain test images by luck.
     """
     values, vectors = np.linalg.eigh(moment)
     return vectors[:, values > 1e-10 * energy][:, ::-1]
@@ -111,8 +111,8 @@ def _errors(
 ) -> dict[int, float]:
     """Return the mean squared error of the first h components, by compression ratio.
 
-    What the projection on an orthonormal basis leaves of ||x||^2 is the error: no need to rebuild
-    the images.
+    The error is what the projection on an orthonormal basis leaves of ||x||^2, so the images need
+    not be rebuilt.
     """
     V = components[:, : max(hidden_units.values())]  # (I, H)
     total, explained = 0.0, np.zeros(V.shape[1] + 1)

@@ -2,7 +2,7 @@
 
 Differences are judged by their t intervals over seeds, in percent of the error without bias. One
 is *noticeable* if its interval excludes 0 and its mean is beyond UNAFFECTED, it is *small* if its
-whole interval lies within UNAFFECTED, and else the seeds are too few to tell.
+whole interval is within UNAFFECTED; otherwise the seeds are too few to tell.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def noticeable_at_lower_ratios(results: Results, protocol: str) -> Verdict:
 
 
 def inconsistent_direction(results: Results, protocol: str) -> Verdict:
-    """Noticeable differences at the lower ratios are found in both directions.
+    """There are noticeable differences in both directions at the lower ratios.
 
     The claim fails if they are found in one, and no interval reaches beyond UNAFFECTED in the
     other.
@@ -53,8 +53,9 @@ def inconsistent_direction(results: Results, protocol: str) -> Verdict:
 def artefact_of_training(results: Results, protocol: str) -> Verdict:
     """No difference at the lower ratios is real: all of them are shown to be small.
 
-    Not to reject chance is not to show it: the claim fails if the sign-flip test, Holm-corrected,
-    rejects chance at a ratio, and is open if it does not where a difference may yet be large.
+    Failing to reject chance does not prove it: the claim fails if the sign-flip test,
+    Holm-corrected, rejects chance at a ratio, and is open if it does not but a difference may
+    still be large.
     """
     effects = _effects(results, protocol, LOWER_RATIOS)
     n = effects[0].differences.size
@@ -80,7 +81,7 @@ def is_noticeable(effect: BiasEffect) -> bool:
 
 
 def is_small(effect: BiasEffect) -> bool:
-    """Whether the interval lies within UNAFFECTED; for one seed, without interval, it does not."""
+    """Whether the interval is within UNAFFECTED; False for one seed, which has no interval."""
     return -_bound(effect) <= effect.low and effect.high <= _bound(effect)
 
 
@@ -93,7 +94,7 @@ def _effects(results: Results, protocol: str, ratios: tuple[int, ...]) -> list[B
 
 
 def _verdict(protocol: str, holds: bool | None, why: str) -> Verdict:
-    """Return a verdict with what is to be said of all comparisons under a protocol."""
+    """Return a verdict that describes all comparisons under a protocol."""
     return Verdict(holds, f"{why} {reservation(protocol)}".strip())
 
 

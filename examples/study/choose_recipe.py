@@ -1,9 +1,9 @@
-"""How the recipe of the protocol `tuned` was chosen: without a look at the test images.
+"""How the recipe of the protocol `tuned` was chosen: without looking at the test images.
 
     cd examples && python -m study.choose_recipe --shape power --peak 0.05 --end 2 --hidden 2 28
 
 trains models with bias on the first 50,000 training images by a recipe, and prints their errors on
-the 10,000 that were held back, beside PCA's. results/recipes.md has those that were tried.
+the 10,000 held out, next to PCA's. results/recipes.md lists the recipes that were tried.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from study.protocols import PROTOCOLS
 
 N_HELD_BACK = 10_000
 
-# Rates from `peak` on, over the share s of the training that is done, 0 <= s < 1.
+# Rates, starting at `peak`, as functions of the share s of the training done, 0 <= s < 1.
 SHAPES: dict[str, Callable[[float, float, float], float]] = {
     "power": lambda peak, power, s: peak * (1 - s) ** power,
     "exponential": lambda peak, last, s: peak * (last / peak) ** s,

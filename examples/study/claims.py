@@ -1,7 +1,7 @@
 """Every claim of the paper's text about its models and data, with our verdict on it.
 
-What a claim is taken to mean in numbers stands in parentheses behind it. Also where the text
-departs from what its code ran, and where it slips.
+How a claim is read in numbers follows it in parentheses. Also where the text departs from what
+the code ran, and where it is mistaken.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from study.verdicts import HETEROGENEOUS, LEGIBLE, MARKED, Verdict
 from study.words import listing, percent
 
 MEAN_IMAGE = 0.0661
-"""What MNIST's mean training image leaves of its test images: Table 1 is measured by it, too."""
+"""The error of MNIST's mean training image on its test images; Table 1 is measured by it, too."""
 
 
 @dataclass(frozen=True)
 class Claim:
     """A claim of the paper, where it is made, and our verdict under each protocol.
 
-    `own` is that on the paper's own Table 1, by the same measure: it tells what the measure is
-    worth. None where a claim needs more than a table of errors.
+    `own` is the verdict on the paper's own Table 1, by the same measure: it shows what the measure
+    is worth. None where a claim needs more than a table of errors.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class _Statement:
-    """A claim, the ratios that it speaks of, and what judges it; if by mean errors alone."""
+    """A claim, the ratios it is about, what judges it, and whether mean errors suffice for that."""
 
     text: str
     section: str
@@ -173,8 +173,8 @@ _STATEMENTS = (
 def claims(results: Results) -> list[Claim]:
     """Judge all claims of the paper by the trained models.
 
-    A claim about MNIST after 50 epochs is undecided where something else was trained, or not all
-    of the ratios that it speaks of.
+    A claim about MNIST after 50 epochs is undecided if something else was trained, or not all of
+    the ratios that it is about.
     """
     return [
         Claim(
@@ -205,7 +205,7 @@ def _judge(statement: _Statement, results: Results, protocol: str) -> Verdict:
 
 
 def _own_results() -> Results:
-    """Return Table 1 as if one run of ours: its mean errors, and nothing else that is known."""
+    """Return Table 1 as one run of ours of which only the mean errors are known."""
     unknown = [math.nan] * 10
     models = [
         Trained("paper", ratio, HIDDEN_UNITS[ratio], bias, 0, mse, [mse], unknown, math.nan)
@@ -215,7 +215,7 @@ def _own_results() -> Results:
 
 
 def departures() -> list[str]:
-    """Say in sentences where what is trained departs from the paper's text, and why."""
+    """Say in sentences where our models depart from the paper's text, and why."""
     tuned = PROTOCOLS["tuned"]
     return [
         "The published code does not update the hidden layer by the gradient: it propagates the "

@@ -1,4 +1,4 @@
-"""The trainings on a Dask cluster (needs distributed, the extra `cluster`)."""
+"""Training on a Dask cluster (needs distributed, the extra `cluster`)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SECONDS_WITHOUT_WORKERS = 5.0
 def dask_executor(address: str) -> Iterator[Executor]:
     """Connect to the scheduler at an address, and yield the executor that is its cluster.
 
-    The workers need ae_numpy; this package is sent to them. While there are none, a line says so.
+    The workers need ae_numpy; this package is sent to them. A line says when there are none.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
     OSError
         If there is no scheduler, or it is lost.
     SettingsDifferError
-        If a worker has other versions of what trains than this process.
+        If a worker has other versions of the packages that train than this process.
     """
     try:
         from distributed import Client
@@ -54,7 +54,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
         ended = threading.Event()
         threading.Thread(target=_watch, args=(client, address, ended), daemon=True).start()
         try:
-            # Not pure: a pair is trained anew if its files are gone, whatever was done before.
+            # Not pure: a pair is trained again if its files are gone, whatever was done before.
             yield client.get_executor(pure=False)
         except SweepError as error:
             if not any(isinstance(cause, CancelledError) for _, cause in error.failures):
@@ -72,7 +72,7 @@ def _watch(client: Any, address: str, ended: threading.Event) -> None:
     while not ended.wait(1):
         try:
             workers = client.nthreads()
-        except Exception:  # of whatever kind: that the scheduler is lost is told elsewhere
+        except Exception:  # of any kind: a lost scheduler is reported elsewhere
             continue
         if workers:
             seen, told = time.monotonic(), False

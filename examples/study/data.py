@@ -15,7 +15,7 @@ from ae_numpy.datasets.mnist import SHA256, TRAIN_IMAGES
 
 N_TRAIN, N_TEST = 60_000, 10_000
 TITLES = {"mnist": "MNIST", "stroke-digits": "stroke digits (not MNIST)"}
-N_CLASSES = 10  # that the figures have room for
+N_CLASSES = 10  # as many as the figures have room for
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class DataSource:
 
     @property
     def title(self) -> str:
-        """The name for people: results of other data never pass for MNIST's."""
+        """The human-readable name: results of other data never pass for MNIST's."""
         return TITLES.get(self.name, f"{self.name} (not MNIST)")
 
     @classmethod

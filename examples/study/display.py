@@ -1,4 +1,4 @@
-"""What a person sees while many models are trained."""
+"""What the user sees while many models are trained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SweepDisplay:
     """A line for each model that is being trained, and one for all of them.
 
     On a terminal, with tqdm, these are bars; elsewhere a line is written whenever a model is done.
-    A stream that cannot be written any more ends the display, not the training.
+    If the stream can no longer be written, the display ends but the training does not.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class SweepDisplay:
     def __init__(self, work: float, n_models: int) -> None:
         self._work, self._n_models = work, n_models
         self._done, self._models_done = 0.0, 0
-        self._epochs: dict[str, int] = {}  # of every model, the last that was reported
+        self._epochs: dict[str, int] = {}  # the last one reported, by model
         self._started = time.monotonic()
         self._bars: dict[str, Any] = {}
         self._total: Any = None
@@ -45,10 +45,9 @@ class SweepDisplay:
                 bar.close()
 
     def update(self, message: Any) -> None:
-        """Take in what is reported of a model after an epoch, or after several.
+        """Process the report of a model after an epoch, or after several.
 
-        An epoch that is reported again, because the process that trained the model has died, counts
-        once.
+        An epoch that is reported again, because the process training the model died, counts once.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Files of the study: there whole or not at all, and named by errors as the user named them."""
+"""Files of the study: complete or absent, and named in errors as the user named them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ae_numpy.storage.atomic import replacing
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file that is there whole, or not at all.
+    """Write a file completely or not at all.
 
     Raises
     ------
     OSError
-        Names the path; what was there is as it was.
+        Names the path; what was there is unchanged.
     """
     with naming(path), replacing(path) as file:
         file.write(content if isinstance(content, bytes) else content.encode())
@@ -24,7 +24,7 @@ def write(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error of the system name this path: of its own, it names a temporary file, or none."""
+    """Make an OSError name this path: otherwise it names a temporary file, or no file."""
     try:
         yield
     except OSError as error:

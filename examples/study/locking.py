@@ -1,7 +1,7 @@
-"""One run at a time in a folder: another one waits, and goes on from what the first has left.
+"""One run at a time in a folder: another one waits, and continues from what the first has left.
 
-It waits and does not refuse, because it then has nothing to do but to show the same results, or to
-train what only it was asked for.
+It waits instead of refusing, because afterwards it only has to show the same results, or to train
+what the first was not asked for.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _SECONDS_BETWEEN_TRIES = 0.2
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder for this run, once no other run of any process holds it.
 
-    The lock is one of the operating system's: it ends with the process, however that ends. The file
-    `LOCK` that it is on stays; it says who was the last to hold it. Where the file system has no
-    locks, a line says so, and the run goes on.
+    The operating system holds the lock: it ends with the process, however that ends. The locked
+    file, `LOCK`, stays; it says who was the last to hold it. Where the file system has no
+    locks, a line says so, and the run continues.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def _wait_for(file: IO[bytes], folder: Path) -> None:
         tell(f"{folder} is in use by {owner}; waiting for its end")
         while not _locked(file):
             time.sleep(_SECONDS_BETWEEN_TRIES)
-    with suppress(OSError):  # of a full disk, which does not unlock it
+    with suppress(OSError):  # the disk may be full, which does not unlock it
         file.truncate(0)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}".encode())
@@ -62,7 +62,7 @@ def _locked(file: IO[bytes]) -> bool:
         if sys.platform == "win32":
             import msvcrt
 
-            file.seek(1 << 20)  # behind the text, which would be locked for readers, too
+            file.seek(1 << 20)  # past the text, which would be locked for readers, too
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl

@@ -1,8 +1,8 @@
 """The numbers that answer the paper's questions.
 
-An interval here is a 95 % t interval over seeds: it tells where the mean over all seeds lies, not
-where another training comes out, and nothing about other test images. `answers` puts the numbers
-into sentences, and `claims` judges by them what the paper says beyond its two answers.
+An interval here is a 95 % t interval over seeds: it covers the mean over all seeds, not the
+result of another run, and says nothing about other test images. `answers` puts the numbers into
+sentences, and `claims` uses them to judge what the paper says beyond its two answers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BIASES = {False: "without bias", True: "with bias"}
 """What the two models of a pair are called, in the order of Table 1."""
 
 DIGITS_OF_TABLE_1 = 4
-"""Digits after the point in Table 1: our errors are ranked among its values as rounded to them."""
+"""Digits after the point in Table 1: our errors are rounded to them to be ranked."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Step:
-    """What the error gains from one ratio to the next higher, within the models of a seed.
+    """How much the error rises from one ratio to the next higher, between models of the same seed.
 
     Parameters
     ----------
     ratios, errors : tuple
         Both ratios, the lower first, and the mean errors over seeds there.
     mean, low, high : float
-        Of the gain, with the t interval; its bounds are NaN for one seed.
+        Of the rise, with the t interval; its bounds are NaN for one seed.
     """
 
     ratios: tuple[int, int]
@@ -82,7 +82,7 @@ class Step:
     @property
     def rises(self) -> bool | None:
         """Whether the mean over all seeds rises; None where the interval leaves it open."""
-        if np.isnan(self.low):  # one run can show a fall where the text has none, but no rule
+        if np.isnan(self.low):  # one run can contradict a rule by a fall, but cannot prove one
             return None if self.mean > 0 else False
         excludes_0 = self.low > 0 or self.high < 0
         return self.low > 0 if excludes_0 else None
@@ -157,7 +157,7 @@ def cells(results: Results, protocol: str) -> list[Cell]:
 
 
 def chance_outside(n_seeds: int) -> float:
-    """Return how likely one more value of the same kind is below all seeds' or above all."""
+    """Return the probability that one more value of the same kind is below or above all seeds'."""
     return 2 / (n_seeds + 1)
 
 
@@ -178,7 +178,7 @@ def bias_effects(results: Results, protocol: str) -> list[BiasEffect]:
 
 
 def testable(effects: list[BiasEffect]) -> bool:
-    """Return whether there are seeds enough for the test to reject chance at any of the ratios."""
+    """Return whether there are enough seeds for the test to reject chance at any of the ratios."""
     return can_reject(effects[0].differences.size, len(effects), LEVEL)
 
 
@@ -213,6 +213,6 @@ def means(results: Results, protocol: str, bias: bool) -> dict[int, float]:
 
 
 def below_pca(results: Results, protocol: str, bias: bool) -> list[int]:
-    """Return the ratios at which the mean over seeds lies below centred PCA."""
+    """Return the ratios at which the mean over seeds is below centred PCA."""
     errors = means(results, protocol, bias)
     return [ratio for ratio in errors if errors[ratio] < results.baselines.pca[ratio]]

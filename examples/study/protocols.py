@@ -31,7 +31,7 @@ class Protocol:
     learning_rates : callable
         ``learning_rates(epochs)``: the rate of every epoch.
     rate_formula : str
-        The same for people.
+        The same in human-readable form.
     inherits_biases : bool
         Whether the model without bias holds the trained biases of its twin, frozen; else its
         biases are zero.

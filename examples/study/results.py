@@ -1,4 +1,4 @@
-"""What came out of the trainings, as table1.json holds it.
+"""The results of training, as table1.json holds them.
 
 Everything here is read from the models' files, so it is the same whether they were trained in one
 go or in many.
@@ -23,7 +23,7 @@ class Trained:
     """One trained model.
 
     `mse` is over all test images and pixels, `mse_per_class` over those of each digit, and
-    `mse_per_epoch` over all after each epoch. `seconds` is what the training took.
+    `mse_per_epoch` over all after each epoch. `seconds` is how long the training took.
     """
 
     protocol: str
@@ -44,7 +44,7 @@ class Results:
     Parameters
     ----------
     models : list of Trained
-        In the order of protocol, seed, ratio, and of bias: without it, with it.
+        Ordered by protocol, seed, ratio and bias (without, then with).
     baselines : Baselines
     settings : dict
         ``protocols``, ``seeds``, ``ratios``, ``epochs``, ``quick``.
@@ -74,7 +74,7 @@ class Results:
         return self.settings["ratios"]
 
     def seeds_of(self, protocol: str) -> list[int]:
-        """Return the seeds of which there are models of this protocol."""
+        """Return the seeds that have models of this protocol."""
         return sorted({model.seed for model in self.models if model.protocol == protocol})
 
     def of(self, protocol: str, ratio: int, bias: bool) -> list[Trained]:

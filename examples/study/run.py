@@ -51,7 +51,7 @@ def make_pairs(
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what trains: with others the last bits may differ."""
+    """Return the versions of the packages that train: with others the last bits may differ."""
     return {
         "ae_numpy": ae_numpy.__version__,
         **{name: version(name) for name in ("numpy", "numba")},
@@ -81,7 +81,7 @@ def check_versions(expected: dict[str, str]) -> None:
 
 
 def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
-    """Make a folder for trainings with these settings, or make sure that it is one.
+    """Create a folder for models with these settings, or make sure that it is one.
 
     Of several processes that do so at once with different settings, one succeeds.
 
@@ -89,16 +89,16 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
     ----------
     folder : path
     settings : dict
-        What all trainings in the folder have in common; the file settings.json holds it.
+        What all models in the folder have in common; the file settings.json holds it.
 
     Raises
     ------
     SettingsDifferError
-        If the folder has trainings with other settings, or nobody knows which.
+        If the models in the folder have other settings, or unknown ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SETTINGS
-    has_models = any(folder.glob("*.npz"))  # before settings are looked for, which precede models
+    has_models = any(folder.glob("*.npz"))  # checked before the settings, which are written first
     if not path.exists():
         if has_models:
             message = f"{folder} has models, but no {SETTINGS}: give another folder"
@@ -108,14 +108,14 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def _write_first(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all, unless another process has done it."""
+    """Write a file completely or not at all, unless another process has written it."""
     whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         write(whole, text)
         with naming(path), suppress(FileExistsError):
             try:
                 os.link(whole, path)
-            except OSError:  # perhaps of a file system that has no links
+            except OSError:  # perhaps the file system has no links
                 with open(path, "xb") as file:
                     file.write(whole.read_bytes())
     finally:
@@ -148,7 +148,7 @@ def _check_same(found: Any, expected: Any, path: Path, name: str = "") -> None:
 def train(
     pairs: Sequence[Pair], *, processes: int | None = None, executor: Executor | None = None
 ) -> int:
-    """Train what is missing of the pairs, the longest first, on processes or an executor.
+    """Train the missing models of the pairs, longest first, on processes or an executor.
 
     Parameters
     ----------
@@ -165,12 +165,12 @@ def train(
     Raises
     ------
     SettingsDifferError
-        If a model is there that was trained with other settings; nothing is trained then. If a
-        worker of the executor has other versions; nothing more is trained then.
+        If there is a model that was trained with other settings: nothing is trained. If a worker of
+        the executor has other versions: nothing more is trained.
     OSError
         If a model cannot be kept; nothing more is trained then.
     SweepError
-        When all trainings have ended, if some have failed.
+        When all pairs are done, if some have failed.
     """
     missing = {pair: 2 - len(pair.finished()) for pair in pairs}
     n_missing = sum(missing.values())
@@ -208,7 +208,7 @@ def train(
 
 
 def _check_room(todo: Sequence[Pair]) -> None:
-    """Find out, before anything is trained, whether the largest of the models could be kept."""
+    """Check, before anything is trained, that the largest of the models could be stored."""
     with naming(todo[0].folder), TemporaryFile(dir=todo[0].folder) as file:
         file.write(bytes(max(pair.model_bytes for pair in todo)))
         file.flush()
@@ -217,7 +217,7 @@ def _check_room(todo: Sequence[Pair]) -> None:
 def _train_pair(
     expected: dict[str, str], pair: Pair, report: Report
 ) -> list[Progress] | OSError | SettingsDifferError:
-    """Train a pair; return, and not raise, what other pairs would fail of as well."""
+    """Train a pair; return (do not raise) an error that would make other pairs fail as well."""
     try:
         check_versions(expected)
         return train_pair(pair, report)
@@ -226,16 +226,16 @@ def _train_pair(
 
 
 def _compile_kernels() -> None:
-    """Have the kernels compiled, and say so, before each process would do it for itself."""
+    """Compile the kernels, and say so, before each process would compile them itself."""
     X = np.zeros((2, 784))
     with compilation_notice():
         Autoencoder(9, epochs=1, random_state=0).fit(X, validation_data=X)
 
 
 def wall_seconds(folder: Path) -> float:
-    """Return how long all the starts together took that trained what is in a folder.
+    """Return the total time of all the runs that trained what is in a folder.
 
-    It is 0 where that was not noted, or the note is damaged.
+    It is 0 if the time was not noted, or the note is damaged.
     """
     try:
         seconds = float((folder / WALL_SECONDS).read_text(encoding="utf-8"))
@@ -246,7 +246,7 @@ def wall_seconds(folder: Path) -> float:
 
 @contextmanager
 def _clock(folder: Path) -> Iterator[None]:
-    """Add the time that the block takes, however it is left, to that of earlier starts."""
+    """Add the time that the block takes, however it is left, to that of earlier runs."""
     started = time.perf_counter()
     try:
         yield
@@ -254,5 +254,5 @@ def _clock(folder: Path) -> Iterator[None]:
         seconds = wall_seconds(folder) + time.perf_counter() - started
         try:
             write(folder / WALL_SECONDS, f"{seconds:.3f}\n")
-        except OSError as error:  # a note does not hide what has ended the block
+        except OSError as error:  # a failed note must not hide what ended the block
             tell(f"the time that this took is not noted: {error}")

@@ -1,7 +1,7 @@
-"""The little statistics that the study needs: t interval, sign-flip test, Holm, ranks, tails.
+"""The statistics that the study needs: t interval, sign-flip test, Holm, ranks, tails.
 
-SciPy has most of it, but is not among the packages that this library runs on; each of these is a
-few lines, and the tests hold them against published tables, brute force and SciPy.
+SciPy has most of it, but is not a dependency of this library; each function is a few lines, and
+the tests compare them with published tables, brute force and SciPy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MOST_FLIPPED = 40
 
 
 class Interval(NamedTuple):
-    """A mean with its confidence interval; the bounds are NaN where a single value has none."""
+    """A mean with its confidence interval; the bounds are NaN for a single value."""
 
     mean: np.ndarray
     low: np.ndarray
@@ -100,7 +100,7 @@ def sign_flip_test(differences: ArrayLike) -> float:
     If the two of each pair were interchangeable, every difference could as well have had the other
     sign. The p-value is the share of the 2^n choices of signs whose mean is as far from zero as
     the one found. It is counted, not sampled: the sums of both halves' choices are sorted, and
-    for each sum of one half those of the other that go far enough are a matter of a search.
+    for each sum of one half a binary search counts those of the other that go far enough.
 
     Parameters
     ----------
@@ -148,12 +148,12 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
 
 
 def smallest_p(n: int) -> float:
-    """Return the smallest p-value that the sign-flip test can give of n differences: 2^(1-n)."""
+    """Return the smallest p-value that the sign-flip test can give for n differences: 2^(1-n)."""
     return 2.0 ** (1 - n)
 
 
 def can_reject(n: int, n_tests: int, level: float = 0.05) -> bool:
-    """Return whether any of so many sign-flip tests can reject after Holm's correction.
+    """Return whether any of `n_tests` sign-flip tests can reject after Holm's correction.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def can_reject(n: int, n_tests: int, level: float = 0.05) -> bool:
 
 
 def fewest_that_reject(n_tests: int, level: float = 0.05) -> int:
-    """Return how many differences so many sign-flip tests need for any of them to reject.
+    """Return how many differences `n_tests` sign-flip tests need for any of them to reject.
 
     Examples
     --------
@@ -202,7 +202,7 @@ def holm(p_values: ArrayLike) -> np.ndarray:
 
 
 def binomial_tail(n_found: int, n: int, probability: float) -> float:
-    """Return the probability of so many successes or more in n independent trials.
+    """Return the probability of this many successes or more in n independent trials.
 
     Examples
     --------
@@ -218,8 +218,8 @@ def binomial_tail(n_found: int, n: int, probability: float) -> float:
 def rank(value: float, sample: ArrayLike) -> int:
     """Return the place of a value among a sample of n: 1 if below all, n + 1 if above all.
 
-    Of the places that it may take among its equals, it has the one nearest to the middle: an equal
-    value is no evidence of lying apart.
+    Among equal values it takes the place nearest to the middle: an equal value is not evidence of
+    being apart.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""From the trained models to what people read: the tables, the figures, the report."""
+"""From the trained models to the tables, the figures and the report."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ GetModel = Callable[[str, int, bool], Autoencoder]
 def summarise(
     pairs: Sequence[Pair], out: Path, *, quick: bool, show: Callable[[str], None]
 ) -> None:
-    """Measure the trained models, show the tables, and write all that is to be read of them.
+    """Measure the trained models, show the tables, and write all the output.
 
     Parameters
     ----------
     pairs : sequence of Pair
-        All trained, and of one source.
+        All trained, on one data source.
     out : path
         Gets table1.md, table1.json, the folder figures, and report.html.
     quick : bool
-        Whether this is a check of the program alone.
+        Whether this is only a check of the program.
     show : callable
-        Is given the tables before anything is written, so that they are seen where nothing can be.
+        Receives the tables before anything is written, so they are seen even if writing fails.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def _models(pairs: Sequence[Pair]) -> GetModel:
 
 
 def _figures(results: Results, digits: Digits, model: GetModel, out: Path) -> list[Drawn]:
-    """Draw all figures; without matplotlib, say so and go on."""
+    """Draw all figures; without matplotlib, say so and continue."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:

@@ -1,4 +1,4 @@
-"""Table 1 in Markdown, ours beside the paper's, and the two answers."""
+"""Table 1 in Markdown, ours next to the paper's, and the two answers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _row(cell: Cell) -> list[str]:
 
 
 def label(results: Results) -> str:
-    """Say what the numbers are of, and whether they may be compared with the paper's."""
+    """Say what was measured, and whether the numbers may be compared with the paper's."""
     text = f"{results.data['title']}, {count(results.settings['epochs'], 'epoch')}"
     quick = results.settings["quick"]
     return f"{text}; a quick check, not the paper's numbers" if quick else text

@@ -1,7 +1,7 @@
 """One unit of work: the two models of a protocol, a seed and a ratio, trained and kept.
 
-A finished model is a file of its own, written at once when it is trained; what is not there is
-what is still to be done.
+Each model is written to its own file as soon as it is trained; a missing file is work still to
+be done.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from study.protocols import PROTOCOLS
 
 
 class SettingsDifferError(ValueError):
-    """A results folder holds trainings of other settings than those asked for."""
+    """A results folder holds models with other settings than those asked for."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a process tells after every epoch of a model."""
+    """What a process reports after every epoch of a model."""
 
     model: str
     epoch: int
@@ -48,7 +48,7 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """A short name for people."""
+        """A short human-readable name."""
         return f"{self.protocol} seed {self.seed} {self.ratio}x"
 
     @property
@@ -58,7 +58,7 @@ class Pair:
 
     @property
     def model_bytes(self) -> int:
-        """Return what the weights of one of the models take, most of its file."""
+        """Return the size of the weights of one of the models, most of its file."""
         return 2 * 784 * HIDDEN_UNITS[self.ratio] * np.dtype(np.float32).itemsize
 
     def path(self, bias: bool) -> Path:
@@ -78,10 +78,10 @@ class Pair:
         return {bias: model for bias, model in models.items() if model is not None}
 
     def load(self, bias: bool, twin: Autoencoder | None = None) -> Autoencoder | None:
-        """Read a trained model; None if there is none, or none that can be used.
+        """Read a trained model; None if it is missing or cannot be used.
 
-        A file that is damaged cannot, nor a model without bias whose biases are not those of its
-        twin, which has been trained again: a warning says so.
+        A damaged file cannot be used, and neither can a model without bias whose twin has since
+        been trained again, to other biases: a warning says so.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class Pair:
         except ValueError as error:
             warnings.warn(f"training again what cannot be read: {error}", stacklevel=2)
             return None
-        # Where the twin is not known, the biases that a model holds must be those it was given.
+        # Without the twin at hand, take the biases that the model holds as those it was given.
         expected = self.model(bias, twin or model)
         _check_settings(model, expected, path)
         if _start_alike(model, expected):
@@ -122,13 +122,13 @@ def _start_alike(model: Autoencoder, expected: Autoencoder) -> bool:
 
 
 def train_pair(pair: Pair, report: Callable[[Progress], None]) -> list[Progress]:
-    """Train what is missing of a pair, and keep it in the pair's folder.
+    """Train the missing models of a pair, and store them in the pair's folder.
 
     Parameters
     ----------
     pair : Pair
     report : callable
-        Is told a `Progress` after every epoch.
+        Called with a `Progress` after every epoch.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Whether the paper's claims about ratios, digits and data hold: one function per claim.
 
 The text has no thresholds: "minor", "markedly", "legible" are given a meaning in numbers here, one
-that the paper's own Table 1 meets where it can. `claims` states it beside the claim; a verdict
-quotes the numbers that it was made from. The claims about biases are judged in `bias_verdicts`.
+that the paper's own Table 1 meets where it can. `claims` states it next to the claim; a verdict
+quotes the numbers that it is based on. The claims about biases are judged in `bias_verdicts`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from study.results import Results
 from study.statistics import binomial_tail
 from study.words import count, listing, percent
 
-# Times the best error: at least so many are marked, fewer minor. Table 1 has 1.2 and 2.4 at 14x,
-# called "minor", 2.9 and 5.2 at 28x, called "markedly higher".
+# Multiples of the best error: at least this is "marked", less is "minor". Table 1 has 1.2 and 2.4
+# at 14x, called "minor", 2.9 and 5.2 at 28x, called "markedly higher".
 MARKED = 2.5
 # Of the error of the mean image. Table 1 leaves 24 % and 31 % at 14x, called "highly legible",
 # and 60 % and 67 % at 28x.
 LEGIBLE = 0.5
-# The error of the hardest digit over that of the easiest. They are 1.8 for the mean image alone,
-# which knows no digit from another.
+# The error of the hardest digit over that of the easiest. It is 1.8 for the mean image alone,
+# which cannot tell one digit from another.
 HETEROGENEOUS = 1.5
 
 BEYOND_14 = tuple(ratio for ratio in reversed(RATIOS) if ratio > 14)
@@ -35,7 +35,7 @@ EASY, HARD = (1, 7), (3, 6, 8)
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a claim holds, and the numbers that say so; None where they cannot tell."""
+    """Whether a claim holds (None if the numbers cannot tell), and the numbers that say so."""
 
     holds: bool | None
     why: str
@@ -45,7 +45,7 @@ class Verdict:
 
 
 def monotone(results: Results, protocol: str) -> Verdict:
-    """The intervals of all rises lie above 0, without bias and with; none lies below."""
+    """The intervals of all rises are above 0, without bias and with; none is below."""
     parts, rises = [], []
     for bias, name in BIASES.items():
         taken = steps(results, protocol, bias)
@@ -89,7 +89,7 @@ def marked_beyond_14(results: Results, protocol: str) -> Verdict:
 def _times_the_best(
     results: Results, protocol: str, ratios: tuple[int, ...]
 ) -> tuple[list[float], str]:
-    """Return the lowest of these mean errors in times the best, without bias and with."""
+    """Return the lowest of these mean errors as a multiple of the best, without bias and with."""
     times, parts = [], []
     for bias, name in BIASES.items():
         errors = means(results, protocol, bias)
@@ -183,10 +183,10 @@ def _class_errors(results: Results, protocol: str) -> Iterator[tuple[str, np.nda
 
 
 def as_table_1(results: Results, protocol: str) -> Verdict:
-    """Not more of the paper's values lie outside our seeds' than chance puts there.
+    """No more of the paper's values are outside our seeds' than chance puts there.
 
-    So many lie outside, or more, with the probability of a binomial tail, as if the cells were
-    independent. Where it would take half of them to tell, the seeds are too few.
+    The probability of this many outside, or more, is a binomial tail, as if the cells were
+    independent. If half of them would be needed to tell, the seeds are too few.
     """
     found = cells(results, protocol)
     k, by_chance = len(found), chance_outside(found[0].values.size)

@@ -1,4 +1,4 @@
-"""Numbers and lists as they stand in sentences."""
+"""Numbers and lists, as written in sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def listing(names: Iterable[str]) -> str:
 
 
 def plural(number: int, thing: str) -> str:
-    """Return a thing's name, as there is one of it or as there are more."""
+    """Return a thing's name in the singular or the plural."""
     return thing if number == 1 else f"{thing}s"
 
 
@@ -35,7 +35,7 @@ def percent(share: float, form: str = ".0f") -> str:
 
 
 def extent(shares: Iterable[float]) -> str:
-    """Say between which sizes shares lie, whatever their signs: as exactly as it matters.
+    """Give the range of the sizes of shares, whatever their signs, as precisely as it matters.
 
     >>> extent([0.034, -0.381]), extent([0.2]), extent([0.004, 0.0004])
     ('3 to 38 %', '20 %', 'less than 0.1 to 0.4 %')

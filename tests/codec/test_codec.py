@@ -1,4 +1,4 @@
-"""Images to bytes and back: what returns, and how many bytes it takes."""
+"""Images to bytes and back: what comes back, and how many bytes it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m ae_numpy.codec``: files to files, and what is said where that does not work."""
+"""``python -m ae_numpy.codec``: files to files, and what is said when that does not work."""
 
 from __future__ import annotations
 

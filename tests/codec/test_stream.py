@@ -1,7 +1,7 @@
 """Anything at all where compressed images or a codec's file are expected.
 
-They are read, or refused by a ValueError that says why, in memory that their size bounds; a damaged
-block costs its own images and no others.
+They are read, or refused by a ValueError that says why, in memory bounded by their size; a damaged
+block costs only its own images.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def joined(parts: list[bytes]) -> bytes:
 
 
 def check_reading(codec, data: bytes, **options) -> bool:
-    """Decompress what may be a stream; whether it is one."""
+    """Whether the data decompress as a stream."""
     most_images = 64 * len(data)  # as the module's docstring promises
     tracemalloc.start()
     try:

@@ -40,7 +40,7 @@ def content_of(directory) -> dict[str, bytes]:
 
 
 def download(directory, *mirrors, names=FILES) -> None:
-    """Download the files of these names, with little patience for silence."""
+    """Download the files of these names, with a short timeout."""
     download_files({name: SHA256[name] for name in names}, mirrors, directory, timeout=(0.5, 0.5))
 
 

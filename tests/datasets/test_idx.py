@@ -1,4 +1,4 @@
-"""IDX files: what is valid is read, and whatever else a file may hold is a clear ValueError."""
+"""IDX files: valid files are read, and anything else is a clear ValueError."""
 
 import functools
 import gzip
@@ -22,7 +22,7 @@ IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 PLAIN = idx_bytes(IMAGES)
 GZIPPED = squeeze(PLAIN)
 HTML = b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>"
-# IDX that claims 2**32 - 256 entries and has none.
+# An IDX header that claims 2**32 - 256 entries, without any.
 GIANT_HEADER = bytes([0, 0, 8, 1, 255, 255, 255, 0])
 
 # The codes of the format's definition.
@@ -51,7 +51,7 @@ def naive_decode(content: bytes) -> np.ndarray | None:
 
 
 def naive_gunzip(content: bytes) -> bytes:
-    """The decompressed content, b"" for what is no whole gzip file."""
+    """The decompressed content, b"" for anything but a whole gzip file."""
     try:
         return gzip.decompress(content)
     except Exception:

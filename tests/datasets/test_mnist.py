@@ -1,6 +1,6 @@
 """load_mnist: where the files may come from, what is refused, and what a failure tells the user.
 
-A small data set with hashes of its own stands in for MNIST, except in the tests that skip unless
+A small data set with its own hashes replaces MNIST, except in the tests that skip unless
 AE_NUMPY_DATA names the directory of the real files.
 """
 
@@ -51,7 +51,7 @@ def fixture_directory(tmp_path):
 
 @pytest.fixture(name="load")
 def fixture_load(monkeypatch):
-    """`load_mnist` for the small data set, with a cache and mirrors of the test's own."""
+    """`load_mnist` for the small data set, with the test's own cache and mirrors."""
 
     def load(data_dir=None, download=True, *, cache=Path("no cache"), urls=()) -> Digits:
         monkeypatch.setattr(mnist, "SHA256", SHA256)
@@ -90,7 +90,7 @@ def test_argument_goes_before_the_environment(load, directory, monkeypatch, tmp_
 
 
 def dotted(name: str) -> str:
-    """The name as 7-Zip and Kaggle have it."""
+    """The name that 7-Zip and Kaggle use."""
     return name.replace("-idx", ".idx")
 
 
@@ -119,7 +119,7 @@ def test_of_several_files_the_one_with_the_hash_is_taken(load, directory):
     other_set.mkdir(parents=True)
     for name in FILES:
         (other_set / name).write_bytes(other(name, lambda array: array[::-1]))
-    (directory / TEST_IMAGES).write_bytes(b"<html>")  # with the right one beside it, gzipped
+    (directory / TEST_IMAGES).write_bytes(b"<html>")  # with the right one next to it, gzipped
     assert_complete(load(directory))
 
 
@@ -304,7 +304,7 @@ def assert_served_with_one_warning(load, cache: Path, server) -> None:
     assert not cache.is_dir() or list(cache.iterdir()) == []
 
 
-# DataUnavailableError: MNIST cannot be had, and a caller may take other data instead.
+# DataUnavailableError: MNIST is unavailable, and a caller may use other data instead.
 
 
 def test_no_network(load, tmp_path):
@@ -363,7 +363,7 @@ def test_cache_directory_of_each_platform(monkeypatch, platform, variables, expe
 
 
 def test_cache_directory_without_home(monkeypatch, tmp_path):
-    # expanduser leaves "~" alone for a user who is in no list of users and has no HOME.
+    # expanduser leaves "~" alone for a user without an account entry and without HOME.
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
@@ -379,7 +379,7 @@ def test_real_mnist():
     digits = load_mnist(REAL_DATA)
     assert digits.train_images.shape == (60_000, 28, 28)
     assert digits.test_images.shape == (10_000, 28, 28)
-    # Published figures: mean grey level 0.1307 of 1, and so many images of each digit.
+    # Published figures: mean grey level 0.1307 of 1, and the number of images of each digit.
     assert round(digits.train_images.mean() / 255, 4) == 0.1307
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(digits.train_labels).tolist() == counts

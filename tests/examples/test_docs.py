@@ -1,4 +1,4 @@
-"""The API reference: every public name is documented in full, and Sphinx builds it in silence."""
+"""The API reference: every public name is documented in full, and Sphinx gives no warnings."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ docscrape = pytest.importorskip("numpydoc.docscrape", reason="numpydoc reads the
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "examples" / "docs"
 
-# The modules whose names are for users, in the order of imports; each has a page of its own, or
-# shares that of its folder.
+# The modules whose names are for users, in the order of imports; each has its own page, or
+# shares its folder's.
 PUBLIC_MODULES = (
     "ae_numpy",  # what everybody imports
     "ae_numpy.reference",
@@ -49,13 +49,13 @@ PUBLIC_MODULES = (
     "ae_numpy.plots",
 )
 # The others, whose names are public within the package only: no user imports them, and what they
-# promise may change. Their docstrings are as long as their readers, who read the code, need.
+# promise may change. Their docstrings are as long as readers of the code need.
 INTERNAL_MODULES = (
     "ae_numpy.validation",  # checks of arguments, one line each
     "ae_numpy.samples",  # checks of samples
     "ae_numpy.progress",  # what `verbose` shows
     "ae_numpy.storage",  # no names of its own
-    "ae_numpy.storage.atomic",  # files that are written as a whole or not at all
+    "ae_numpy.storage.atomic",  # files that are written completely or not at all
     "ae_numpy.storage.npz",  # beneath model files and checkpoints
     "ae_numpy.sklearn_protocol",  # what `Autoencoder` inherits, and is documented there
     "ae_numpy.codec.stream",  # the bytes of `Codec`
@@ -210,7 +210,7 @@ def arrays_without_shape(doc: Any) -> list[str]:
 
 
 def bare_properties(thing: Any, doc: Any) -> list[str]:
-    """Properties that neither they themselves nor their class describe."""
+    """Properties described neither by themselves nor by their class."""
     described = {entry.name for entry in doc["Attributes"]}
     return [
         f"no docstring of {name}"

@@ -1,7 +1,7 @@
 """Kernels on disk: found again, compiled anew when a source changes, and never in the way.
 
-Most of it is shown with a small kernel in a module of its own, which is imported anew as often as
-another process would import it.
+Most tests use a small kernel in its own module, which is imported anew whenever another process
+would import it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def double(x):
 
 @pytest.fixture(name="module")
 def fixture_module(tmp_path, monkeypatch):
-    """The file of a module with one kernel; its cache is beside it."""
+    """The file of a module with one kernel; its cache is next to it."""
     monkeypatch.setattr(cache, "_warned", False)
     monkeypatch.setattr("numba.core.config.CACHE_DIR", "")
     path = tmp_path / "module.py"
@@ -163,7 +163,7 @@ print(*(sum(counter.cache_hits.values()) for counter in counters))
 
 @needs_compiler
 def test_a_change_in_one_file_has_the_functions_of_the_others_compiled_anew(tmp_path):
-    """Fails, too, if Numba's stamp, a private attribute, has another name one day."""
+    """Also fails if Numba ever renames its stamp, a private attribute."""
     package = tmp_path / "ae_numpy"
     source = Path(ae_numpy.__file__).parent
     shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))

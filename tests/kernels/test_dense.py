@@ -1,4 +1,4 @@
-"""Products of all shapes: every block, and what is left beside it."""
+"""Products of all shapes: every block, and the rows and columns left over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both sigmoids are right to the last bits, for every number there is."""
+"""Both sigmoids are right to the last bits, for every number."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ KINDS = ("mostly background", "dense", "all background")
 @pytest.mark.parametrize("background", [0.0, 0.01, 1.0, 0.37])
 @pytest.mark.parametrize("hidden", [5, 11])
 def test_fused_training_equals_a_numpy_step_per_sample(hidden, kind, background, backprop):
-    # 21, 11 and 5 are no multiples of the 8 numbers that a register holds; 5 units are narrow.
+    # 21, 11 and 5 are not multiples of the 8 numbers that a register holds; 5 units are narrow.
     case = make_case((21, hidden, 6, 21), 1, bias=True, backprop=backprop)
     X = images(kind, 2, 40, 21, background)
     order = np.random.default_rng(3).permutation(40)
@@ -135,7 +135,7 @@ def test_fused_training_equals_numpy_for_networks_of_any_depth_and_mask(
 ):
     X = images(kind, 6, 10, case.network.layer_sizes[0])
     order = np.random.default_rng(7).integers(10, size=n)
-    # Networks drawn at random are small: whether the first layer is narrow is drawn beside them.
+    # Networks drawn at random are small: whether the first layer is narrow is drawn separately.
     with mock.patch.object(training, "_NARROW", 1000 if narrow else 0):
         if n > 0:
             assert_same_training(case, X, order, rate, 0.0)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: what is left over, and what an error names."""
+"""Files that are written whole or not at all: what is left behind, and what an error names."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Checkpoints: whatever ends a training, the next call goes on to the bit, or says why not."""
+"""Checkpoints: whatever ends a training run, the next call continues it exactly, or says why."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def small_chunks(monkeypatch):
 
 
 def interrupt(monkeypatch, engine, k, error=KeyboardInterrupt):
-    """Let the k-th training step from now on raise an error in place of what it does."""
+    """Let the k-th training step from now on raise an error instead of doing its work."""
     module = {"numpy": training, "numba": kernels}[engine]
     step, calls = module.train_batches, []
 
@@ -58,7 +58,7 @@ def interrupt(monkeypatch, engine, k, error=KeyboardInterrupt):
 
 
 def train_in_part(monkeypatch, path, k, X=X, **settings):
-    """Train up to the k-th chunk, and be interrupted there."""
+    """Train up to the k-th chunk, and interrupt there."""
     model = make(**settings)
     with monkeypatch.context() as patch:
         interrupt(patch, model.engine, k)
@@ -135,7 +135,7 @@ def test_without_a_seed_that_of_the_checkpoint_counts(monkeypatch, path):
 
 @pytest.mark.parametrize("kind", [np.random.default_rng, np.random.RandomState])
 def test_a_generator_need_not_be_where_it_was(monkeypatch, path, kind):
-    """The cell of a notebook is run again: the seed is the file's."""
+    """A notebook cell is run again: the seed is the file's."""
     rng, same = kind(5), kind(5)
     train_in_part(monkeypatch, path, 6, random_state=rng)
     model = make(random_state=rng).fit(X, validation_data=X_TEST, checkpoint=path)
@@ -353,7 +353,7 @@ def test_other_files_are_refused_and_kept(path, tmp_path):
         assert other.read_bytes() == content
 
 
-# What stands in a file that nobody has written, by the part that is wrong.
+# Contents that no version has written, by the part that is wrong.
 WRONG_HEADERS = {
     "history missing": (lambda h: h.pop("history"), "history must be a dict, got None"),
     "epoch a text": (lambda h: h.update(epoch="3"), "epoch must be a int, got '3'"),
@@ -397,7 +397,7 @@ def test_a_path_that_cannot_be_written_is_an_error_before_anything_changes(tmp_p
 
 
 class Disk:
-    """Counts what is written, takes its time for it, and can be full."""
+    """A disk that counts what is written, can be slow, and can be full."""
 
     def __init__(self, monkeypatch, seconds_per_chunk, seconds_per_write):
         self.now, self.written, self.full = 0.0, [], False

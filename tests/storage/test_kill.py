@@ -1,7 +1,7 @@
 """SIGKILL while a model is saved: the path names the old file or the new one, whole.
 
 The child of a fork saves; its parent, which has imported everything once, kills it and looks. Both
-run in a process of their own, because forking is safe only where there are no threads.
+run in their own process, because forking is safe only where there are no threads.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def was_killed(child: int) -> bool:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """Files beside the model, which are taken away."""
+    """Files next to the model, which are removed."""
     found = [other for other in path.parent.iterdir() if other != path]
     for other in found:
         other.unlink()
@@ -101,7 +101,7 @@ def kill_at_random(path: Path, kills: int) -> None:
 
 
 def run_here(call: str, path: Path) -> str:
-    """Run a function of this module in a process of its own."""
+    """Run a function of this module in its own process."""
     script = f"import pathlib, sys, test_kill as t; t.{call}"
     done = subprocess.run(
         [sys.executable, "-c", script, path],
@@ -118,7 +118,7 @@ def test_sigkill_at_100_random_moments_leaves_the_old_file_or_the_new_one(tmp_pa
     printed = run_here("kill_at_random(pathlib.Path(sys.argv[1]), 100)", tmp_path / "model.npz")
     old, new, unfinished = map(int, printed.split())
     assert old + new == 100
-    # The kills are no proof unless they hit: most of them do, in the middle of a save.
+    # The kills prove nothing unless they hit: most do, in the middle of a save.
     assert unfinished > 20
     assert new > 0
 
@@ -131,7 +131,7 @@ def kill_myself(*args, **kwargs) -> None:
 
 
 def kill_half_way(member, array, **options) -> None:
-    """Stand-in for write_array that does not come to the end of the array."""
+    """Stand-in for write_array that does not reach the end of the array."""
     member.write(array.tobytes()[: array.nbytes // 2])
     member._fileobj.flush()
     kill_myself()

@@ -1,4 +1,4 @@
-"""Model files: what is written is what is read, to the bit; what is not whole is refused."""
+"""Model files: what is read is what was written, to the bit; incomplete files are refused."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def parts_of_a_file(path) -> tuple[dict, dict]:
 
 
 def npy(array, *, descr=None, shape=None, by_columns=False, version=b"\1\0") -> bytes:
-    """An .npy file, which may declare something else than it holds."""
+    """An .npy file, which may declare something other than it holds."""
     array = np.asarray(array)
     descr, shape = descr or array.dtype.str, array.shape if shape is None else shape
     text = f"{{'descr': {descr!r}, 'fortran_order': {by_columns}, 'shape': {shape!r}, }}\n".encode()
@@ -244,7 +244,7 @@ def npy(array, *, descr=None, shape=None, by_columns=False, version=b"\1\0") -> 
 
 
 def put_together(path, header, arrays, *, extra=(), compression=zipfile.ZIP_STORED) -> None:
-    """Write a file of this header and these arrays; bytes in their place go in as they are."""
+    """Write a file of this header and these arrays; bytes given instead are written as they are."""
     content = header if isinstance(header, bytes) else json.dumps(header).encode()
     members = {"header": np.frombuffer(content, np.uint8), **arrays}
     with zipfile.ZipFile(path, "w", compression) as file:
@@ -310,7 +310,7 @@ def with_bytes(change):
 
 
 def changed(content: bytes, offset: int, mark: bytes, new: bytes) -> bytes:
-    """Overwrite what lies at an offset from the last mark."""
+    """Overwrite the bytes at an offset from the last mark."""
     at = content.rindex(mark) + offset
     return content[:at] + new + content[at + len(new) :]
 

@@ -1,6 +1,6 @@
 """Anything at all where a model file is expected.
 
-It is read, or refused by ValueError, in memory that its size bounds.
+It is read, or refused with ValueError, in memory bounded by its size.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def loaded(path):
 
 
 def check_reading(path, content: bytes) -> bool:
-    """Load what may be a model; whether it is one. It must be of use then."""
+    """Whether a file loads as a model, which must then be usable."""
     path.write_bytes(content)
     tracemalloc.start()
     try:
@@ -136,7 +136,7 @@ def test_mutated_member(path, good, index, mutated):
 
 
 def places(value, at=()):
-    """Where something stands in JSON: the keys that lead there."""
+    """Where something is in JSON: the keys that lead there."""
     yield at
     if isinstance(value, list):
         value = dict(enumerate(value))

@@ -30,7 +30,7 @@ def fixture_start(tmp_path):
 def fixture_scheduler(start, tmp_path):
     """A scheduler without workers, and its address.
 
-    It is not in this process, in which it would import the package that the client sends.
+    It is a separate process: in this one it would import the package that the client sends.
     """
     pytest.importorskip("distributed")
     file = tmp_path / "scheduler.json"

@@ -1,4 +1,4 @@
-"""The study's answers and verdicts, on results made up so that the answer is known."""
+"""The study's answers and verdicts, on results made up to have a known answer."""
 
 import doctest
 import math
@@ -93,7 +93,7 @@ def with_bias_times(factors):
 
 
 def verdict(results, beginning, protocol="corrected"):
-    """Return the verdict on the claim that begins so."""
+    """Return the verdict on the claim that begins with this text."""
     only = replace(results, settings={**results.settings, "protocols": [protocol]})
     (claim,) = (c for c in claims(only) if c.text.startswith(beginning))
     return claim.verdicts[protocol]
@@ -140,7 +140,7 @@ def test_as_many_lie_outside_by_chance_as_expected():
 
 
 def test_the_paper_is_ranked_at_its_own_precision():
-    """All seeds are above 0.0621 by less than can be seen in Table 1."""
+    """All seeds are above 0.0621 by less than Table 1's precision."""
     results = results_of(lambda ratio, bias: TABLE_1[ratio, bias] + 3e-5, spread=0)
     assert not any(cell.outside for cell in cells(results, "published"))
     assert {cell.rank for cell in cells(results, "published")} == {6}
@@ -362,7 +362,7 @@ def test_words():
     assert words.extent([0.0]) == "less than 0.1 %"
 
 
-# Claims: each in both directions, and where it cannot be told
+# Claims: each in both directions, and undecided
 
 
 def test_every_claim_has_a_verdict_under_each_protocol_with_its_numbers():
@@ -538,7 +538,7 @@ def test_a_rise_in_the_mean_alone_is_not_shown():
 
 
 def moved(results, n_cells):
-    """Results of which so many cells lie far from Table 1, and all others about it."""
+    """Results of which this many cells are far from Table 1, and all others around it."""
     far = list(TABLE_1)[:n_cells]
     models = [replace(m, mse=m.mse * 2) if (m.ratio, m.bias) in far else m for m in results.models]
     return replace(results, models=models)

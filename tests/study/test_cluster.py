@@ -1,4 +1,4 @@
-"""The main job on a cluster that is not as one would wish."""
+"""The main job on a cluster that has faults."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ FEW = DataSource("stroke-digits", n_train=60, n_test=20)
 
 @pytest.fixture(name="when_alone")
 def fixture_when_alone(monkeypatch, capsys):
-    """Do something beside a block, once it is said that there are no workers."""
+    """Do something while a block runs, once the lack of workers has been reported."""
     monkeypatch.setattr(cluster, "_SECONDS_WITHOUT_WORKERS", 0.5)
 
     @contextmanager

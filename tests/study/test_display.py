@@ -13,7 +13,7 @@ from ae_numpy import progress
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is one."""
+    """A stream that says it is a terminal."""
 
     def isatty(self):
         return True
@@ -81,7 +81,7 @@ def test_a_sweep_writes_lines_on_a_terminal_without_tqdm(monkeypatch):
 
 
 class FullAfter(Terminal):
-    """A terminal that takes some writes and no more, as one that is closed or a full disk."""
+    """A terminal that accepts a few writes and then fails, like a closed one or a full disk."""
 
     def __init__(self, n_writes):
         super().__init__()

@@ -53,7 +53,7 @@ def ink(x: np.ndarray) -> np.ndarray:
 
 
 def assert_shows_a_reconstruction(page):
-    """Compare the page's numbers and images with the package's, for what is chosen in it."""
+    """Compare the page's numbers and images with the package's, for the current choice."""
     found = output(page)
     model = trained_model(found["protocol"], int(found["ratio"]), found["bias"] == "true")
     x = pixels(few_digits().test_images[[int(found["digit"])]])
@@ -125,7 +125,7 @@ def focused(page) -> str:
 
 
 def tab_to(page, name: str):
-    """Press the Tab key until it has come to an element."""
+    """Press the Tab key until an element has the focus."""
     for _ in range(40):
         press(page, "Tab")
         if re.fullmatch(name, focused(page) or ""):

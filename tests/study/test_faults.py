@@ -130,7 +130,7 @@ def test_a_folder_without_locks_costs_a_line_and_what_it_holds_is_free_again(
 
 @pytest.fixture(name="few")
 def fixture_few(tmp_path, monkeypatch):
-    """The arguments of a main job that is soon done, without figures, and has been done once."""
+    """The arguments of a short main job without figures, which has been run once."""
     monkeypatch.setattr(reproduce_table1, "_data_source", lambda options: FEW)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     arguments = ["--epochs", "1", "--ratios", "392", "--jobs", "1", "--out", str(tmp_path / "out")]
@@ -235,7 +235,7 @@ def test_an_interrupt_is_answered_with_130(tmp_path, monkeypatch, capsys):
 def test_with_all_models_there_the_table_is_shown_where_nothing_can_be_written(
     few, monkeypatch, capsys
 ):
-    """A writer that fails stands for a read-only disk: missing permission does not stop root."""
+    """A failing writer simulates a read-only disk: missing permission does not stop root."""
 
     def write(path, content):
         raise OSError(errno.EROFS, "Read-only file system", str(path))
@@ -315,7 +315,7 @@ ENDS = {"full": "/dev/full", "no reader": None}
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("end", ENDS)
 def test_streams_that_fail_end_nothing(tmp_path, end):
-    """As of a full disk with the log on it, or of a reader that has gone, or is killed."""
+    """As with a log on a full disk, or a reader that has gone or was killed."""
     if ENDS[end]:
         stream = os.open(ENDS[end], os.O_WRONLY)
     else:

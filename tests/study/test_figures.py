@@ -1,4 +1,4 @@
-"""The study's figures: the numbers drawn are those of the results, whatever there is of them."""
+"""The study's figures: the numbers drawn are those of the results, complete or not."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def some_digits(classes=range(10)):
 
 
 class Dimmer:
-    """Stands for a trained model: what it makes of an image depends on which one it is."""
+    """A stand-in for a trained model: its output for an image depends on which model it is."""
 
     def __init__(self, protocol, ratio, bias):
         self.factor = 1 / ratio if bias else 0.5 / ratio

@@ -1,4 +1,4 @@
-"""The report as a file: what stands in it, escaped, in one piece, for partial runs, too."""
+"""The report as a file: what is in it, escaped, in one piece, for partial runs, too."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def shown(page: str) -> str:
 
 
 class Outline(HTMLParser):
-    """Elements with their attributes and text; complains of what is not closed."""
+    """Elements with their attributes and text; complains about unclosed ones."""
 
     def __init__(self, page: str):
         super().__init__()

@@ -83,7 +83,7 @@ def test_mnist_asked_for_but_missing_is_an_error_that_says_what_to_do(tmp_path):
 
 
 def write_folder(folder, highest_label=9):
-    """Four files of MNIST's kind, with fewer images than a quick check takes."""
+    """Four files of MNIST's kind, with fewer images than a quick check needs."""
     folder.mkdir(parents=True)
     digits = FEW.load()
     for part in ("train", "test"):

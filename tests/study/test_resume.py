@@ -57,7 +57,7 @@ def test_killed_again_and_again_the_results_are_those_of_an_uninterrupted_run(
         while len(kept) == n_before and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.02)
             kept = models_in(tmp_path) if (tmp_path / "models").exists() else {}
-        time.sleep(chance.random() * 0.2)  # somewhere in the middle of the next training
+        time.sleep(chance.random() * 0.2)  # somewhere in the middle of the next training run
         process.send_signal(signal.SIGKILL)
         process.wait()
         after = models_in(tmp_path)

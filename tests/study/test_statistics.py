@@ -1,4 +1,4 @@
-"""The study's statistics and baselines, against tables, brute force and other programs."""
+"""The study's statistics and baselines, compared with tables, brute force and other programs."""
 
 import doctest
 import itertools
@@ -89,7 +89,7 @@ def test_t_interval_covers_as_often_as_it_says():
     samples = np.random.default_rng(1).normal(2.0, 3.0, size=(5, 20_000))
     _, low, high = t_interval(samples)
     # 1 % is more than 6 standard errors, sqrt(0.95 * 0.05 / 20,000) = 0.15 %; a normal
-    # quantile in place of Student's would cover 88 %.
+    # quantile instead of Student's would cover 88 %.
     assert np.mean((low < 2.0) & (high > 2.0)) == pytest.approx(0.95, abs=0.01)
 
 
@@ -216,7 +216,7 @@ def by_svd(train, test, h, centred):
 def test_principal_components_are_those_of_the_svd(n_train):
     train, test = images(n_train, 1), images(50, 2)
     labels = np.arange(50) % 10
-    hidden_units = {12: 1, 4: 3, 2: 6, 1: 12}  # with 5 images there are but 5 directions
+    hidden_units = {12: 1, 4: 3, 2: 6, 1: 12}  # with 5 images there are only 5 directions
     baselines = fit_baselines(train, test, labels, hidden_units)
     train, test = train.astype(float), test.astype(float)
     for name, centred in (("pca", True), ("pca_uncentred", False)):

@@ -85,5 +85,5 @@ def test_an_interrupt_cancels_what_a_cluster_has_not_begun(client, tmp_path):
             executor=client.get_executor(),
             on_result=interrupt,
         )
-    time.sleep(2.2)  # two workers would have done all jobs
+    time.sleep(2.2)  # two workers would have finished all jobs
     assert len(list(tmp_path.iterdir())) < 20

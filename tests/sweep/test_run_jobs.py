@@ -353,13 +353,13 @@ def test_inside_a_daemonic_process_an_error_says_what_to_do():
     assert run_jobs(sweep_with_threads, [3], processes=1) == [[9]]
 
 
-# Callers that die, in processes of their own. Their workers hold their output open, so that its
+# Callers that die, in their own processes. Their workers hold their output open, so that its
 # end is the end of them all.
 
 
 @pytest.fixture
 def start_caller(tmp_path):
-    """A function that starts a script in a process group of its own, of which nothing is left."""
+    """A function that starts a script in its own process group, all of which is ended."""
     (tmp_path / "job.py").write_text(
         textwrap.dedent(
             """
@@ -411,7 +411,7 @@ def test_workers_end_with_the_caller_however_it_ends(start_caller, name):
     caller = start_caller(AT_WORK)
     assert [caller.stdout.readline() for _ in range(2)] == ["at work\n"] * 2
     started = time.monotonic()
-    if name == "SIGINT":  # as of a terminal, to them all
+    if name == "SIGINT":  # as from a terminal, to all of them
         os.killpg(caller.pid, signal.SIGINT)
     else:
         caller.send_signal(signal.Signals[name])

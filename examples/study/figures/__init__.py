@@ -24,12 +24,12 @@ def draw_figures(results: Results, digits: Digits, model: Models, folder: Path) 
     Parameters
     ----------
     results : Results
-        Figures 5 to 8 and 11 are drawn for every protocol of which there are models.
+        Figures 5 to 8 and 11 are drawn for every protocol that has models.
     digits : Digits
     model : callable
         ``model(protocol, ratio, bias)``: the trained model of the first seed.
     folder : path
-        Made if there is none. The same results give the same bytes.
+        Created if it does not exist. The same results give the same bytes.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def draw_figures(results: Results, digits: Digits, model: Models, folder: Path) 
 
 
 def drawings(results: Results, digits: Digits, model: Models) -> Iterator[Drawing]:
-    """Draw one figure after the other; not more than one is held at a time."""
+    """Draw one figure after the other; at most one is in memory at a time."""
     data = data_title(results)
     yield setting.example_digits(digits, data)
     yield setting.class_counts(digits, data)

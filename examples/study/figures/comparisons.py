@@ -1,6 +1,6 @@
 """Figures 9 and 10: the protocols side by side, with all seeds, PCA, and what biases change.
 
-The paper has no such figures: it trained each model once, and had one protocol.
+The paper has no such figures: it trained each model once, under one protocol.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def bias_effect(results: Results, protocols: list[str]) -> Drawing:
 
 
 def _draw_effect(ax: Axes, place: int, effect: BiasEffect) -> None:
-    """Draw a diamond with its interval, and beside it a dot per seed."""
+    """Draw a diamond with its interval, and next to it a dot per seed."""
     colour, differences = RATIO_COLOURS[effect.ratio], effect.differences
     beside = place + np.linspace(0.16, 0.36, len(differences))
     if len(differences) > 1:
@@ -181,7 +181,7 @@ def _caption(results: Results, protocols: list[str]) -> str:
 
 
 def _about_twins(protocols: list[str]) -> str:
-    """Say what no bias means, where it means that none is trained."""
+    """Explain "no bias" where it means that biases are there but not trained."""
     those = [f"the protocol {name}" for name in protocols if PROTOCOLS[name].inherits_biases]
     if not those:
         return "Without biases, all biases are 0."

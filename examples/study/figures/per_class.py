@@ -72,7 +72,7 @@ def _draw_ratio(ax: Axes, results: Results, protocol: str, ratio: int, *, share:
         ax.bar(x, heights, BAR_WIDTH - 0.04, edgecolor=colour, linewidth=0.9, **look)
         draw_intervals(ax, x, low, high)
         ax.axhline(overall, color=colour, lw=1.3, zorder=0.5, ls=OVERALL[bias])
-        # An interval of two seeds may be so wide that nothing else would be seen.
+        # The interval of two seeds may be too wide for anything else to be seen.
         tallest = np.nanmax(heights)
         tops += [overall, tallest, *np.minimum(high, 2 * tallest)[np.isfinite(high)]]
     if share:

@@ -13,7 +13,7 @@ from study.words import count
 
 
 def first_of_each_class(labels: np.ndarray) -> dict[int, int]:
-    """Return where the first image of each digit stands; of digits that there are."""
+    """Return the index of the first image of each digit that occurs."""
     found, where = np.unique(labels, return_index=True)
     return {int(digit): int(index) for digit, index in zip(found, where, strict=True)}
 

@@ -39,7 +39,7 @@ RATIO_COLOURS = dict(
 """A colour for each ratio, in every figure: viridis from 0 to 0.83, darker for more units."""
 
 INK, GREY = "0.15", "0.45"
-REFERENCE = "#b3261e"  # what is no model of the paper's: PCA, the mean image
+REFERENCE = "#b3261e"  # what is not one of the paper's models: PCA, the mean image
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -66,7 +66,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure that is drawn, and what is said about it."""
+    """A drawn figure and the text about it."""
 
     number: int
     title: str
@@ -76,7 +76,7 @@ class Drawing:
 
     @property
     def name(self) -> str:
-        """The name of its files, without their ends."""
+        """The name of its files, without their suffixes."""
         return f"figure{self.number}" + (f"-{self.protocol}" if self.protocol else "")
 
 
@@ -93,7 +93,7 @@ class Drawn:
     title, caption : str
         Plain text.
     protocol : str or None
-        Whose models it shows; None if those of all, or none.
+        Whose models it shows; None for a figure of all protocols, or of no models.
     png, pdf : Path
     """
 
@@ -108,7 +108,7 @@ class Drawn:
 
 @contextmanager
 def our_style() -> Iterator[None]:
-    """Draw in the style of the study, whatever a user's settings of matplotlib are."""
+    """Draw in the style of the study, whatever the user's matplotlib settings are."""
     from matplotlib import style
 
     with style.context(["default", _SETTINGS]):
@@ -137,7 +137,7 @@ def stamp(figure: Figure, words: str) -> None:
 
 
 def made_of(results: Results, protocol: str | None = None) -> str:
-    """Say in a line what results these are: data, epochs, seeds, and if they are only a check."""
+    """Describe the results in a line: data, epochs, seeds, and whether they are only a check."""
     epochs, n_test = results.settings["epochs"], results.data["n_test"]
     protocols = results.protocols if protocol is None else [protocol]
     seeds = [len(results.seeds_of(name)) for name in protocols if results.seeds_of(name)]
@@ -155,7 +155,7 @@ def made_of(results: Results, protocol: str | None = None) -> str:
 
 
 def data_title(results: Results) -> str:
-    """Return the name of the data for people."""
+    """Return the human-readable name of the data."""
     return DataSource(results.data["name"]).title
 
 

@@ -1,4 +1,4 @@
-"""Figures 5 to 7: the course of the trainings, and what the trained models make of digits."""
+"""Figures 5 to 7: errors during training, and what the trained models make of digits."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 `page` puts it together; `sections`, `tables`, `gallery` and `details` write its parts; `explorer`
 packs the trained models that the page computes with; `charts` draws small pictures as SVG; `markup`
 escapes.
-The template, the style and the explorer's code stand beside them in files of their own kind.
+The template, the style and the explorer's code are next to them, in files of their own kind.
 """
 
 from study.report.page import write_report

@@ -1,4 +1,4 @@
-"""Small pictures that stand between numbers, as SVG: they take the page's colours."""
+"""Small pictures between the numbers, as SVG: they use the page's colours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def strip(values: Mapping[str, Sequence[float]], paper: float, highest: float) -
     Parameters
     ----------
     values : mapping
-        The errors of a cell, by protocol; each protocol has a lane of its own.
+        The errors of a cell, by protocol; each protocol has its own lane.
     paper : float
     highest : float
         The error at the right end; 0 is at the left.
@@ -137,7 +137,7 @@ def plot(series: Sequence[Series], ratios: Sequence[int], title: str) -> Html:
     for ratio in ratios:
         parts.append(tag("text", f"{ratio}x", x=x(ratio), y=height - bottom + 18, class_="middle"))
     for k, one in enumerate(series):
-        # Series of separate dots stand side by side.
+        # Series of separate dots are drawn side by side.
         shift = 0 if one.joined else 9 * (k - (len(series) - 1) / 2)
         points = {r: (x(r) + shift, y(one.values[r])) for r in ratios if r in one.values}
         parts += _marks(one, points, {r: (y(a), y(b)) for r, (a, b) in one.bounds.items()})
@@ -175,7 +175,7 @@ def _marks(
 
 
 def _key_length(one: Series) -> float:
-    """Return what a key takes of a line: its sign and the gap behind it are about six letters."""
+    """Return the width of a key in letters: its sign and the gap after it take about six."""
     return len(one.name) + 6
 
 

@@ -1,4 +1,4 @@
-"""All figures, in the page itself; those of the three protocols share a place."""
+"""All figures, embedded in the page; those of the three protocols share a place."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from study.report.markup import Html, tabs, tag
 
 N_SMALL_FIGURES = 4
-"""The paper's first figures show data and networks: two of them fit beside each other."""
+"""The paper's first figures show data and networks: two of them fit side by side."""
 
 
 def figures(drawn: Sequence[Any]) -> Html:
-    """Show all figures; those that there are of every protocol share a place."""
+    """Show all figures; those drawn once per protocol share a place."""
     if not drawn:
         return tag(
             "p",

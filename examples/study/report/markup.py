@@ -42,7 +42,7 @@ def tag(element: str, /, *children: Any, **attributes: Any) -> Html:
 
 
 def prose(text: str) -> Html:
-    """Return text in which what stands between backticks is code, as in Markdown."""
+    """Return text in which backticks mark code, as in Markdown."""
     return join(
         (tag("code", part) if k % 2 else part for k, part in enumerate(text.split("`"))), ""
     )
@@ -60,13 +60,13 @@ def table(
     n_row_heads: int = 1,
     class_: str | None = None,
 ) -> Html:
-    """Return a table in a box of its own, which scrolls where the page is too narrow for it.
+    """Return a table in its own box, which scrolls where the page is too narrow for it.
 
     Parameters
     ----------
     caption : str
     heads : sequence
-        What stands above the columns.
+        The heads of the columns.
     rows : iterable of sequences
     n_row_heads : int
         How many cells at the beginning of a row say what the row is of.

@@ -26,12 +26,12 @@ def write_report(
     Parameters
     ----------
     path : path
-        Is there whole afterwards, or not at all.
+        Written completely or not at all.
     results : Results
     figures : sequence of Drawn
-        None of them where matplotlib is missing; the report says so.
+        Empty if matplotlib is missing; the report says so.
     digits : Digits
-        The test images are those of which the explorer holds some.
+        The explorer holds some of the test images.
     model : callable
         ``model(protocol, ratio, bias)``: the trained model of the first seed.
     """
@@ -81,7 +81,7 @@ def _explained(results: Results, explorer: Explorer) -> dict[str, str]:
 
 
 def _hash(code: str) -> str:
-    """Name a style or a script as the page's policy does, which allows no other."""
+    """Return the hash of a style or a script; the page's policy allows no other."""
     return f"sha256-{b64encode(sha256(code.encode()).digest()).decode()}"
 
 

@@ -41,7 +41,7 @@ WAYS = {
 
 
 def warning(results: Results) -> Html:
-    """Say it where the numbers are not to be compared with the paper's."""
+    """Say so if the numbers must not be compared with the paper's."""
     reasons, epochs = [], results.settings["epochs"]
     if results.data["name"] != "mnist":
         reasons.append(f"The images are {results.data['title']}, the paper's are MNIST.")
@@ -64,12 +64,12 @@ def protocol_name(protocol: str) -> Html:
 
 
 def lead_first(results: Results) -> list[str]:
-    """Return the protocols, that of the paper's text first: it is the experiment described."""
+    """Return the protocols, first that of the paper's text: it is the experiment described."""
     return sorted(results.protocols, key=lambda protocol: protocol != "corrected")
 
 
 def note(protocol: str) -> Html:
-    """Show what is to be kept in mind of a protocol where biases are compared, if anything."""
+    """Show the caveat about comparing biases under a protocol, if there is one."""
     said = reservation(protocol)
     return tag("p", said, class_="hint") if said else Html("")
 
@@ -112,9 +112,9 @@ def protocol_list(results: Results) -> Html:
 
 
 def answers(results: Results, drawn: Sequence[Any]) -> Html:
-    """Put the questions with a picture each, and the answers under every protocol.
+    """Ask the questions with a picture each, and give the answers under every protocol.
 
-    Below a picture stands where to find the one with all seeds, if it is among those drawn.
+    The line below a picture says where to find the one with all seeds, if it was drawn.
     """
     numbers = {figure.number for figure in drawn}
     protocols = lead_first(results)

@@ -17,7 +17,7 @@ from study.words import count
 
 
 def table_1(results: Results) -> Html:
-    """Lay out Table 1: the paper's value beside every protocol's, and PCA's."""
+    """Lay out Table 1: the paper's value next to every protocol's, and PCA's."""
     by_protocol = {name: cells(results, name) for name in results.protocols}
     models = dict.fromkeys((c.ratio, c.bias) for of in by_protocol.values() for c in of)
     by_model = [
@@ -40,7 +40,7 @@ def table_1(results: Results) -> Html:
 
 
 def _caption(results: Results) -> str:
-    """Say what the numbers are, and what the paper's are to be compared with."""
+    """Say what the numbers are, and what to compare the paper's with."""
     what = "Table 1. Mean squared error on the test images: the paper's value, and ours"
     if not any(_several(results, name) for name in results.protocols):
         return f"{what}, one run of each model"
@@ -89,7 +89,7 @@ def _cell(cell: Cell | None) -> Html:
 
 
 def _legend(results: Results) -> Html:
-    """Say how to read the table, and how many of the paper's values lie outside."""
+    """Say how to read the table, and how many of the paper's values are outside."""
     marks = [
         tag("span", Html('<span class="mark paper" aria-hidden="true">◆</span> the paper')),
         *(
