@@ -249,7 +249,7 @@ def train_elsewhere(path, engine, **environment):
     ("engine", "there", "here", "message"),
     [
         ("numba", "NUMBA_DISABLE_JIT=1", "NUMBA_DISABLE_JIT=0", "'NUMBA_DISABLE_JIT=0'"),
-        ("numba", "NUMBA_DISABLE_JIT=1 NUMBA_CPU_NAME=generic", "NUMBA_DISABLE_JIT=1", "'generic'"),
+        ("numba", "NUMBA_DISABLE_JIT=1 NUMBA_CPU_NAME=nehalem", "NUMBA_DISABLE_JIT=1", "'nehalem'"),
         (
             "numpy",
             "OPENBLAS_CORETYPE=Nehalem",
