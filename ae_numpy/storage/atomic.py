@@ -70,10 +70,10 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         os.replace(temporary, target)
         _sync_folder(target.parent)
     except BaseException as error:
-        if isinstance(error, OSError) and str(error.filename) == str(temporary):
-            error.filename, error.filename2 = os.fspath(path), None
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and str(error.filename) == str(temporary):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
 
 
