@@ -44,7 +44,7 @@ class Progress:
         self.calls, self.expected, self.spoken = 0, 0, time.perf_counter()
 
     def announce(self, calls: int, seconds: float) -> None:
-        """Say how long about so many calls will take, if it is long."""
+        """Report how long this many calls will take, if that is long."""
         if calls * seconds > SLOW:
             self.calls, self.expected = 0, calls
             self._say(

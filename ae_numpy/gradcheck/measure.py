@@ -277,7 +277,7 @@ def _is_zero(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> bool:
 def doubt(probe: Probe, slope: Slope, claimed: bool = True) -> float:
     """Size of the rounding in the gap between a claimed and a measured slope.
 
-    A rounding cast is no excuse for the claim: then `claimed` is False, and only the measured slope
+    A rounding cast does not excuse the claim: then `claimed` is False, and only the measured slope
     is looked at. Where the gap vanishes at a part of the parameters, it may come from saturation:
     there the last digits change only over longer distances, or have no effect on the loss at all.
     """

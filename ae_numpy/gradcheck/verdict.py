@@ -36,7 +36,7 @@ COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b", CANNOT_TELL: "#8a6d00"}
 COMPLEX_TOLERANCE = 1e-9
 # Extrapolated central differences reach 1e-9 to 1e-12. Still below a float32 cast.
 CENTRAL_TOLERANCE = 1e-8
-# Where no tolerance was asked for, fewer digits than five are no proof of anything.
+# Unless a tolerance is given, a gradient is called right only if five digits are known.
 RESOLUTION = 1e-5
 
 
