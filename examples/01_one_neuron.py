@@ -191,7 +191,7 @@ assert math.isclose(J - stepped, promised, rel_tol=0.1)  # a step of 0.1 is smal
 # %% [markdown]
 # The inputs have gradients too, `dx`. Nobody moves the inputs. But if they were the activations
 # of a layer below, `dx` is what that layer needs for *its* backward pass. [The next
-# chapter](02_computation_graph.py) does this.
+# chapter](03_computation_graph.py) does this.
 #
 # ## The picture
 #
@@ -296,7 +296,7 @@ assert math.isclose(dX_same.sum(), both, rel_tol=1e-5)
 # %% [markdown]
 # **4.** Not at all, nearly. `z` is 19.25, `a` differs from 1 by some billionths, and the slope
 # of the sigmoid, a (1 - a), is as small as that. The error is as large as can be, and the
-# gradient is nothing: the unit is *saturated*. [Chapter 5](05_saturation.py) shows what this
+# gradient is nothing: the unit is *saturated*. [Chapter 8](08_saturation.py) shows what this
 # does to a network.
 
 # %%

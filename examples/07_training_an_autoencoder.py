@@ -9,8 +9,8 @@
 # **At the end you will understand** what an epoch, a batch and a learning rate are, what the curve
 # of a training tells, and that `Autoencoder.fit` holds no secret.
 #
-# **You need** [chapter 3](03_batches_are_matrix_products.py) (batches) and
-# [chapter 6](06_bias_and_mask.py) (the mean image as a start).
+# **You need** [chapter 5](05_batches_are_matrix_products.py) (batches) and
+# [chapter 11](11_bias_and_mask.py) (the mean image as a start).
 #
 # **This explains**, in the textbook page of the package:
 # [`dense_forward`](../ae_numpy/reference.py#L112),
@@ -58,9 +58,9 @@ assert X.max() == 1
 # %% [markdown]
 # ## The start
 #
-# The weights start small and random (the rule of [chapter 5](05_saturation.py): standard deviation
+# The weights start small and random (the rule of [chapter 8](08_saturation.py): standard deviation
 # 1 / sqrt(number of inputs)), the decoder's biases at the logit of the mean image
-# ([chapter 6](06_bias_and_mask.py)). A pixel that is black in all images would need minus infinity,
+# ([chapter 11](11_bias_and_mask.py)). A pixel that is black in all images would need minus infinity,
 # so the mean is held to at least 0.005.
 
 # %%

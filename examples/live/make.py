@@ -1,4 +1,4 @@
-"""Make `index.html`, one offline page with a live graph of chapters 1 and 2 of the tour.
+"""Make `index.html`, one offline page with a live graph of chapters 1 and 3 of the tour.
 
 The page holds the chapters' numbers and, to check itself against, what `ae_numpy.reference`
 computes from them. Its parts are beside this file: `page.html` and `style.css`; `graph.js`, the
@@ -26,7 +26,7 @@ from ae_numpy.reference import Array
 from ae_numpy.storage.atomic import replacing
 
 HERE = Path(__file__).parent
-CHAPTERS = {"neuron": "01_one_neuron.py", "network": "02_computation_graph.py"}
+CHAPTERS = {"neuron": "01_one_neuron.py", "network": "03_computation_graph.py"}
 SCRIPTS = ("graph", "models", "words", "view", "plots", "tools", "tasks", "main")
 
 Numbers = dict[str, float]
@@ -92,7 +92,7 @@ def neuron_numbers(start: Numbers) -> Numbers:
 
 
 def network_numbers(start: Numbers) -> Numbers:
-    """Compute chapter 2's values and gradients, under its names, from the given numbers."""
+    """Compute chapter 3's values and gradients, under its names, from the given numbers."""
 
     def given(name: str, *shape: int) -> Array:
         indices = itertools.product(*map(range, shape))

@@ -39,8 +39,9 @@ def run(script: Path, monkeypatch) -> float:
     return time.process_time() - start
 
 
-def test_there_are_ten_chapters_in_order():
-    assert [int(script.name[:2]) for script in SCRIPTS] == list(range(1, 11))
+def test_no_two_chapters_have_one_number():
+    numbers = [int(script.name[:2]) for script in SCRIPTS]
+    assert len(set(numbers)) == len(numbers) >= 10
 
 
 @needs_compiler

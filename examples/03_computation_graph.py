@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 2. The chain rule in a network, as a graph
+# # 3. The chain rule in a network, as a graph
 #
 # Two inputs, two hidden units, two outputs: the smallest network in which a number has more than
 # one way to the loss. Nothing else has to be understood to understand a large one.
@@ -119,7 +119,7 @@ show("dx", dx)
 #
 # Measure: nudge each weight of layer 0, run the whole network forward, see what `J` does. A
 # nudge up and a nudge down, and the difference of the two, is more exact than one nudge;
-# [chapter 4](04_the_gradient_check.py) says why.
+# [chapter 6](06_the_gradient_check.py) says why.
 
 
 # %%
@@ -258,7 +258,7 @@ for name in ("z0", "a0", "z1", "a1"):
 axes.text(9.9, 8.3, "above, forward: the value", color=FORWARD, fontsize=12)
 axes.text(9.9, 7.8, "below, backward: its gradient", color=BACKWARD, fontsize=12)
 axes.text(9.9, 7.3, "on an arrow into +: a weight or bias", color="0.25", fontsize=11)
-save(figure, "02_computation_graph")
+save(figure, "03_computation_graph")
 
 # %% [markdown]
 # ## Exercises

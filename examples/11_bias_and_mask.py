@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 6. Bias and mask
+# # 11. Bias and mask
 #
 # A bias looks like the smallest part of a network: one number per unit, added at the end. Yet a
 # decoder without biases has to begin every picture from a grey sheet. And a bias that is *not
@@ -9,8 +9,8 @@
 # **At the end you will understand** what a bias does for a unit, why its gradient is a plain sum,
 # how a mask holds a number fast, and why "frozen" and "absent" are different experiments.
 #
-# **You need** [chapter 3](03_batches_are_matrix_products.py) (batches) and
-# [chapter 5](05_saturation.py) (saturation).
+# **You need** [chapter 5](05_batches_are_matrix_products.py) (batches) and
+# [chapter 8](08_saturation.py) (saturation).
 #
 # **This explains**, in the textbook page of the package:
 # [`dense_forward`](../ae_numpy/reference.py#L112), where `b` is added, and
@@ -235,7 +235,7 @@ assert all(error < error_of_mean for error in final.values())
 # The biases help *frozen* from the first step: they hold a sheet that is already much darker than
 # grey. The others have to get there by training. While they do, all outputs are too bright at once.
 # This common error pushes all hidden units in the same direction, and some of them into saturation
-# ([chapter 5](05_saturation.py)), from where they may never come back. The *good start* shows it
+# ([chapter 8](08_saturation.py)), from where they may never come back. The *good start* shows it
 # without any detour: give b1 the mean image, and no unit has to die for it.
 
 # %%
@@ -298,7 +298,7 @@ axes.text(20, error_of_mean + 0.0002, "mean image", ha="right", va="bottom", col
 axes.set(xlabel="epoch", ylabel="mse on test images", ylim=(0.04, 0.07), xticks=[1, 5, 10, 15, 20])
 axes.set_title("8 hidden units, mean of 5 seeds", fontsize=12)
 axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.93), frameon=False)
-save(figure, "06_bias_and_mask")
+save(figure, "11_bias_and_mask")
 
 # %% [markdown]
 # ## Exercises

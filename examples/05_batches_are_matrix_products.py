@@ -1,15 +1,15 @@
 # %% [markdown]
-# # 3. Why batches are matrix products
+# # 5. Why batches are matrix products
 #
 # So far one sample went through the network. Training shows it many, and the formulas of the
-# package say `x @ W` and `x.T @ dz`, where chapter 2 had sums over indices. This chapter gets
+# package say `x @ W` and `x.T @ dz`, where chapter 3 had sums over indices. This chapter gets
 # from the one to the other, without a new idea.
 #
 # **At the end you will understand** where the transposes in the backward pass come from, why the
 # bias gradient is a sum over samples, where the 1/B belongs, and how shapes alone can tell you
 # the formula.
 #
-# **You need** [chapter 2](02_computation_graph.py): multiply along a way, add up over the ways.
+# **You need** [chapter 3](03_computation_graph.py): multiply along a way, add up over the ways.
 #
 # **This explains**, in the textbook page of the package:
 # [`matmul`](../ae_numpy/reference.py#L34),
@@ -220,7 +220,7 @@ for n in range(B):
     figure.text(0.435, height, f"{n}", ha="center", va="center", color="0.4", fontsize=11)
 table(dW, no_shade, 0.74, low, "their sum:\ndW")
 figure.text(0.5, 0.955, "A weight's gradient adds up over the samples", ha="center", fontsize=15)
-save(figure, "03_batches_are_matrix_products")
+save(figure, "05_batches_are_matrix_products")
 
 # %% [markdown]
 # ## Exercises

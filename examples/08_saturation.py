@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 5. Saturation: units that stop learning
+# # 8. Saturation: units that stop learning
 #
 # A gradient can be right and of no use. The sigmoid is flat at both ends, and a unit that has
 # got there receives next to nothing, however wrong the network is. Here we watch this happen to
@@ -10,7 +10,7 @@
 # error then stands still and falls in steps; and what keeps the units alive.
 #
 # **You need** [chapter 1](01_one_neuron.py), exercise 4, and [chapter
-# 2](02_computation_graph.py): a gradient is multiplied by the slope of every box on its way.
+# 3](03_computation_graph.py): a gradient is multiplied by the slope of every box on its way.
 #
 # **This explains**, in the textbook page of the package, what follows from the factor a (1 - a) in
 # [`sigmoid_backward`](../ae_numpy/reference.py#L86), and from the two products of
@@ -296,7 +296,7 @@ for axes in (of_z, of_slope, of_dead, of_error):
     axes.tick_params(labelsize=11)
 of_slope.legend(fontsize=11, loc="upper left")
 of_dead.legend(fontsize=11, loc="lower right", bbox_to_anchor=(1, 0.1))
-save(figure, "05_saturation")
+save(figure, "08_saturation")
 
 # %% [markdown]
 # ## Exercises

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 9. The two-number code space
+# # 13. The two-number code space
 #
 # Squeeze 784 pixels into *two* numbers. That is brutal, and the reconstructions show it. But two
 # numbers are a point in the plane, and so the whole code can be seen at a glance: every digit is a
@@ -8,7 +8,7 @@
 # **At the end you will understand** what it means that two codes are neighbours, what lies between
 # two digits, and why a decoder answers everywhere, also where it was never trained.
 #
-# **You need** [chapter 8](08_looking_inside.py) (what a row of W1 draws).
+# **You need** [chapter 12](12_looking_inside.py) (what a row of W1 draws).
 #
 # **This explains**, in the textbook page of the package:
 # [`sigmoid_forward`](../ae_numpy/reference.py#L58), which folds the encoder's whole plane into a
@@ -262,7 +262,7 @@ right.plot(*line.T, color=BACKWARD, lw=1.2, marker="o", mfc="white", ms=6)
 right.set_title("what the decoder draws there", fontsize=12)
 for axes in (left, right):
     axes.set(xlabel="first number of the code", ylabel="second number of the code")
-save(figure, "09_the_code_space")
+save(figure, "13_the_code_space")
 
 # %% [markdown]
 # ## Exercises

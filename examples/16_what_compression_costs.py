@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 10. What compression costs
+# # 16. What compression costs
 #
 # How many numbers does a digit need? The smaller the code, the larger the error: this is the first
 # question of the paper that this package reproduces, here in a size that takes seconds. But an
@@ -43,7 +43,7 @@ def mse(output: np.ndarray, target: np.ndarray) -> float:
 # ## The first mark: a model that knows nothing
 #
 # A code of *no* numbers: the same picture for every image. The best such picture is the mean image
-# ([chapter 6](06_bias_and_mask.py)). Its error is the variance of the pixels. Whoever does not beat
+# ([chapter 11](11_bias_and_mask.py)). Its error is the variance of the pixels. Whoever does not beat
 # it has compressed nothing.
 
 # %%
@@ -241,7 +241,7 @@ axes.set_yticks(30 * np.arange(len(rows)) + 14, rows, fontsize=11)
 axes.set_xticks([])
 axes.tick_params(length=0)
 axes.spines[:].set_visible(False)
-save(figure, "10_what_compression_costs")
+save(figure, "16_what_compression_costs")
 
 # %% [markdown]
 # ## Exercises
@@ -285,7 +285,7 @@ assert price[1] > 1.5
 # mean image m, is drawn only as far as it happens to lie in their span. The rest of it is missing
 # in every output, so the error grows by |m - m V V^T|^2 / 784, exactly: the differences have mean
 # 0, and so the mixed terms cancel. This is a linear decoder *without bias*
-# ([chapter 6](06_bias_and_mask.py)).
+# ([chapter 11](11_bias_and_mask.py)).
 
 # %%
 extra = {}

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 4. The gradient check, and what it catches
+# # 6. The gradient check, and what it catches
 #
 # A wrong backward pass seldom crashes. It returns numbers of the right shape, training starts,
 # and the loss falls. You need another way to know, and there is one: *measure* the derivative,
@@ -9,7 +9,7 @@
 # large nor small; how an imaginary step gets round this; what a gradient check catches, and what
 # it cannot catch.
 #
-# **You need** [chapter 2](02_computation_graph.py): the backward pass of a network.
+# **You need** [chapter 3](03_computation_graph.py): the backward pass of a network.
 #
 # **This explains**, in the textbook page of the package, the sentence of its first paragraphs
 # that everything works "for any floating dtype, complex too". Look at
@@ -230,7 +230,7 @@ assert report.max_relative_error > 1  # not a small deviation: as large as the g
 # **What a gradient check cannot catch.** It compares the backward pass with *your* forward pass.
 # If the forward pass computes the wrong thing, its gradient can be right all the same. It looks
 # at *one* point: exercise 3 shows a bad one. And it says nothing of whether training will go
-# well: [chapter 5](05_saturation.py) has right gradients that are of no use.
+# well: [chapter 8](08_saturation.py) has right gradients that are of no use.
 #
 # ## The picture
 
@@ -264,7 +264,7 @@ for k, error, colour, beside in (
         va="center",
     )
 axes.set_title("How exactly a derivative can be measured", fontsize=14)
-save(figure, "04_the_gradient_check")
+save(figure, "06_the_gradient_check")
 
 # %% [markdown]
 # ## Exercises

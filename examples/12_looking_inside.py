@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 8. Looking inside
+# # 12. Looking inside
 #
 # A trained network is a heap of numbers. This one has 19,612 of them, and nobody told any of them
 # what to do. But in an autoencoder of images, many of the numbers belong to pixels. Put them where
@@ -29,7 +29,7 @@ from ae_numpy.reference import dense_backward, dense_forward, sigmoid_forward
 # ## A network to look into
 #
 # Twelve hidden units, trained on 3,000 digits for 30 epochs, with the mean image as a start
-# ([chapter 6](06_bias_and_mask.py)). We compute in double precision, so that sums can be checked to
+# ([chapter 11](11_bias_and_mask.py)). We compute in double precision, so that sums can be checked to
 # the last digits.
 
 # %%
@@ -244,7 +244,7 @@ for axes, (name, tiles, ticks, label) in zip(grid, rows, strict=True):
         axes.set_xlabel(label, fontsize=11)
 grid[0].xaxis.tick_top()
 grid[0].xaxis.set_label_position("top")
-save(figure, "08_looking_inside")
+save(figure, "12_looking_inside")
 
 # %% [markdown]
 # ## Exercises
@@ -305,7 +305,7 @@ print("two units swapped: the same outputs")
 # %% [markdown]
 # **4.** Every one of them is needed, and none is needed for everything: the work is shared out
 # rather evenly. It need not be like this. Had units died at the start
-# ([chapter 5](05_saturation.py)), silencing those would cost nothing.
+# ([chapter 8](08_saturation.py)), silencing those would cost nothing.
 
 # %%
 cost = []
