@@ -60,8 +60,8 @@ assert X.max() == 1
 #
 # The weights start small and random (the rule of [chapter 8](08_saturation.py): standard deviation
 # 1 / sqrt(number of inputs)), the decoder's biases at the logit of the mean image
-# ([chapter 11](11_bias_and_mask.py)). A pixel that is black in all images would need minus infinity,
-# so the mean is held to at least 0.005.
+# ([chapter 11](11_bias_and_mask.py)). A pixel that is black in all images would need minus
+# infinity, so the mean is held to at least 0.005.
 
 # %%
 I, H = 784, 28

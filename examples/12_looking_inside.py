@@ -29,8 +29,8 @@ from ae_numpy.reference import dense_backward, dense_forward, sigmoid_forward
 # ## A network to look into
 #
 # Twelve hidden units, trained on 3,000 digits for 30 epochs, with the mean image as a start
-# ([chapter 11](11_bias_and_mask.py)). We compute in double precision, so that sums can be checked to
-# the last digits.
+# ([chapter 11](11_bias_and_mask.py)). We compute in double precision, so that sums can be
+# checked to the last digits.
 
 # %%
 H = 12

@@ -43,8 +43,8 @@ def mse(output: np.ndarray, target: np.ndarray) -> float:
 # ## The first mark: a model that knows nothing
 #
 # A code of *no* numbers: the same picture for every image. The best such picture is the mean image
-# ([chapter 11](11_bias_and_mask.py)). Its error is the variance of the pixels. Whoever does not beat
-# it has compressed nothing.
+# ([chapter 11](11_bias_and_mask.py)). Its error is the variance of the pixels. Whoever does not
+# beat it has compressed nothing.
 
 # %%
 mean_image = X.mean(axis=0)
