@@ -11,12 +11,12 @@
 # **You need** the derivative of a function of one variable, and a little Python.
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L112) and
-# [`dense_backward`](../ae_numpy/reference.py#L137),
-# [`sigmoid_forward`](../ae_numpy/reference.py#L58) and
-# [`sigmoid_backward`](../ae_numpy/reference.py#L86),
-# [`half_squared_error_forward`](../ae_numpy/reference.py#L180) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L204).
+# [`dense_forward`](../ae_numpy/reference.py#L117) and
+# [`dense_backward`](../ae_numpy/reference.py#L142),
+# [`sigmoid_forward`](../ae_numpy/reference.py#L59) and
+# [`sigmoid_backward`](../ae_numpy/reference.py#L91),
+# [`half_squared_error_forward`](../ae_numpy/reference.py#L185) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#L209).
 
 # %%
 import math

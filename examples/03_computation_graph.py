@@ -12,8 +12,8 @@
 # that it comes through.
 #
 # **This explains**, in the textbook page of the package, how
-# [`dense_backward`](../ae_numpy/reference.py#L137) and
-# [`sigmoid_backward`](../ae_numpy/reference.py#L86) follow each other when there is more than one
+# [`dense_backward`](../ae_numpy/reference.py#L142) and
+# [`sigmoid_backward`](../ae_numpy/reference.py#L91) follow each other when there is more than one
 # layer, and why `dense_backward` returns a gradient for its input `x`.
 
 # %%

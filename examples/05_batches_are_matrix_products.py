@@ -12,11 +12,11 @@
 # **You need** [chapter 3](03_computation_graph.py): multiply along a way, add up over the ways.
 #
 # **This explains**, in the textbook page of the package:
-# [`matmul`](../ae_numpy/reference.py#L34),
-# [`dense_forward`](../ae_numpy/reference.py#L112) and
-# [`dense_backward`](../ae_numpy/reference.py#L137), and the averages in
-# [`half_squared_error_forward`](../ae_numpy/reference.py#L180) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L204).
+# [`matmul`](../ae_numpy/reference.py#L250),
+# [`dense_forward`](../ae_numpy/reference.py#L117) and
+# [`dense_backward`](../ae_numpy/reference.py#L142), and the averages in
+# [`half_squared_error_forward`](../ae_numpy/reference.py#L185) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#L209).
 
 # %%
 import itertools

@@ -13,11 +13,11 @@
 #
 # **This explains**, in the textbook page of the package, the sentence of its first paragraphs
 # that everything works "for any floating dtype, complex too". Look at
-# [`sigmoid_forward`](../ae_numpy/reference.py#L58), which compares only the real part of z, and
-# at [`half_squared_error_forward`](../ae_numpy/reference.py#L180), which squares and takes no
-# absolute value. What is checked are [`sigmoid_backward`](../ae_numpy/reference.py#L86),
-# [`dense_backward`](../ae_numpy/reference.py#L137) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L204).
+# [`sigmoid_forward`](../ae_numpy/reference.py#L59), which compares only the real part of z, and
+# at [`half_squared_error_forward`](../ae_numpy/reference.py#L185), which squares and takes no
+# absolute value. What is checked are [`sigmoid_backward`](../ae_numpy/reference.py#L91),
+# [`dense_backward`](../ae_numpy/reference.py#L142) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#L209).
 
 # %%
 import numpy as np

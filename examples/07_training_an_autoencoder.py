@@ -13,12 +13,12 @@
 # [chapter 11](11_bias_and_mask.py) (the mean image as a start).
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L112),
-# [`sigmoid_forward`](../ae_numpy/reference.py#L58),
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L204),
-# [`sigmoid_backward`](../ae_numpy/reference.py#L86),
-# [`dense_backward`](../ae_numpy/reference.py#L137), all five in a row, and
-# [`squared_errors`](../ae_numpy/reference.py#L225), which keeps the score.
+# [`dense_forward`](../ae_numpy/reference.py#L117),
+# [`sigmoid_forward`](../ae_numpy/reference.py#L59),
+# [`half_squared_error_backward`](../ae_numpy/reference.py#L209),
+# [`sigmoid_backward`](../ae_numpy/reference.py#L91),
+# [`dense_backward`](../ae_numpy/reference.py#L142), all five in a row, and
+# [`squared_errors`](../ae_numpy/reference.py#L230), which keeps the score.
 
 # %%
 import numpy as np
