@@ -30,8 +30,8 @@ from ae_numpy import Network, reference
 # ## The picture
 #
 # Where we are going: the two passes of a network of 4 inputs, 2 hidden units and 3 outputs, for
-# one sample. A cell is a number, an array is as high and as wide as its shape says. Next to `@`,
-# the inner sizes agree; × multiplies entry by entry.
+# one sample, which is a row. A cell is a number, an array is as high and as wide as its shape
+# says. On both sides of an `@` the inner sizes agree; × multiplies entry by entry.
 
 # %%
 figure = shapes_of_the_passes((4, 2, 3))
