@@ -52,8 +52,8 @@ save(figure, "01_one_neuron")
 # $$ z = x_0 w_0 + x_1 w_1 + b, \qquad a = \text{sigmoid}(z) = \frac{1}{1 + e^{-z}} $$
 #
 # The sum `z` is called the *pre-activation*, the result `a` the *activation*. The *sigmoid*, drawn
-# as σ, squashes: whatever `z` is, `a` is between 0 and 1. We want `a` to be the target `t`. How far
-# off it is, is measured by the *loss*
+# as the letter sigma, squashes: whatever `z` is, `a` is between 0 and 1. We want `a` to be the
+# target `t`. How far off it is, is measured by the *loss*
 #
 # $$ J = \tfrac12 (a - t)^2 $$
 
@@ -154,10 +154,10 @@ assert [round(d, 4) for d in dw] == [0.2875, 0.4312]
 #
 # **Why is a weight's gradient delta times input?** Textbooks call `dz` *delta*, δ: it says how
 # strongly the loss responds to the sum. And how much does the sum grow when `w[0]` grows by a
-# little? By `x[0]` times as much, because `w[0]` is multiplied by `x[0]` and by nothing else. The two
-# in a row: `dw[0] = dz * x[0]`. So `dw[1]` is larger than `dw[0]` as `x[1]` is larger than `x[0]`: a
-# weight matters as much as the input it meets, and where the input is 0 it does not matter at all.
-# The bias is a weight whose input is always 1: `db = dz * 1`.
+# little? By `x[0]` times as much, because `w[0]` is multiplied by `x[0]` and by nothing else. The
+# two in a row: `dw[0] = dz * x[0]`. So `dw[1]` is larger than `dw[0]` as `x[1]` is larger than
+# `x[0]`: a weight matters as much as the input it meets, and where the input is 0 it does not
+# matter at all. The bias is a weight whose input is always 1: `db = dz * 1`.
 #
 # ## The same in the package
 #
@@ -257,8 +257,8 @@ assert dz_1 < 0 < dz
 assert math.isclose(dw_1[1] / dw_1[0], dw[1] / dw[0], rel_tol=1e-12)
 
 # %% [markdown]
-# **2.** The input is 0, so delta times input is 0, exactly. The weights of a pixel that is black in every picture never move from where they
-# started.
+# **2.** The input is 0, so delta times input is 0, exactly. The weights of a pixel that is black in
+# every picture never move from where they started.
 
 # %%
 _, dW_dark, _ = reference.dense_backward(dZ, np.array([[0.0, 3.0]]), W)

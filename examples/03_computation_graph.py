@@ -162,7 +162,9 @@ for i, o in itertools.product((0, 1), (0, 1)):
 paths = [
     x[0] * a0[0] * (1 - a0[0]) * W1[0][o] * a1[o] * (1 - a1[o]) * (a1[o] - t[o]) for o in (0, 1)
 ]
-print(f"through output 0: {paths[0]:+.6f}, through output 1: {paths[1]:+.6f}, sum {sum(paths):+.6f}")
+print(
+    f"through output 0: {paths[0]:+.6f}, through output 1: {paths[1]:+.6f}, sum {sum(paths):+.6f}"
+)
 assert math.isclose(sum(paths), dW0[0][0], rel_tol=1e-13)  # the same factors in another order
 
 # %% [markdown]

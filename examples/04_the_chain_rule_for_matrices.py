@@ -31,7 +31,7 @@ from ae_numpy import Network, reference
 #
 # Where we are going: the two passes of a network of 4 inputs, 2 hidden units and 3 outputs, for
 # one sample, which is a row. A cell is a number, an array is as high and as wide as its shape
-# says. On both sides of an `@` the inner sizes agree; × multiplies entry by entry.
+# says. On both sides of an `@` the inner sizes agree; the cross multiplies entry by entry.
 
 # %%
 figure = shapes_of_the_passes((4, 2, 3))
@@ -183,9 +183,9 @@ dx = dz0 @ W0.T  # (2,) @ (2, 4) = (4,)
 np.testing.assert_allclose(dx, column.ravel(), rtol=1e-12)
 
 # %% [markdown]
-# **And the weights?** W[i, o] is used in z[o] only, where it is multiplied by x[i]. So z[o] responds
-# to it by x[i], and J by `dW[i, o] = x[i] * dz[o]`: delta times input, for every pair. This table of
-# all products of an entry of x and an entry of dz is called the *outer product*.
+# **And the weights?** W[i, o] is used in z[o] only, where it is multiplied by x[i]. So z[o]
+# responds to it by x[i], and J by `dW[i, o] = x[i] * dz[o]`: delta times input, for every pair.
+# This table of all products of an entry of x and an entry of dz is called the *outer product*.
 
 # %%
 dW1, db1 = np.outer(a0, dz1), dz1  # (2, 3), (3,)

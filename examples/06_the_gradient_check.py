@@ -267,7 +267,10 @@ def error_of_prediction(mistake: str) -> np.ndarray:
     return np.abs(changed - predicted)
 
 
-errors = {"right": error_of_prediction(""), **{name: error_of_prediction(name) for name in mistakes}}
+errors = {
+    "right": error_of_prediction(""),
+    **{name: error_of_prediction(name) for name in mistakes},
+}
 figure = first_order_errors(lengths, errors)
 save(figure, "06_the_gradient_check_taylor")
 for name, error in errors.items():
@@ -335,8 +338,8 @@ assert report.max_relative_error > 1  # not a small deviation: as large as the g
 # %% [markdown]
 # ## Solutions
 #
-# **1.** The best nudge is near the square root of 1e-7, and about 3 to 4 digits are left. An error of
-# 0.01 % is as large as the noise. Check gradients in double precision, whatever you train in.
+# **1.** The best nudge is near the square root of 1e-7, and about 3 to 4 digits are left. An error
+# of 0.01 % is as large as the noise. Check gradients in double precision, whatever you train in.
 
 # %%
 w32 = np.float32(0.3)

@@ -1,8 +1,7 @@
-"""The computation graphs of chapters 1 and 3 of the tour, with a value and a gradient everywhere."""
+"""The computation graphs of chapters 1 and 3 of the tour: values forward, gradients backward."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,7 +50,10 @@ def edge(
     arrow = {"arrowstyle": "-|>", "color": "0.6", "shrinkA": 0, "shrinkB": shrink}
     axes.annotate("", end, start, arrowprops=arrow, zorder=1)
     at = tuple(s + along * (e - s) for s, e in zip(start, end, strict=True))
-    for text, colour, va, lift in ((forward, FORWARD, "bottom", 2), (backward, BACKWARD, "top", -2)):
+    for text, colour, va, lift in (
+        (forward, FORWARD, "bottom", 2),
+        (backward, BACKWARD, "top", -2),
+    ):
         style = {"color": colour, "fontsize": size, "ha": "center", "va": va, "zorder": 2}
         white = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
         axes.annotate(text, at, (0, lift), textcoords="offset points", bbox=white, **style)
@@ -117,7 +119,9 @@ def neuron_graph(x: Sequence[float], w: Sequence[float], b: float, t: float) -> 
 def network_graph(x: Sequence[float], layers: Sequence[tuple[list, list]]) -> Figure:
     """Chapter 3: a network of 2-2-2 units that is to give back its input."""
     network = Network((2, 2, 2))
-    named = {f"{k}{n}": np.array(v) for n, wb in enumerate(layers) for k, v in zip("Wb", wb)}  # noqa: B905
+    named = {}
+    for n, (W, b) in enumerate(layers):
+        named |= {f"W{n}": np.array(W), f"b{n}": np.array(b)}
     X = np.array([x])
     activations = network.forward(X, network.flatten(named))
     J, d = network.loss_and_gradients(named, X)
@@ -145,7 +149,7 @@ def network_graph(x: Sequence[float], layers: Sequence[tuple[list, list]]) -> Fi
     return figure
 
 
-def _draw_layer(axes, left, rows, n, a, W, b, dW, dz) -> None:
+def _draw_layer(axes: Axes, left, rows, n, a, W, b, dW, dz) -> None:
     """The products, sums and sigmoids of one layer, with the numbers on their edges."""
     z = a @ W + b
     for o in (0, 1):

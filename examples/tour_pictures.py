@@ -219,7 +219,7 @@ def training_curves(
         epochs = np.arange(1, len(curve) + 1)
         axes.plot(epochs, curve, style, color=colour, lw=2.5, label=f"{rate:g}: {word}")
     axes.axhline(mse_of_mean, color="0.6", lw=1)
-    axes.text(len(curve), mse_of_mean + 0.0008, "mean image", ha="right", va="bottom", color="0.35")
+    axes.text(len(curve), mse_of_mean - 0.001, "mean image", ha="right", va="top", color="0.35")
     axes.set(xlabel="epoch", ylabel="mse on test images", ylim=(0, 0.077), xticks=epochs[1::2])
     axes.legend(title="learning rate", loc="lower left", frameon=False)
 
