@@ -217,11 +217,10 @@ def training_curves(
     looks = ((BACKWARD, "--"), (FORWARD, "-"), ("0.3", ":"))
     for (rate, (word, curve)), (colour, style) in zip(curves.items(), looks, strict=True):
         epochs = np.arange(1, len(curve) + 1)
-        axes.plot(epochs, curve, style, color=colour, lw=2.5, label=f"{rate:g}: {word}")
-    axes.axhline(mse_of_mean, color="0.6", lw=1)
-    axes.text(len(curve), mse_of_mean - 0.001, "mean image", ha="right", va="top", color="0.35")
+        axes.plot(epochs, curve, style, color=colour, lw=2.5, label=f"rate {rate:g}: {word}")
+    axes.axhline(mse_of_mean, color="0.6", lw=1, label="the mean image")
     axes.set(xlabel="epoch", ylabel="mse on test images", ylim=(0, 0.077), xticks=epochs[1::2])
-    axes.legend(title="learning rate", loc="lower left", frameon=False)
+    axes.legend(loc="lower left", frameon=False)
 
     mosaic = np.ones((len(rows) * 30 - 2, 10 * 30 - 2))  # 28 pixels, and 2 between images
     for line, images in enumerate(rows.values()):
