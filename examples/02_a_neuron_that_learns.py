@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 2. A neuron that learns
 #
-# Chapter 1 found out which way every weight should move. Here the neuron moves, again and again,
-# until it can tell a 0 from a 1: first by two numbers, then by all the pixels of an image.
+# Chapter 1 found out which way every weight should move. Here they do move, again and again, until
+# a neuron can tell a 0 from a 1: by two numbers, or by all the pixels of an image.
 #
 # **At the end you will understand** what a *step*, a *learning rate* and a *sample* are, why
 # gradients are added up over samples, why they must be cleared before the next step, and what
@@ -27,42 +27,12 @@ def sigmoid(z: float) -> float:
 
 
 # %% [markdown]
-# ## Again and again
+# ## The samples
 #
-# One *step* is: compute the gradient, then move every weight and the bias a little against it.
-# How little, says the *learning rate*:
-#
-# $$ w \leftarrow w - \text{learning rate} \cdot dw, \qquad
-#    b \leftarrow b - \text{learning rate} \cdot db $$
-#
-# Chapter 1 took one such step. Nothing keeps us from taking a hundred. The two products are added
-# up by `x @ w`: for two lists of numbers, `@` is the sum of the products of their entries.
-
-# %%
-x, t = np.array([2.0, 3.0]), 0.0
-w, b = np.array([0.5, -0.25]), 0.75
-learning_rate = 0.1
-
-losses = []
-for _ in range(100):
-    a = sigmoid(x @ w + b)
-    losses.append((a - t) ** 2 / 2)
-    delta = (a - t) * a * (1 - a)  # dJ/dz
-    w = w - learning_rate * delta * x  # delta times the input
-    b = b - learning_rate * delta
-print(f"J is {losses[0]:.4f} at first, {losses[10]:.4f} after 10 steps, {losses[-1]:.4f} after 99")
-assert round(losses[0], 4) == 0.2672  # as in chapter 1
-assert np.all(np.diff(losses) < 0)
-assert losses[-1] < losses[0] / 10
-
-# %% [markdown]
-# ## Many samples
-#
-# A neuron that knows one answer has learned nothing yet. It should be right for many inputs. An
-# input, with the target that belongs to it, is a *sample*. Ours are images of handwritten zeros
-# and ones, which the package draws itself. Of each image we take two numbers: the mean
-# brightness of all its pixels, and that of the 36 pixels in its centre, where a 0 is empty. The
-# target is 0 for a zero and 1 for a one.
+# A *sample* is an input, with the target that belongs to it. Ours are images of handwritten zeros
+# and ones, which the package draws itself. Of each image we take two numbers: the mean brightness
+# of all its pixels, and that of the 36 pixels in its centre, where a 0 is empty. The target is 0
+# for a zero and 1 for a one.
 
 # %%
 digits = load_stroke_digits(n_train=500, n_test=500)
@@ -86,9 +56,10 @@ print(f"{len(points)} samples to learn from, the first one: {points[0].round(3)}
 print(f"{len(new_targets)} others to be judged by")
 
 # %% [markdown]
-# The loss is now the *mean* of the samples' losses. Its gradient is the mean of their gradients:
-# **add up** over the samples, and divide by their number. The sum is there because a weight is
-# used once for every sample; move it, and the loss of each responds. Small responses add up.
+# ## The picture
+#
+# Two neurons learn from these samples: one sees the two numbers, the other all 784 pixels. The code
+# is explained below; look at the picture first.
 
 
 # %%
@@ -120,14 +91,6 @@ def train(samples: np.ndarray, learning_rate: float, steps: int) -> list[tuple]:
 by_two = train(points, learning_rate=10.0, steps=1001)
 by_pixels = train(pixels, learning_rate=0.3, steps=61)
 
-# %% [markdown]
-# ## The picture
-#
-# Left: the samples, and the line on which the neuron says 1/2, above it more, below it less.
-# Middle: the loss, step by step. Right: a neuron that sees all 784 pixels has 784 weights, which
-# can be shown as an image, blue where a weight is positive, red where it is negative.
-
-# %%
 figure = neuron_learns(
     points,
     targets,
@@ -138,10 +101,14 @@ figure = neuron_learns(
 save(figure, "02_a_neuron_that_learns")
 
 # %% [markdown]
+# Left: the samples, and the line on which the neuron says 1/2, above it more, below it less.
+# Middle: its loss. Right: the 784 weights of the other neuron as an image, blue where a weight is
+# positive, red where it is negative.
+#
 # The line turns and moves until all ones are above it, and all but a few zeros below. The loss
 # falls with every step, fast at first, then slowly. And nobody told the neuron of 784 weights what
-# a digit is; yet its weights show one: ink in the middle speaks for a 1, ink in the ring around it
-# for a 0.
+# a digit is; yet its weights show one: ink in the middle counts for a 1, ink in the ring around it
+# against it.
 #
 # Does it know these images only, or zeros and ones? Ask it about images that it has not seen.
 
@@ -167,10 +134,46 @@ weights = by_pixels[-1][0].reshape(28, 28)
 assert weights[11:17, 13:15].mean() > 0 > weights[11:17, 7:9].mean()  # the middle, and the ring
 
 # %% [markdown]
+# ## One step, again and again
+#
+# One *step* is: compute the gradient, then move every weight and the bias a little against it.
+# How little, says the *learning rate*:
+#
+# $$ w \leftarrow w - \text{learning rate} \cdot dw, \qquad
+#    b \leftarrow b - \text{learning rate} \cdot db $$
+#
+# Chapter 1 took one such step. Here are a hundred of them, for its neuron and its single sample.
+# For two rows of numbers, `x @ w` is the sum of the products of their entries.
+
+# %%
+x, t = np.array([2.0, 3.0]), 0.0
+w, b = np.array([0.5, -0.25]), 0.75
+learning_rate = 0.1
+
+losses = []
+for _ in range(100):
+    a = sigmoid(x @ w + b)
+    losses.append((a - t) ** 2 / 2)
+    delta = (a - t) * a * (1 - a)  # dJ/dz
+    w = w - learning_rate * delta * x  # delta times the input
+    b = b - learning_rate * delta
+print(f"J is {losses[0]:.4f} at first, {losses[10]:.4f} after 10 steps, {losses[-1]:.4f} after 99")
+assert round(losses[0], 4) == 0.2672  # as in chapter 1
+assert np.all(np.diff(losses) < 0)
+assert losses[-1] < losses[0] / 10
+
+# %% [markdown]
+# ## Many samples
+#
+# With many samples the loss is the *mean* of theirs. Its gradient is the mean of their gradients:
+# **add up** over the samples, and divide by their number. The sum is there because a weight is used
+# once for every sample; move it, and the loss of each responds. Small responses add up. This is
+# what `mean_gradient` does above, and `train` takes a step after each call.
+#
 # ## Why gradients must be cleared
 #
-# `mean_gradient` begins with zeros. That matters, because it adds: whatever is in `dw` before,
-# stays in. In this package a backward function returns a new array, so that nothing can be left
+# `mean_gradient` begins with zeros. That matters, because it adds: whatever is in `dw` before stays
+# there. In this package a backward function returns a new array, so that nothing can be left
 # over. In others (PyTorch is one) gradients are added to what is there, and each step begins by
 # clearing them, `optimizer.zero_grad()`. Here is what happens if you forget: the step then follows
 # the sum of *all gradients since the start*, and it does not stop where the slope is zero.
@@ -195,7 +198,7 @@ cleared, forgotten = activations_on_the_way(clear=True), activations_on_the_way(
 for step in (0, 5, 10, 15, 20, 59):
     print(f"step {step:2}: a = {cleared[step]:.3f} cleared, {forgotten[step]:.3f} not cleared")
 assert abs(cleared[-1] - 0.6) < 0.002
-assert np.abs(forgotten[-20:] - 0.6).max() > 0.1  # it swings to and fro about the target
+assert np.abs(forgotten[-20:] - 0.6).max() > 0.1  # it swings about the target
 assert (np.diff(np.sign(forgotten - 0.6)) != 0).sum() >= 4
 
 # %% [markdown]

@@ -248,10 +248,31 @@ assert a.gradient == 12.0  # b had 2 left over, got 2 more, and passed down 8 in
 
 # %% [markdown]
 # There is a recursion that is right: pass down only *what has just arrived*. But it walks every
-# path, and there are too many. The reverse order adds up first and carries *one* number on, and
-# uses each weight twice: once for `dW` and once for `dx`. The forward pass uses it once. Hence the
-# cost: about two forward passes, for all gradients together. Measuring takes one forward pass (or
-# two) *for each* weight.
+# path, and there are too many.
+
+
+# %%
+def pass_down_arrivals(box: Box, arrived: float) -> int:
+    """The version that is right and slow; the number of calls."""
+    box.gradient += arrived
+    return 1 + sum(pass_down_arrivals(below, arrived * slope) for below, slope in box.below)
+
+
+a, b, c = four_times()
+print(pass_down_arrivals(c, 1.0), "calls for 3 boxes, and the gradient of a is", a.gradient)
+assert a.gradient == 4.0
+
+doubled = Box()
+for _ in range(10):  # 2 a, 4 a, 8 a, ...
+    doubled = Box((doubled, 1.0), (doubled, 1.0))
+calls = pass_down_arrivals(doubled, 1.0)
+print(f"{calls:,} calls for 11 boxes")
+assert calls == 2**11 - 1
+
+# %% [markdown]
+# The reverse order adds up first and carries *one* number on, and uses each weight twice: once for
+# `dW` and once for `dx`. The forward pass uses it once. Hence the cost: about two forward passes,
+# for all gradients together. Measuring takes one forward pass (or two) *for each* weight.
 #
 # ## The same in the package
 #

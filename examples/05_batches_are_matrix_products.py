@@ -17,7 +17,7 @@
 # [`dense_backward`](../ae_numpy/reference.py#L142), the averages in
 # [`half_squared_error_forward`](../ae_numpy/reference.py#L185) and
 # [`half_squared_error_backward`](../ae_numpy/reference.py#L209), and
-# [`matmul`](../ae_numpy/reference.py#L250), which is `@` without false alarms.
+# [`matmul`](../ae_numpy/reference.py#L250), which is `@` without false alarms about overflow.
 
 # %%
 import itertools
@@ -182,7 +182,7 @@ many_x, many_dz = rng.normal(size=(32, 196)), rng.normal(size=(32, 14))
 slow = seconds(with_loops, many_x, many_dz)
 fast = seconds(lambda x, dz: x.T @ dz, many_x, many_dz)
 print(f"loops {slow * 1e3:.1f} ms, matrix product {fast * 1e3:.3f} ms: {slow / fast:.0f} times")
-assert fast < slow / 5  # the measured factor is in the hundreds; a busy machine may disturb it
+assert fast < slow / 5  # it is in the thousands; a busy machine may disturb it
 # Both add up 32 products of size about 1, in different orders.
 np.testing.assert_allclose(with_loops(many_x, many_dz), many_x.T @ many_dz, atol=1e-12)
 

@@ -239,9 +239,9 @@ for mistake, kind in mistakes.items():
     assert any(kind in finding.kinds for finding in report.diagnosis.findings)
 
 # %% [markdown]
-# *Which arrays* are wrong tells half of the story: a mistake spoils the gradients below it, and
+# *Which arrays* are wrong tells half the story: a mistake spoils the gradients below it, and
 # leaves those above it right. `check_gradients` goes on from there. It computes what well-known
-# mistakes would have returned, and looks which of them gives your numbers.
+# mistakes would have returned, and looks for the one that gives your numbers.
 #
 # ## The Taylor plot
 #
@@ -287,9 +287,9 @@ for name, error in errors.items():
 # ## A loss that falls proves nothing
 #
 # The third mistake is not made up. The paper whose experiment this package repeats was published
-# with code that carries the raw error `output - target` down to the hidden layer, without the
-# output's sigmoid slope. Its networks were trained so, and they did learn. The package has the
-# rule as `backprop="raw_error"`. Let us train by both.
+# with code that carries the raw error `output - target` down to the hidden layer, without the slope
+# of the output's sigmoid. Its networks were trained so, and they did learn. The package has the
+# rule as `backprop="raw_error"`. Let us train with both.
 
 
 # %%
@@ -331,8 +331,8 @@ assert report.max_relative_error > 1  # not a small deviation: as large as the g
 #    is the best, and how good is it? Could you notice a gradient that is wrong by 0.01 %?
 # 2. The complex step of `abs(w)`: what goes wrong? What does `check_gradients` do about it?
 # 3. Let all weights and biases be zero, and check the rule `raw_error` there. Why does it pass?
-# 4. Somebody wrote `sigmoid_backward` as `da * z * (1 - z)`. Check it as a layer by itself, with
-#    `check_vjp`.
+# 4. Somebody wrote `sigmoid_backward` as `da * z * (1 - z)`. Check it by itself, with
+#    `check_vjp`. (A *vjp* is a gradient times a table of slopes, as in chapter 4.)
 
 
 # %% [markdown]
@@ -357,8 +357,8 @@ assert errors_32[-1] > 1e-2
 # %% [markdown]
 # **2.** The absolute value of a complex number is its distance from 0. A tiny imaginary part
 # does not change it, and its own imaginary part is 0: the measured derivative is 0 in place of 1.
-# `abs` is not an analytic function, and the complex step needs one. `check_gradients` notices,
-# takes central differences in its place, and says so.
+# For complex numbers `abs` has no Taylor series (it is not *analytic*), and the complex step needs
+# one. `check_gradients` notices, takes central differences in its place, and says so.
 
 
 # %%

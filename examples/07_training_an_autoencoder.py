@@ -58,10 +58,9 @@ assert X.max() == 1
 # %% [markdown]
 # ## The start
 #
-# The weights start random, as chapter 3 found that equal units stay equal, and small. How small is
-# a science of its own: random numbers with the standard deviation 1 / sqrt(number of inputs), so
-# that the sum over many inputs is neither tiny nor huge ([chapter 8](08_saturation.py) has the
-# reasons).
+# The weights start random, as chapter 3 found that equal units stay equal, and small: their
+# *standard deviation*, which is their typical size, is 1 / sqrt(number of inputs), so that the sum
+# over many inputs is neither tiny nor huge. [Chapter 8](08_saturation.py) has the reasons.
 #
 # The biases of the decoder start so that the network first says the *mean image*, whatever it is
 # shown. That takes the inverse of the sigmoid, called *logit*: sigmoid(log(m / (1 - m))) = m. A
@@ -208,9 +207,9 @@ np.testing.assert_allclose(ae.history_["train_mse"], train_mse, rtol=1e-7)
 np.testing.assert_allclose(ae.history_["val_mse"], val_mse, rtol=1e-7)
 
 # %% [markdown]
-# The compiled engine, which drew the picture, computes in single precision (float32), with 7 digits
-# in place of 16. Along thousands of steps the small differences grow, so that the parameters are
-# not the same any more. The error is, to the digits that matter.
+# The compiled engine, which is the default and made the picture, computes in single precision
+# (float32), with 7 digits in place of 16. Along thousands of steps the small differences grow, so
+# that the parameters are not the same any more. The error is, to the digits that matter.
 
 # %%
 print(f"test mse by hand {val_mse[-1]:.6f}, compiled {curve[0.2][-1]:.6f}")
