@@ -53,7 +53,7 @@ save(figure, "01_one_neuron")
 #
 # The sum `z` is called the *pre-activation*, the result `a` the *activation*. The *sigmoid*, drawn
 # as the letter sigma, squashes: whatever `z` is, `a` is between 0 and 1. We want `a` to be the
-# target `t`. How far off it is, is measured by the *loss*
+# target `t`. The *loss* measures how far off it is:
 #
 # $$ J = \tfrac12 (a - t)^2 $$
 

@@ -31,8 +31,8 @@ def sigmoid(z: float) -> float:
 #
 # A *sample* is an input, with the target that belongs to it. Ours are images of handwritten zeros
 # and ones, which the package draws itself. Of each image we take two numbers: the mean brightness
-# of all its pixels, and that of the 36 pixels in its centre, where a 0 is empty. The target is 0
-# for a zero and 1 for a one.
+# of all its pixels, and that of the 36 pixels in its centre, where a 0 is mostly empty. The target
+# is 0 for a zero and 1 for a one.
 
 # %%
 digits = load_stroke_digits(n_train=500, n_test=500)

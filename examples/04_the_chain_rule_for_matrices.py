@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 4. The chain rule for matrices
 #
-# The graph of a network of 784 inputs cannot be drawn, and nobody writes down its sums one by
-# one. This chapter derives the chain rule once more, for whole layers, and lets the shapes of the
-# arrays lead the way. It begins with one number, where everybody knows the rule.
+# The graph of a network of 784 inputs is too large to draw, and its sums are too many to write down
+# one by one. This chapter derives the chain rule once more, for whole layers, and lets the shapes
+# of the arrays lead the way. It begins with one number, where everybody knows the rule.
 #
 # **At the end you will understand** what a *table of slopes* is, why the tables of functions in a
 # row are multiplied as matrices, where the transpose in the backward pass comes from, and why it
@@ -212,7 +212,7 @@ np.testing.assert_allclose(dW_of_page, dW0, rtol=1e-12)
 # shape (4, 2): it has no inverse at all, as four numbers cannot be found from two. Its transpose
 # always exists.
 #
-# What the transpose is for, says an equation. Change x by a little u. Then z changes by u @ W, and
+# An equation says what the transpose is for. Change x by a little u. Then z changes by u @ W, and
 # J by the products of this with dz, added up. Or take dx, and multiply it by u: it must be the same
 # change of J.
 #
@@ -241,7 +241,7 @@ assert not np.allclose(W0 @ W0.T, np.eye(4), atol=0.5)
 # %% [markdown]
 # ## Solutions
 #
-# **1.** It is wrong, as a measurement says. The two agree where the transpose *is* the inverse:
+# **1.** It is wrong, as measuring shows. The two agree where the transpose *is* the inverse:
 # for rotations and reflections, which change no length.
 
 # %%

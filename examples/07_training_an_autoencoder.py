@@ -220,8 +220,8 @@ assert np.isclose(curve[0.2][-1], val_mse[-1], rtol=0.02)
 #
 # *Too small* a learning rate wastes epochs. *Too large* a one overshoots: the gradient is that of
 # the place where you are, and says nothing about places far away. With sigmoids a far step ends
-# where their slope is nearly 0, and from there is no way back. It need not look dramatic. Here it
-# is a curve that lies flat, above the others: most hidden units give the same number for every
+# where their slopes are nearly 0, and so are the gradients. It need not look dramatic. Here it is
+# a curve that lies flat, above the others: most hidden units give the same number for every
 # image, so the network says little more than the mean image.
 
 # %%
