@@ -31,9 +31,10 @@ from ae_numpy import Network, reference
 # %% [markdown]
 # ## The picture
 #
-# Two inputs, a weight for each, and a bias, which is added. Blue: the values, which flow forward,
-# from left to right. Orange: the gradients, which flow back. At the end of the chapter you will
-# have computed every number in it.
+# Two inputs, a weight for each, and a *bias*, which is added. Blue: the values, which flow forward,
+# from left to right. Orange: the *gradients*, which flow back; each says how strongly the result at
+# the far right responds to this number. At the end of the chapter you will have computed all of
+# them.
 
 # %%
 x = [2.0, 3.0]  # the inputs
@@ -152,12 +153,12 @@ assert [round(d, 4) for d in dw] == [0.2875, 0.4312]
 # All five agree with what was measured. Read `dw[0] = 0.2875` as a sentence: *if `w[0]` grows by a
 # little, `J` grows by 0.2875 times as much.*
 #
-# **Why is a weight's gradient delta times input?** Textbooks call `dz` *delta*, δ: it says how
-# strongly the loss responds to the sum. And how much does the sum grow when `w[0]` grows by a
-# little? By `x[0]` times as much, because `w[0]` is multiplied by `x[0]` and by nothing else. The
-# two in a row: `dw[0] = dz * x[0]`. So `dw[1]` is larger than `dw[0]` as `x[1]` is larger than
-# `x[0]`: a weight matters as much as the input it meets, and where the input is 0 it does not
-# matter at all. The bias is a weight whose input is always 1: `db = dz * 1`.
+# **Why does the input occur in the gradient of its weight?** Textbooks call `dz` *delta*, δ: it
+# says how strongly the loss responds to the sum. And how much does the sum grow when `w[0]` grows
+# by a little? By `x[0]` times as much, because `w[0]` is multiplied by `x[0]` and by nothing else.
+# The two in a row: `dw[0] = dz * x[0]`, delta times input. So `dw[1]` is larger than `dw[0]` as
+# `x[1]` is larger than `x[0]`: a weight matters as much as the input it meets, and where the input
+# is 0 it does not matter at all. The bias is a weight whose input is always 1: `db = dz * 1`.
 #
 # ## The same in the package
 #

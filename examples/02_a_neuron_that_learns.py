@@ -266,7 +266,7 @@ assert np.median(slopes) < 0.001  # it is 1/4 where the neuron says 1/2
 # %% [markdown]
 # **3.** No. The neuron divides the plane by a line, and no line has (0, 0) and (1, 1) on one side,
 # (0, 1) and (1, 0) on the other. The best that it finds is to say 1/2 to all four. A network of
-# two layers can do it: that is why the next chapter joins neurons.
+# two *layers* can do it, in which neurons read what other neurons say: the next chapter joins them.
 
 # %%
 corners, equal = (

@@ -1,6 +1,7 @@
 """The tour in `examples/`: every script runs, tests its own claims, draws its picture, in time."""
 
 import ast
+import functools
 import re
 import runpy
 import sys
@@ -18,6 +19,17 @@ SCRIPTS = sorted(EXAMPLES.glob("[0-9][0-9]_*.py"))
 REFERENCE = ROOT / "ae_numpy" / "reference.py"
 LINK = re.compile(r"\[`(\w+)`\]\(\.\./ae_numpy/reference\.py#L(\d+)\)")
 SECONDS = 8
+
+# The tour's terms. Other words that it uses are those of school mathematics, or of NumPy.
+TERMS = re.split(
+    r",\s+",
+    """activation, autoencoder, backpropagation, batch, bias, central difference, complex step,
+    computation graph, decoder, delta, dense, encoder, epoch, first-order, forward difference,
+    gradient, hidden, imaginary part, Jacobian, layer, learning rate, local slope, logit, loss,
+    mean image, mse, neuron, nudge, outer product, overfitted, parameter, pre-activation, real part,
+    reconstruction, rounding error, sample, saturated, sigmoid, standard deviation, Taylor series,
+    topological, transpose, truncation error, unit, weight""",
+)
 
 each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 
@@ -42,6 +54,28 @@ def run(script: Path, monkeypatch) -> float:
 def test_no_two_chapters_have_one_number():
     numbers = [int(script.name[:2]) for script in SCRIPTS]
     assert len(set(numbers)) == len(numbers) >= 10
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_a_term_is_explained_where_it_is_first_used(term):
+    """Where it is explained, it is emphasised."""
+    first = re.search(rf"(?<![-\w]){term}s?(?![-\w])", prose(), re.IGNORECASE)
+    assert first is not None, "a term that the tour does not use"
+    before, after = prose()[: first.start()], prose()[first.end() :]
+    assert before.endswith("*"), f"{before[-60:]}>>>{first[0]}<<<{after[:30]}"
+
+
+@functools.cache
+def prose() -> str:
+    """What all chapters say, in their order, but for what their heads promise, and formulas."""
+    said = []
+    for script in SCRIPTS:
+        (_, head), *parts = cells(script.read_text(encoding="utf-8"))
+        said.append(head.split("# **At the end")[0])
+        said += [body for kind, body in parts if kind == "markdown"]
+    text = re.sub(r"^# ?", "", "\n".join(said), flags=re.MULTILINE)
+    text = re.sub(r"^#+ [^\n]*|\$\$.*?\$\$|`[^`]*`|\]\([^)]*\)", "", text, flags=re.M | re.S)
+    return " ".join(text.split())
 
 
 @needs_compiler
@@ -125,7 +159,9 @@ def test_a_notebook_shows_the_picture_and_writes_no_file(tmp_path, monkeypatch):
 
     shown = []
     monkeypatch.setattr(tour, "_in_a_notebook", lambda: True)
-    monkeypatch.setitem(sys.modules, "IPython", type(sys)("IPython"))
+    ipython = type(sys)("IPython")
+    ipython.version_info = (9, 0)  # matplotlib asks for it
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     display = type(sys)("IPython.display")
     display.Image, display.display = bytes, shown.append
     monkeypatch.setitem(sys.modules, "IPython.display", display)
