@@ -138,7 +138,7 @@ def test_it_has_a_picture_tested_claims_exercises_and_tested_solutions(script):
         (index,) = (index for index, (_, body) in enumerate(parts) if words in body)
         return index
 
-    picture = position(f'save(figure, "{script.stem}")')
+    picture = position(f'"{script.stem}")\n')  # the end of a call of save
     exercises, solutions = position("# ## Exercises\n"), position("# ## Solutions\n")
     assert picture < exercises < solutions
     posed = re.findall(r"^# (\d)\. ", parts[exercises][1], flags=re.MULTILINE)
