@@ -132,11 +132,10 @@ np.testing.assert_allclose(table_of_slopes(sigmoid, z0), np.diag(slopes0), atol=
 # network is five functions in a row, and the responses of J to the 4 inputs are five tables,
 # multiplied:
 #
-# $$ \underbrace{W_0}_{(4, 2)} \; \underbrace{\text{diag}(s_0)}_{(2, 2)} \;
-#    \underbrace{W_1}_{(2, 3)} \; \underbrace{\text{diag}(s_1)}_{(3, 3)} \;
-#    \underbrace{a_1 - t}_{(3, 1)} $$
+# $$ W_0 \; \text{diag}(s_0) \; W_1 \; \text{diag}(s_1) \; (a_1 - t) $$
 #
-# where $s_0$ and $s_1$ are the slopes of the two sigmoids, and diag puts them on a diagonal.
+# of the shapes (4, 2), (2, 2), (2, 3), (3, 3) and (3, 1). The result has the shape (4, 1). Here
+# $s_0$ and $s_1$ are the slopes of the two sigmoids, and diag puts them on a diagonal.
 
 
 # %%
