@@ -15,9 +15,11 @@ import os
 import re
 from pathlib import Path
 
-import jupytext
-import nbformat
-from nbformat.v4 import new_code_cell
+try:
+    import jupytext
+    import nbformat
+except ImportError as error:
+    raise ImportError('notebooks need jupytext: pip install -e ".[docs]"') from error
 
 EXAMPLES = Path(__file__).parent
 SCRIPTS = [*sorted(EXAMPLES.glob("[0-9][0-9]_*.py")), EXAMPLES / "find_the_bug.py"]
@@ -50,7 +52,7 @@ def description(picture: str) -> str:
     """What the README says that a picture shows."""
     index = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     found = re.search(rf"!\[([^]]+)\]\(pictures/{picture}\.png\)", index)
-    return found[1] if found else picture
+    return found[1] if found else picture.replace("_", " ")
 
 
 def notebook_for(script: Path, folder: Path) -> nbformat.NotebookNode:
@@ -68,7 +70,7 @@ def notebook_for(script: Path, folder: Path) -> nbformat.NotebookNode:
         if cell.cell_type == "markdown":
             cell.source = LINK.sub(link, cell.source)
     for name, source in reversed(modules_of(text).items()):
-        cell = new_code_cell(MODULE.format(name=name, source=source))
+        cell = nbformat.v4.new_code_cell(MODULE.format(name=name, source=source))
         cell.metadata["jupyter"] = {"source_hidden": True}
         notebook.cells.insert(1, cell)
     for number, cell in enumerate(notebook.cells):
