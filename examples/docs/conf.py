@@ -71,7 +71,7 @@ autodoc_mock_imports = [] if find_spec("hypothesis") else ["hypothesis"]
 autosummary_generate = False
 numpydoc_show_class_members = False
 
-nb_custom_formats = {".py": ["notebooks.read_script", {}]}
+nb_custom_formats = {".py": ["tour_notebooks.read_script", {}]}
 nb_execution_mode = "force"  # of those chapters that have changed: Sphinx keeps the other pages
 nb_execution_timeout = 300  # seconds a cell: the first one compiles the kernels
 # With `sphinx-build -t quick` only the first chapter is run, and what is not a chapter.

@@ -1,7 +1,7 @@
 """Make notebooks from the scripts of the tour, as files or, for the documentation, in memory.
 
-    python examples/notebooks.py OUT                      # all of them
-    python examples/notebooks.py OUT 01_one_neuron ...    # some
+    python examples/tour_notebooks.py OUT                      # all of them
+    python examples/tour_notebooks.py OUT 01_one_neuron ...    # some
 
 A notebook runs in any folder where `ae_numpy` and matplotlib are installed: what a script imports
 from the folder that it is in goes into a first, folded cell.

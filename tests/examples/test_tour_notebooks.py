@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def notebooks(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "examples")
-    return importlib.import_module("notebooks")
+    return importlib.import_module("tour_notebooks")
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def make(notebooks, monkeypatch):
     """The command, given its arguments."""
 
     def make(*arguments):
-        monkeypatch.setattr(sys, "argv", ["notebooks.py", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["tour_notebooks.py", *map(str, arguments)])
         notebooks.main()
 
     return make
