@@ -114,14 +114,16 @@ def settle_links(app: Sphinx, doctree: nodes.document) -> None:
     links = [node for node in doctree.findall(nodes.Element) if node.get("reftype") == "myst"]
     for link in links:
         target = Path(app.srcdir, app.env.docname).parent / link["reftarget"]
-        in_the_package = re.search(r"/(ae_numpy/[^.]+)", os.path.normpath(target))
+        path = os.path.splitext(os.path.relpath(target, EXAMPLES.parent))[0]
+        place, *names = path.split(os.sep)
+        no_page = link.get("refdomain") == "doc" and link["reftarget"] not in app.env.found_docs
         if isinstance(link, download_reference) and target.suffix == ".html":
             link.replace_self(nodes.reference("", "", *link.children, refuri=link["reftarget"]))
-        elif in_the_package:
-            name = [link.astext()] if link.get("reftargetid") else []  # the line of a function
-            link["reftarget"] = ".".join([*in_the_package[1].split("/"), *name])
+        elif place == "ae_numpy":
+            names += [link.astext()] * bool(link.get("reftargetid"))  # the line of a function
             link.attributes |= {"refdomain": "py", "reftype": "obj"}
-        elif link["reftarget"] not in app.env.found_docs:
+            link["reftarget"] = ".".join([place, *names])
+        elif target.is_dir() or no_page:
             link.replace_self(link.children)
 
 
