@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import myst_nb.core.render
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.addnodes import download_reference
@@ -109,6 +110,17 @@ def link_by_last_name(
     return python.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, content)
 
 
+def join_streams(outputs: list[Any]) -> list[Any]:
+    """Put together what a cell prints in one go: the kernel sends it in pieces as it likes."""
+    joined: list[Any] = []
+    for output in outputs:
+        if joined and output.get("name", "") == joined[-1].get("name"):  # stdout or stderr
+            joined[-1]["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
+
+
 def settle_links(app: Sphinx, doctree: nodes.document) -> None:
     """What a link to a file becomes if no page is made of the file."""
     links = [node for node in doctree.findall(nodes.Element) if node.get("reftype") == "myst"]
@@ -144,6 +156,9 @@ def add_other_pages(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
+    # Theirs adds a line break to every piece; an error if they rename it.
+    assert vars(myst_nb.core.render)["coalesce_streams"]
+    myst_nb.core.render.coalesce_streams = join_streams
     app.add_html_math_renderer("mathml", (visit_formula, None), (visit_formula, None))
     app.connect("doctree-read", settle_links)
     app.connect("build-finished", add_other_pages)
