@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 import warnings
@@ -26,9 +27,18 @@ from numpy.typing import NDArray
 
 from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.reference import Array
-from ae_numpy.storage.npz import Shapes, read_npz, write_npz
-from ae_numpy.training import Recipe, State, ValidationData, chunk_size, empty_history, in_pair
-from ae_numpy.validation import PARAMETERS, checked, checked_integer, level_of_the_caller, shown
+from ae_numpy.storage.model_file import HISTORY, RATES
+from ae_numpy.storage.npz import Shapes, check_header, read_npz, write_npz
+from ae_numpy.training import (
+    Recipe,
+    State,
+    ValidationData,
+    chunk_size,
+    empty_history,
+    ends_a_chunk,
+    in_pair,
+)
+from ae_numpy.validation import PARAMETERS, Rule, integer, level_of_the_caller, number, of, shown
 
 _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 
@@ -36,11 +46,6 @@ _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 # time that writing it took: saving costs at most 2 % of a training run, even on a slow disk.
 _SECONDS_BETWEEN_WRITES = 5.0
 _WRITING_PAYS_AFTER = 50
-
-# The parts of a state that are not arrays, and the rest of a header.
-_PROGRESS = ("history", "epoch", "position", "squared_error", "seconds")
-_FIELDS = dict(zip(_PROGRESS, (dict, int, int, float, float), strict=True))
-_FIELDS |= {"description": dict, "learning_rates": list}
 
 _ROWS_PER_HASH_UPDATE = 4096  # Python handles signals between two updates
 
@@ -125,6 +130,26 @@ def _processor(engine: str) -> list[str]:
     return words
 
 
+def _samples_of(fingerprint: str) -> int:
+    """Return how many samples an array had."""
+    found = re.match(r"\w+ of shape \((\d{1,18}),", fingerprint)
+    return int(found[1]) if found else 0
+
+
+# The parts of a state that are not arrays, the rest of a header, and what is read of a description.
+_COUNT = integer(0)
+_PROGRESS = {"history": HISTORY, "epoch": _COUNT, "position": _COUNT}
+_PROGRESS |= {"squared_error": number, "seconds": number}
+_HEADER = {**_PROGRESS, "description": Rule("an object", of(dict)), "learning_rates": RATES}
+_DESCRIPTION = {
+    "layer sizes": PARAMETERS["layer_sizes"],
+    "dtype": PARAMETERS["dtype"],
+    "seed": _COUNT,
+    "batch_size": PARAMETERS["batch_size"],
+    "X": Rule("a fingerprint", of(str, _samples_of)),
+}
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """What a checkpoint file holds.
@@ -193,7 +218,8 @@ class Checkpoint:
         given = json.loads(json.dumps(description))
         names = dict.fromkeys((*given, *self.description))
         differences = [
-            f"{name} is {given.get(name)!r} here and {self.description.get(name)!r} there"
+            f"{name:.60} is {shown(given.get(name))} here and "
+            f"{shown(self.description.get(name))} there"
             for name in names
             if name != "processor" and given.get(name) != self.description.get(name)
         ]
@@ -262,39 +288,31 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint | None:
 
 def _shapes(header: dict[str, Any]) -> Shapes:
     """Check a header, and return the dtype and shape of the arrays that belong to it."""
-    for name, kind in _FIELDS.items():
-        if type(header.get(name)) is not kind:
-            raise ValueError(f"{name} must be a {kind.__name__}, got {shown(header.get(name))}")
+    check_header(header, _HEADER)
     description = header["description"]
-    sizes = PARAMETERS["layer_sizes"](description.get("layer sizes"), "layer sizes")
-    dtype = checked("dtype", description.get("dtype"))
-    checked_integer(description.get("seed"), "seed", 0)
+    sizes, dtype, *_ = (rule(description.get(name), name) for name, rule in _DESCRIPTION.items())
     with_validation = description.get("validation_data") is not None
-    _check_progress(header, with_validation)
+    _check_progress(header, Architecture(sizes, np.ones(0, bool)), with_validation)
     has_best = with_validation and header["epoch"] > 0
     names = ("parameters", "best_parameters") if has_best else ("parameters",)
     return dict.fromkeys(names, (dtype, (n_parameters(sizes),)))
 
 
-def _check_progress(header: dict[str, Any], with_validation: bool) -> None:
+def _check_progress(header: dict[str, Any], network: Architecture, with_validation: bool) -> None:
     """Refuse states that no training run can reach."""
-    epoch, history, rates = header["epoch"], header["history"], header["learning_rates"]
-    columns = list(empty_history(with_validation))
-    if list(history) != columns or not all(
-        _are_numbers(values) and len(values) == epoch for values in history.values()
-    ):
-        raise ValueError(
-            f"history must be {columns} with {epoch} numbers each, got {shown(history)}"
-        )
-    if not _are_numbers(rates) or len(rates) < epoch:
-        raise ValueError(
-            f"learning_rates must be a learning rate for each of {epoch} epochs, got {shown(rates)}"
-        )
-    checked_integer(header["position"], "position", 0)
-
-
-def _are_numbers(values: Any) -> bool:
-    return type(values) is list and all(type(value) in (int, float) for value in values)
+    epoch, position, description = header["epoch"], header["position"], header["description"]
+    columns, history = list(empty_history(with_validation)), header["history"]
+    if list(history) != columns or len(history["epoch"]) != epoch:
+        expected = f"{columns} with {epoch} numbers each"
+        raise ValueError(f"history must be {expected}, got {shown(history)}")
+    begun, rates = epoch + (position > 0), header["learning_rates"]
+    if len(rates) < begun:
+        expected = f"a learning rate for each of {begun} epochs"
+        raise ValueError(f"learning_rates must be {expected}, got {shown(rates)}")
+    n_samples = _samples_of(description["X"])
+    if not ends_a_chunk(position, network, description["batch_size"], n_samples):
+        expected = f"the end of one of the chunks of {n_samples} samples"
+        raise ValueError(f"position must be {expected}, got {shown(position)}")
 
 
 class CheckpointWriter:

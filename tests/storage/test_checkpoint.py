@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import sys
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -355,11 +356,35 @@ def test_other_files_are_refused_and_kept(path, tmp_path):
 
 # Contents that no version has written, by the part that is wrong.
 WRONG_HEADERS = {
-    "history missing": (lambda h: h.pop("history"), "history must be a dict, got None"),
-    "epoch a text": (lambda h: h.update(epoch="3"), "epoch must be a int, got '3'"),
+    "history missing": (
+        lambda h: h.pop("history"),
+        "header must .* got no 'history'",
+    ),
+    "epoch a text": (lambda h: h.update(epoch="3"), "epoch must be an integer .*, got '3'"),
     "position negative": (lambda h: h.update(position=-1), "position must be .*, got -1"),
     "epoch of another history": (lambda h: h.update(epoch=2), "history"),
     "text in the history": (lambda h: h["history"].update(seconds=["1"] * 3), "history"),
+    "a history from epoch 7": (lambda h: h["history"].update(epoch=[7, 8, 9]), "epoch from 1 on"),
+    "NaN in the history": (lambda h: h["history"].update(train_mse=[0.1, 0.1, nan]), "history"),
+    "a history of validation data": (lambda h: h["history"].update(val_mse=[0.1] * 3), "history"),
+    "an error of infinity": (lambda h: h.update(squared_error=inf), "squared_error must be .* inf"),
+    "a negative time": (lambda h: h.update(seconds=-1.0), "seconds must be .*, got -1.0"),
+    "position in a chunk": (
+        lambda h: h.update(position=3, learning_rates=[0.5] * 4),
+        "position must be the end of one of the chunks of 23 samples, got 3",
+    ),
+    "position beyond the data": (
+        lambda h: h.update(position=49, learning_rates=[0.5] * 4),
+        "position must be the end of one of the chunks of 23 samples, got 49",
+    ),
+    "position after the last rate": (lambda h: h.update(position=7), "each of 4 epochs"),
+    "no fingerprint": (lambda h: h["description"].update(X="my X"), "X must be a fing.* 'my X'"),
+    "no samples": (
+        lambda h: h["description"].update(X="float32 of shape (0, 6), SHA-256 0..."),
+        "X must be a fingerprint",
+    ),
+    "no batch": (lambda h: h["description"].pop("batch_size"), "batch_size must be .* got None"),
+    "a key unknown": (lambda h: h.update(colour="red"), "got an unknown 'colour'"),
     "too few rates": (lambda h: h.update(learning_rates=[0.5]), "a learning rate for each"),
     "no sizes": (lambda h: h["description"].pop("layer sizes"), "layer sizes must be .*, got None"),
     "sizes below zero": (lambda h: h["description"].update({"layer sizes": [6, -3]}), "sizes"),
