@@ -129,6 +129,31 @@ def n_parameters(layer_sizes: Sequence[int]) -> int:
     return sum(n_in * n_out + n_out for n_in, n_out in pairwise(layer_sizes))
 
 
+def check_memory(layer_sizes: Sequence[int], dtype: np.dtype, name: str) -> None:
+    """Raise ValueError, which names the parameter, if memory cannot hold a network of these sizes.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+    dtype : numpy.dtype
+    name : str
+        Of the parameter that the sizes are from.
+
+    Examples
+    --------
+    >>> check_memory((3, 10**15, 3), np.dtype("float32"), "hidden_layer_sizes")
+    Traceback (most recent call last):
+        ...
+    ValueError: hidden_layer_sizes must fit into memory, got 7,000,000,000,000,003 parameters
+    """
+    try:
+        np.empty(n_parameters(layer_sizes), dtype)
+    except (MemoryError, ValueError, OverflowError):
+        raise ValueError(
+            f"{name} must fit into memory, got {n_parameters(layer_sizes):,} parameters"
+        ) from None
+
+
 def by_name(layers: tuple[Dense, ...]) -> dict[str, Array]:
     """Name the arrays of layers: ``"W0"``, ``"b0"``, ``"W1"``, ...
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.architecture import Architecture
+from ae_numpy.architecture import Architecture, check_memory
 from ae_numpy.engine import get_engine
 from ae_numpy.initialization import initial_parameters
 from ae_numpy.network import Network
@@ -655,6 +655,7 @@ def _recipe(
 def _new_network(n_features: int, settings: SimpleNamespace) -> Network:
     """Return a network with its initial parameters."""
     sizes = (n_features, *settings.hidden_layer_sizes, n_features)
+    check_memory(sizes, settings.dtype, "hidden_layer_sizes")
     mask = bias_mask(settings.bias, sizes)
     architecture = Architecture(sizes, mask, settings.backprop, settings.dtype, settings.engine)
     get_engine(settings.engine)  # raises now if it is not installed

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import small_models
 
-from ae_numpy import Autoencoder
+from ae_numpy import Autoencoder, Network
 
 X = np.random.default_rng(0).random((8, 4))
 RNG = np.random.default_rng(5)
@@ -341,6 +341,14 @@ def test_a_bad_parameter_leaves_the_model_from_before(name, value, error, expect
 def test_the_error_shows_the_value(name, value):
     with pytest.raises((TypeError, ValueError), match=f"got {value!r}"):
         make(**{name: value}).fit(X)
+
+
+@pytest.mark.parametrize("size", [10**12, 10**30, (10**7, 10**7)])
+def test_what_no_memory_can_hold_is_refused_by_name(size):
+    words = r"hidden_layer_sizes must fit into memory, got [\d,]* parameters"
+    assert_refused(make(hidden_layer_sizes=size), lambda m: m.fit(X), ValueError, words)
+    with pytest.raises(ValueError, match="layer_sizes must fit into memory, got"):
+        Network((3, *np.atleast_1d(size).tolist(), 3))
 
 
 @pytest.mark.parametrize("callbacks", [[None], ["print"], print, None, 3])
