@@ -98,9 +98,7 @@ def _pairs(options: argparse.Namespace) -> list[Pair]:
     source = _data_source(options)
     epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
     folder = options.out / "models"
-    run.claim_folder(
-        folder, {"epochs": epochs, "data": source.describe(), "versions": run.versions()}
-    )
+    run.claim_folder(folder, run.settings_of(epochs, source))
     protocols = PROTOCOL_SETS.get(options.protocol, (options.protocol,))
     seeds = range(options.seeds) if options.seeds else [options.seed]
     ratios = [ratio for ratio in RATIOS if ratio in options.ratios]

@@ -103,7 +103,7 @@ def describe(
         "version of ae_numpy": sys.modules[__name__.partition(".")[0]].__version__,
         "version of numpy": np.__version__,
         "version of numba": version("numba") if network.engine == "numba" else None,
-        "processor": _processor(network.engine),
+        "processor": processor(network.engine),
     }
 
 
@@ -114,8 +114,23 @@ def _fingerprint(array: NDArray) -> str:
     return f"{array.dtype} of shape {array.shape}, SHA-256 {digest.hexdigest()[:16]}..."
 
 
-def _processor(engine: str) -> list[str]:
-    """Name what computes beside the versions, as far as it can be known."""
+def processor(engine: str) -> list[str]:
+    """Name what computes beside the versions, as far as it can be known.
+
+    Parameters
+    ----------
+    engine : {"numpy", "numba"}
+
+    Returns
+    -------
+    list of str
+        A name and the features for which code is compiled; or NumPy's, and the kernel of BLAS.
+
+    Examples
+    --------
+    >>> processor("numba")[0]
+    'NUMBA_DISABLE_JIT=0'
+    """
     words: list[str] = []
     with suppress(ImportError, AttributeError, LookupError):  # of inner parts and optional packages
         if engine == "numba":

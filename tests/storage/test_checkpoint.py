@@ -202,9 +202,9 @@ def test_names_of_features_are_those_of_the_call(monkeypatch, path):
 def test_a_checkpoint_of_another_processor_goes_on_with_one_warning(monkeypatch, path, engine):
     there, here = ["z80", "+adx", "+sse2"], ["z80", "+adx", "+avx2"]
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "_processor", lambda engine: there)
+        patch.setattr(checkpoint, "processor", lambda engine: there)
         train_in_part(patch, path, 7, engine=engine)
-    monkeypatch.setattr(checkpoint, "_processor", lambda engine: here)
+    monkeypatch.setattr(checkpoint, "processor", lambda engine: here)
     message = r"\['\+avx2'\] here and \['\+sse2'\] there: the last bits may differ"
     with pytest.warns(UserWarning, match=message) as caught:
         model = make(engine=engine).fit(X, validation_data=X_TEST, checkpoint=path)
@@ -263,7 +263,7 @@ def test_settings_of_the_real_processor_are_noticed(path, engine, there, here, m
     there, here = (dict(word.split("=") for word in words.split()) for words in (there, here))
     if engine == "numpy":
         pytest.importorskip("threadpoolctl")
-        if "BLAS" not in str(checkpoint._processor("numpy")) or platform.machine() not in (
+        if "BLAS" not in str(checkpoint.processor("numpy")) or platform.machine() not in (
             "x86_64",
             "AMD64",
         ):
