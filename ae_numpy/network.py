@@ -154,7 +154,7 @@ class Network(Architecture):
         """
         names = self.as_dict().keys()
         if names != named.keys():
-            raise ValueError(f"parameters must be {sorted(names)}, got {sorted(named)}")
+            raise ValueError(f"parameters must be {sorted(names)}, got {sorted(named)!r:.200}")
         given = np.result_type(*named.values())
         if given.kind not in "fc":
             raise TypeError(f"parameters must hold floating-point numbers, got dtype {given}")

@@ -189,7 +189,7 @@ def bias_mask(bias: bool | tuple[NDArray[np.bool_], ...], layer_sizes: Sequence[
     given = tuple(mask.size for mask in bias)
     if given != sizes:
         expected = PARAMETERS["bias"].expected
-        raise ValueError(f"bias must be {expected}, of sizes {sizes}, got sizes {given}")
+        raise ValueError(f"bias must be {expected}, of sizes {sizes}, got sizes {given!r:.200}")
     return np.concatenate(bias)
 
 

@@ -11,6 +11,9 @@ import pytest
 import small_models
 
 from ae_numpy import Autoencoder, Network
+from ae_numpy.datasets import load_idx_digits
+from ae_numpy.engine import get_engine
+from ae_numpy.sweep import run_jobs
 
 X = np.random.default_rng(0).random((8, 4))
 RNG = np.random.default_rng(5)
@@ -447,3 +450,30 @@ def test_what_is_too_small_for_the_dtype_is_zero_and_not_an_error(engine, dtype,
         model.decode(np.maximum(model.encode(tiny), 1e-310))
         model.partial_fit(tiny).score_samples(model.reconstruct(tiny))
     assert model.history_["val_mse"][:1] == expected.history_["val_mse"]
+
+
+LONG = "x" * 100_000
+NESTED = [[[[LONG] * 9] * 9] * 9] * 9
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: make(epochs=LONG).fit(X),
+        lambda: make(bias=NESTED).fit(X),
+        lambda: make(bias=[[1]] * 9999).fit(X),
+        lambda: make(learning_rate={LONG: NESTED}).fit(X),
+        lambda: make(initial_parameters={LONG: [1]}).fit(X),
+        lambda: make(hidden_layer_sizes=10**4000).fit(X),
+        lambda: Autoencoder().set_params(**{LONG: 1}),
+        lambda: Network((3, 2)).flatten({LONG: X}),
+        lambda: get_engine(LONG),
+        lambda: load_idx_digits(".", prefix=NESTED),
+        lambda: run_jobs(print, [lambda: LONG, NESTED], processes=1),
+        lambda: run_jobs(print, LONG, processes=1),
+    ],
+)
+def test_errors_quote_a_little_of_long_values(use):
+    with pytest.raises((TypeError, ValueError)) as raised:
+        use()
+    assert len(str(raised.value)) < 1000

@@ -214,7 +214,7 @@ class Codec:
         """
         tables, n_features = self._fitted(), self.model.n_features_in_
         if damaged not in ("raise", "skip"):
-            raise ValueError(f"damaged must be 'raise' or 'skip', got {damaged!r}")
+            raise ValueError(f"damaged must be 'raise' or 'skip', got {damaged!r:.200}")
         whole, fingerprint = damaged == "raise", self._fingerprint()
         dtype, shape, blocks = stream.unpack(data, fingerprint, n_features, whole=whole)
         images, lost = np.zeros(shape, dtype), []

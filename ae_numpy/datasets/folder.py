@@ -63,7 +63,7 @@ def load_idx_digits(
     not there
     """
     if not isinstance(prefix, str):
-        raise TypeError(f"prefix must be a str, got {prefix!r}")
+        raise TypeError(f"prefix must be a str, got {prefix!r:.200}")
     transpose = flag(transpose, "transpose")
     directory = directory_of(data_dir)
     files = files_in(directory)
@@ -82,7 +82,7 @@ def load_idx_digits(
 def directory_of(data_dir: str | os.PathLike[str]) -> Path:
     """Return the path of a directory, "~" resolved."""
     if not isinstance(data_dir, str | os.PathLike):
-        raise TypeError(f"data_dir must be the path of a directory, got {data_dir!r}")
+        raise TypeError(f"data_dir must be the path of a directory, got {data_dir!r:.200}")
     return Path(os.path.expanduser(data_dir))
 
 

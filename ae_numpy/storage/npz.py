@@ -281,7 +281,7 @@ def _open(
     if (given, found, in_columns) != (dtype, shape, False) or min(found, default=0) < 0:
         raise ValueError(
             f"{info.filename!r:.60} must be {dtype.str!r} of shape "
-            f"{'(n,)' if shape is None else shape}, got {given.str!r:.60} of shape {found}"
+            f"{'(n,)' if shape is None else shape}, got {given.str!r:.60} of shape {found!r:.200}"
             f"{' by columns' if in_columns else ''}"
         )
     entries = info.file_size - start
