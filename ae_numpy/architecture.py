@@ -141,17 +141,17 @@ def check_memory(layer_sizes: Sequence[int], dtype: np.dtype, name: str) -> None
 
     Examples
     --------
-    >>> check_memory((3, 10**15, 3), np.dtype("float32"), "hidden_layer_sizes")
+    >>> big = (3, 10**15, 3)
+    >>> check_memory(big, np.dtype("float32"), "layer_sizes")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: hidden_layer_sizes must fit into memory, got 7,000,000,000,000,003 parameters
+    ValueError: layer_sizes must give a network that fits into memory: Unable to allocate ...
     """
     try:
         np.empty(n_parameters(layer_sizes), dtype)
-    except (MemoryError, ValueError, OverflowError):
-        raise ValueError(
-            f"{name} must fit into memory, got {n_parameters(layer_sizes):,} parameters"
-        ) from None
+    except (MemoryError, ValueError) as error:
+        expected = "give a network that fits into memory"
+        raise ValueError(f"{name} must {expected}: {error!s:.200}") from None
 
 
 def by_name(layers: tuple[Dense, ...]) -> dict[str, Array]:

@@ -348,9 +348,9 @@ def test_the_error_shows_the_value(name, value):
 
 @pytest.mark.parametrize("size", [10**12, 10**30, (10**7, 10**7)])
 def test_what_no_memory_can_hold_is_refused_by_name(size):
-    words = r"hidden_layer_sizes must fit into memory, got [\d,]* parameters"
+    words = "hidden_layer_sizes must give a network that fits into memory"
     assert_refused(make(hidden_layer_sizes=size), lambda m: m.fit(X), ValueError, words)
-    with pytest.raises(ValueError, match="layer_sizes must fit into memory, got"):
+    with pytest.raises(ValueError, match="layer_sizes must give a network that fits into memory"):
         Network((3, *np.atleast_1d(size).tolist(), 3))
 
 
@@ -469,7 +469,6 @@ NESTED = [[[[LONG] * 9] * 9] * 9] * 9
         lambda: Network((3, 2)).flatten({LONG: X}),
         lambda: get_engine(LONG),
         lambda: load_idx_digits(".", prefix=NESTED),
-        lambda: run_jobs(print, [lambda: LONG, NESTED], processes=1),
         lambda: run_jobs(print, LONG, processes=1),
     ],
 )

@@ -175,9 +175,7 @@ def _outcomes(
     """Choose what runs the jobs."""
     if (processes is None) == (executor is None):
         expected = "exactly one of processes and executor must be given"
-        raise TypeError(
-            f"{expected}, got processes={processes!r:.200} and executor={executor!r:.200}"
-        )
+        raise TypeError(f"{expected}, got {processes=!r:.200} and {executor=!r:.200}")
     if executor is None:
         is_all = isinstance(processes, int) and processes == -1
         processes = checked_integer(os.cpu_count() or 1 if is_all else processes, "processes", 1)
