@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         "--dask",
         metavar="ADDRESS",
         help="train on the Dask cluster of this scheduler, whose workers must see the folders of "
-        "results and data under the same paths",
+        "results and data under the same paths, and have processors like this machine's",
     )
     parser.add_argument("--out", type=Path, default=Path("results"), help="default results/")
     parser.add_argument(
