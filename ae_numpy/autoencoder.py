@@ -148,23 +148,8 @@ class Autoencoder(EstimatorMixin):
         validation_fraction: float | None = None,
     ) -> None:
         # Stored as given: `fit` checks them, so set_params and clone need no checks.
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.bias = bias
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.weight_init = weight_init
-        self.backprop = backprop
-        self.engine = engine
-        self.dtype = dtype
-        self.random_state = random_state
-        self.verbose = verbose
-        self.initial_parameters = initial_parameters
-        self.early_stopping = early_stopping
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.validation_fraction = validation_fraction
+        given = locals()
+        vars(self).update({name: given[name] for name in parameters_of(Autoencoder)})
 
     # ------------------------------------------------------------------------------- training
 

@@ -106,18 +106,16 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
 def cache_directory() -> Path:
     """The user's cache directory for ae_numpy, the one pooch.os_cache names; it need not exist."""
     # Spelled out so that files cached with pooch's help are found without pooch, too.
-    if sys.platform == "win32":
-        base = os.path.join(os.environ.get("LOCALAPPDATA") or "~/AppData/Local", "ae_numpy")
-        return _absolute(base) / "ae_numpy" / "Cache"
-    if sys.platform == "darwin":
-        return _absolute("~/Library/Caches") / "ae_numpy"
-    return _absolute(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ae_numpy"
+    variable, base, parts = _PLACES.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache", ["ae_numpy"]))
+    # "~" stays where a user has no home: then it is the directory of temporary files.
+    path = Path(os.path.expanduser(os.environ.get(variable) or base))
+    return (path if path.is_absolute() else Path(tempfile.gettempdir())).joinpath(*parts)
 
 
-def _absolute(base: str) -> Path:
-    """Resolve "~"; for a user without a home, the directory of temporary files."""
-    path = Path(os.path.expanduser(base))
-    return path if path.is_absolute() else Path(tempfile.gettempdir())
+_PLACES = {
+    "win32": ("LOCALAPPDATA", "~/AppData/Local", ["ae_numpy", "ae_numpy", "Cache"]),
+    "darwin": ("", "~/Library/Caches", ["ae_numpy"]),
+}
 
 
 def _from_directory(data_dir: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:

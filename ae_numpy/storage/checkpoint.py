@@ -29,15 +29,7 @@ from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.reference import Array
 from ae_numpy.storage.model_file import HISTORY, RATES
 from ae_numpy.storage.npz import Shapes, check_header, read_npz, write_npz
-from ae_numpy.training import (
-    Recipe,
-    State,
-    ValidationData,
-    chunk_size,
-    empty_history,
-    ends_a_chunk,
-    in_pair,
-)
+from ae_numpy.training import Recipe, State, chunk_size, empty_history, ends_a_chunk, in_pair
 from ae_numpy.validation import PARAMETERS, Rule, integer, level_of_the_caller, number, of, shown
 
 _FORMAT, _VERSION = "ae_numpy checkpoint", 1
@@ -55,7 +47,7 @@ def describe(
     parameters: Array,
     X: Array,
     recipe: Recipe,
-    validation_data: ValidationData | None = None,
+    validation_data: Array | tuple[Array, Array | None] | None = None,
     target: Array | None = None,
 ) -> dict[str, Any]:
     """Describe what the bits of a training run depend on, except its learning rates.
