@@ -130,7 +130,7 @@ def n_parameters(layer_sizes: Sequence[int]) -> int:
 
 
 def check_memory(layer_sizes: Sequence[int], dtype: np.dtype, name: str) -> None:
-    """Raise ValueError, which names the parameter, if memory cannot hold a network of these sizes.
+    """Make sure that memory can hold the parameters of a network.
 
     Parameters
     ----------
@@ -138,6 +138,11 @@ def check_memory(layer_sizes: Sequence[int], dtype: np.dtype, name: str) -> None
     dtype : numpy.dtype
     name : str
         Of the parameter that the sizes are from.
+
+    Raises
+    ------
+    ValueError
+        If it cannot; the message names the parameter.
 
     Examples
     --------

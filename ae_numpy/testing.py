@@ -31,18 +31,6 @@ try:
 except ImportError:  # the properties below work without it
     st = None  # type: ignore[assignment]
 
-__all__ = [
-    "assert_additive",
-    "assert_adjoint",
-    "assert_gradient",
-    "assert_masks_respected",
-    "assert_permutation_invariant",
-    "batches",
-    "bias_masks",
-    "networks",
-    "well_conditioned",
-]
-
 Array = NDArray[Any]
 LossAndGradients = Callable[..., tuple[Any, Any]]
 

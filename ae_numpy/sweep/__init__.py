@@ -143,7 +143,10 @@ def run_jobs(
     ...     run_jobs(square, [3, 1, 2], executor=executor)
     [9, 1, 4]
     """
-    _check_callables(function=function, on_report=on_report, on_result=on_result, name=name)
+    given = {"function": function, "on_report": on_report, "on_result": on_result, "name": name}
+    for parameter, value in given.items():
+        if not callable(value):
+            raise TypeError(f"{parameter} must be callable, got {value!r:.200}")
     if not isinstance(jobs, Sequence) or isinstance(jobs, str | bytes):
         raise TypeError(f"jobs must be a sequence, such as a list, got {jobs!r:.200}")
     outcomes = _outcomes(function, jobs, processes, executor, on_report)
@@ -161,12 +164,6 @@ def run_jobs(
         results = [(jobs[number], done[number]) for number in sorted(done)]
         raise SweepError(_message(failures, len(jobs), name), failures, results) from failures[0][1]
     return [done[number] for number in range(len(jobs))]
-
-
-def _check_callables(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if not callable(value):
-            raise TypeError(f"{name} must be callable, got {value!r:.200}")
 
 
 def _outcomes(
