@@ -129,6 +129,36 @@ def n_parameters(layer_sizes: Sequence[int]) -> int:
     return sum(n_in * n_out + n_out for n_in, n_out in pairwise(layer_sizes))
 
 
+def check_memory(layer_sizes: Sequence[int], dtype: np.dtype, name: str) -> None:
+    """Make sure that memory can hold the parameters of a network.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+    dtype : numpy.dtype
+    name : str
+        Of the parameter that the sizes are from.
+
+    Raises
+    ------
+    ValueError
+        If it cannot; the message names the parameter.
+
+    Examples
+    --------
+    >>> big = (3, 10**15, 3)
+    >>> check_memory(big, np.dtype("float32"), "layer_sizes")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: layer_sizes must give a network that fits into memory: Unable to allocate ...
+    """
+    try:
+        np.empty(n_parameters(layer_sizes), dtype)
+    except (MemoryError, ValueError) as error:
+        expected = "give a network that fits into memory"
+        raise ValueError(f"{name} must {expected}: {error!s:.200}") from None
+
+
 def by_name(layers: tuple[Dense, ...]) -> dict[str, Array]:
     """Name the arrays of layers: ``"W0"``, ``"b0"``, ``"W1"``, ...
 

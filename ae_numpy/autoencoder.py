@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.architecture import Architecture
+from ae_numpy.architecture import Architecture, check_memory
 from ae_numpy.engine import get_engine
 from ae_numpy.initialization import initial_parameters
 from ae_numpy.network import Network
@@ -148,23 +148,8 @@ class Autoencoder(EstimatorMixin):
         validation_fraction: float | None = None,
     ) -> None:
         # Stored as given: `fit` checks them, so set_params and clone need no checks.
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.bias = bias
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.weight_init = weight_init
-        self.backprop = backprop
-        self.engine = engine
-        self.dtype = dtype
-        self.random_state = random_state
-        self.verbose = verbose
-        self.initial_parameters = initial_parameters
-        self.early_stopping = early_stopping
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.validation_fraction = validation_fraction
+        given = locals()
+        vars(self).update({name: given[name] for name in parameters_of(Autoencoder)})
 
     # ------------------------------------------------------------------------------- training
 
@@ -655,6 +640,7 @@ def _recipe(
 def _new_network(n_features: int, settings: SimpleNamespace) -> Network:
     """Return a network with its initial parameters."""
     sizes = (n_features, *settings.hidden_layer_sizes, n_features)
+    check_memory(sizes, settings.dtype, "hidden_layer_sizes")
     mask = bias_mask(settings.bias, sizes)
     architecture = Architecture(sizes, mask, settings.backprop, settings.dtype, settings.engine)
     get_engine(settings.engine)  # raises now if it is not installed

@@ -38,7 +38,7 @@ def get_engine(name: str) -> ModuleType:
     'ae_numpy.reference'
     """
     if name not in ENGINES:
-        raise ValueError(f"engine must be one of {tuple(ENGINES)}, got {name!r}")
+        raise ValueError(f"engine must be one of {tuple(ENGINES)}, got {name!r:.200}")
     try:
         return import_module(ENGINES[name])
     except ModuleNotFoundError as error:

@@ -67,7 +67,8 @@ def initial_parameters(
     drawn = by_name(layers)
     for name, value in checked("initial_parameters", given).items():
         if name not in drawn:
-            raise ValueError(f"initial_parameters must name some of {list(drawn)}, got {name!r}")
+            expected = f"name some of {list(drawn)!r:.200}"
+            raise ValueError(f"initial_parameters must {expected}, got {name!r:.200}")
         drawn[name][...] = _given(value, name, drawn[name])
     return parameters
 

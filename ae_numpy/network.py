@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_numpy.architecture import Architecture, Dense, by_name
+from ae_numpy.architecture import Architecture, Dense, by_name, check_memory
 from ae_numpy.engine import get_engine
 from ae_numpy.reference import Array
 from ae_numpy.validation import BiasMask, bias_mask, checked
@@ -71,14 +71,11 @@ class Network(Architecture):
         dtype: str | np.dtype = "float64",
         engine: str = "numpy",
     ) -> None:
-        sizes = checked("layer_sizes", layer_sizes)
-        super().__init__(
-            sizes,
-            bias_mask(checked("bias", bias), sizes),
-            checked("backprop", backprop),
-            checked("dtype", dtype),
-            checked("engine", engine),
-        )
+        sizes, number = checked("layer_sizes", layer_sizes), checked("dtype", dtype)
+        check_memory(sizes, number, "layer_sizes")
+        mask = bias_mask(checked("bias", bias), sizes)
+        rule, engine = checked("backprop", backprop), checked("engine", engine)
+        super().__init__(sizes, mask, rule, number, engine)
         self.parameters = np.zeros(self.n_parameters, self.dtype)
 
     @classmethod
@@ -157,7 +154,7 @@ class Network(Architecture):
         """
         names = self.as_dict().keys()
         if names != named.keys():
-            raise ValueError(f"parameters must be {sorted(names)}, got {sorted(named)}")
+            raise ValueError(f"parameters must be {sorted(names)}, got {sorted(named)!r:.200}")
         given = np.result_type(*named.values())
         if given.kind not in "fc":
             raise TypeError(f"parameters must hold floating-point numbers, got dtype {given}")

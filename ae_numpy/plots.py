@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "new_figure",
-    "plot_history",
-    "plot_images",
-    "plot_network",
-    "plot_reconstructions",
-]
-
 Styles = Mapping[str, Mapping[str, Any]]
 Limits = tuple[float, float] | None
 

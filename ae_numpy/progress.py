@@ -21,9 +21,14 @@ Step = TypeVar("Step")
 @contextmanager
 def compilation_notice() -> Iterator[None]:
     """Say so if compiling kernels takes longer than a second; once per process."""
-    from numba.core import event
+    try:
+        from numba.core.event import Listener as Base
+        from numba.core.event import install_listener
+    except ImportError:  # an inner part of Numba
+        yield
+        return
 
-    class Listener(event.Listener):
+    class Listener(Base):
         """Receives the compilation events of every function, nested ones included."""
 
         depth = 0
@@ -40,7 +45,7 @@ def compilation_notice() -> Iterator[None]:
             if self.depth == 0:
                 self.timer.cancel()
 
-    with event.install_listener("numba:compile", Listener()):
+    with install_listener("numba:compile", Listener()):
         yield
 
 

@@ -265,7 +265,7 @@ def _names_that_differ(given: list[str], fitted: list[str], name: str) -> str:
     ):
         if names:
             more = ["- ..."] if len(names) > 5 else []
-            lines += [what, *(f"- {name}" for name in names[:5]), *more]
+            lines += [what, *(f"- {name:.200}" for name in names[:5]), *more]
     if not unseen and not missing:
         lines.append("Feature names must be in the same order as they were in fit.")
     return "\n".join([*lines, ""])

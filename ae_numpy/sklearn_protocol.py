@@ -137,7 +137,7 @@ class EstimatorMixin:
         """
         valid = sorted(self._names_of_parameters())
         for name in sorted(params.keys() - set(valid)):
-            invalid = f"Invalid parameter {name!r} for estimator {self!r}."
+            invalid = f"Invalid parameter {name!r:.200} for estimator {self!r:.200}."
             raise ValueError(f"{invalid} Valid parameters are: {valid!r}.")
         # What a derived class's constructor computes from its own parameters changes with them.
         own = {n: value for n, value in vars(self).items() if n in parameters_of(type(self))}

@@ -31,18 +31,6 @@ try:
 except ImportError:  # the properties below work without it
     st = None  # type: ignore[assignment]
 
-__all__ = [
-    "assert_additive",
-    "assert_adjoint",
-    "assert_gradient",
-    "assert_masks_respected",
-    "assert_permutation_invariant",
-    "batches",
-    "bias_masks",
-    "networks",
-    "well_conditioned",
-]
-
 Array = NDArray[Any]
 LossAndGradients = Callable[..., tuple[Any, Any]]
 
@@ -273,7 +261,7 @@ def assert_additive(
     >>> assert_additive(mean_square, np.array([1.0, 2.0]), (np.eye(2),))
     """
     if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
+        raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r:.200}")
     count = _require_samples(batch)
     whole = _flat(loss_and_gradients(parameters, *batch))
     rows = _of_samples(loss_and_gradients, parameters, batch)

@@ -462,3 +462,28 @@ def chunk_size(network: Architecture, batch_size: int) -> int:
     sizes = network.layer_sizes
     work = 3 * network.n_parameters + _WORK_PER_UNIT * sum(sizes[1:])
     return max(1, _CHUNK_WORK // work // batch_size) * batch_size
+
+
+def ends_a_chunk(position: int, network: Architecture, batch_size: int, n_samples: int) -> bool:
+    """Return whether a state can have this position.
+
+    Parameters
+    ----------
+    position : int
+        Samples of an epoch that have been trained on.
+    network : Architecture
+    batch_size : int
+    n_samples : int
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> network = Network((784, 28, 784))
+    >>> [ends_a_chunk(k, network, 32, 60_000) for k in (0, 7, chunk_size(network, 32), 60_000)]
+    [True, False, True, True]
+    """
+    starts = range(0, n_samples, chunk_size(network, batch_size))
+    return position == n_samples or position in starts

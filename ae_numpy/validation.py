@@ -29,12 +29,15 @@ Converter = Callable[[Any], Any]  # raises TypeError or ValueError, without word
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
+_short.maxlevel = 3  # more of what is nested would be cut anyway
+_MOST_SHOWN = 200  # characters
 
 
 def shown(value: Any) -> str:
     """Return a value as a message shows it: a file may hold a text of any length."""
     is_large = isinstance(value, np.ndarray) and value.size > 8
-    return f"an array of shape {value.shape}" if is_large else _short.repr(value)
+    text = f"an array of shape {value.shape}" if is_large else _short.repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 class Rule(NamedTuple):
@@ -186,7 +189,7 @@ def bias_mask(bias: bool | tuple[NDArray[np.bool_], ...], layer_sizes: Sequence[
     given = tuple(mask.size for mask in bias)
     if given != sizes:
         expected = PARAMETERS["bias"].expected
-        raise ValueError(f"bias must be {expected}, of sizes {sizes}, got sizes {given}")
+        raise ValueError(f"bias must be {expected}, of sizes {sizes}, got sizes {given!r:.200}")
     return np.concatenate(bias)
 
 

@@ -98,9 +98,7 @@ def _pairs(options: argparse.Namespace) -> list[Pair]:
     source = _data_source(options)
     epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
     folder = options.out / "models"
-    run.claim_folder(
-        folder, {"epochs": epochs, "data": source.describe(), "versions": run.versions()}
-    )
+    run.claim_folder(folder, run.settings_of(epochs, source))
     protocols = PROTOCOL_SETS.get(options.protocol, (options.protocol,))
     seeds = range(options.seeds) if options.seeds else [options.seed]
     ratios = [ratio for ratio in RATIOS if ratio in options.ratios]
@@ -150,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         "--dask",
         metavar="ADDRESS",
         help="train on the Dask cluster of this scheduler, whose workers must see the folders of "
-        "results and data under the same paths",
+        "results and data under the same paths, and have processors like this machine's",
     )
     parser.add_argument("--out", type=Path, default=Path("results"), help="default results/")
     parser.add_argument(

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import small_models
 
-from ae_numpy import Autoencoder
+from ae_numpy import Autoencoder, Network
+from ae_numpy.datasets import load_idx_digits
+from ae_numpy.engine import get_engine
+from ae_numpy.sweep import run_jobs
 
 X = np.random.default_rng(0).random((8, 4))
 RNG = np.random.default_rng(5)
@@ -343,6 +346,14 @@ def test_the_error_shows_the_value(name, value):
         make(**{name: value}).fit(X)
 
 
+@pytest.mark.parametrize("size", [10**12, 10**30, (10**7, 10**7)])
+def test_what_no_memory_can_hold_is_refused_by_name(size):
+    words = "hidden_layer_sizes must give a network that fits into memory"
+    assert_refused(make(hidden_layer_sizes=size), lambda m: m.fit(X), ValueError, words)
+    with pytest.raises(ValueError, match="layer_sizes must give a network that fits into memory"):
+        Network((3, *np.atleast_1d(size).tolist(), 3))
+
+
 @pytest.mark.parametrize("callbacks", [[None], ["print"], print, None, 3])
 def test_callbacks_that_cannot_be_called_are_refused(callbacks):
     assert_refused(make(), lambda m: m.fit(X, callbacks=callbacks), TypeError, "callbacks must be")
@@ -439,3 +450,29 @@ def test_what_is_too_small_for_the_dtype_is_zero_and_not_an_error(engine, dtype,
         model.decode(np.maximum(model.encode(tiny), 1e-310))
         model.partial_fit(tiny).score_samples(model.reconstruct(tiny))
     assert model.history_["val_mse"][:1] == expected.history_["val_mse"]
+
+
+LONG = "x" * 100_000
+NESTED = [[[[LONG] * 9] * 9] * 9] * 9
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: make(epochs=LONG).fit(X),
+        lambda: make(bias=NESTED).fit(X),
+        lambda: make(bias=[[1]] * 9999).fit(X),
+        lambda: make(learning_rate={LONG: NESTED}).fit(X),
+        lambda: make(initial_parameters={LONG: [1]}).fit(X),
+        lambda: make(hidden_layer_sizes=10**4000).fit(X),
+        lambda: Autoencoder().set_params(**{LONG: 1}),
+        lambda: Network((3, 2)).flatten({LONG: X}),
+        lambda: get_engine(LONG),
+        lambda: load_idx_digits(".", prefix=NESTED),
+        lambda: run_jobs(print, LONG, processes=1),
+    ],
+)
+def test_errors_quote_a_little_of_long_values(use):
+    with pytest.raises((TypeError, ValueError)) as raised:
+        use()
+    assert len(str(raised.value)) < 1000

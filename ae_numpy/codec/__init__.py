@@ -22,7 +22,7 @@ from ae_numpy.codec import stream
 from ae_numpy.codec.tables import MAX_LEVELS, Symbols, Tables
 from ae_numpy.sklearn_protocol import not_fitted_error
 from ae_numpy.storage.npz import Shapes, read_npz, write_npz
-from ae_numpy.validation import checked_integer, level_of_the_caller
+from ae_numpy.validation import Rule, checked_integer, each, integer, level_of_the_caller, of
 
 _FORMAT, _VERSION = "ae_numpy codec", 1
 
@@ -214,7 +214,7 @@ class Codec:
         """
         tables, n_features = self._fitted(), self.model.n_features_in_
         if damaged not in ("raise", "skip"):
-            raise ValueError(f"damaged must be 'raise' or 'skip', got {damaged!r}")
+            raise ValueError(f"damaged must be 'raise' or 'skip', got {damaged!r:.200}")
         whole, fingerprint = damaged == "raise", self._fingerprint()
         dtype, shape, blocks = stream.unpack(data, fingerprint, n_features, whole=whole)
         images, lost = np.zeros(shape, dtype), []
@@ -353,10 +353,10 @@ class Codec:
 
 def _shapes(header: dict[str, Any]) -> Shapes:
     """Check a header, and return the dtype and shape of the arrays that belong to it."""
-    sizes = header.get("sizes")
-    if type(sizes) is not list or [type(size) for size in sizes] != [int] * 4 or min(sizes) < 1:
-        raise ValueError(f"sizes must be four integers above 0, got {sizes!r:.60}")
-    *counts, model_bytes = sizes
+    *counts, model_bytes = _SIZES(header.get("sizes"), "sizes")
     u4 = np.dtype(np.uint32)
     counted = {"counts": (u4, tuple(counts)), "sizes": (u4, (counts[0],))}
     return {"model": (np.dtype(np.uint8), (model_bytes,)), **counted}
+
+
+_SIZES = Rule("four integers above 0", of(list, lambda x: len(x) == 4, each(integer(1).convert)))

@@ -4,7 +4,7 @@ One frozen record of four arrays and a name. It holds images as they were stored
 scaling them to a model's input range is left to whoever trains on them.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,26 +52,14 @@ class Digits:
 
     def __post_init__(self) -> None:
         """Check dtypes and shapes; the contents are not looked at."""
-        for field in fields(self):
-            if field.name != "name":
-                _require_uint8(field.name, getattr(self, field.name))
-        _require_matching("train", self.train_images, self.train_labels)
-        _require_matching("test", self.test_images, self.test_labels)
-
-
-def _require_uint8(name: str, array: NDArray[np.uint8]) -> None:
-    """Raise TypeError unless `array` is a uint8 array."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
-        given = getattr(array, "dtype", type(array).__name__)
-        raise TypeError(f"{name} must be a uint8 array, got {given}")
-
-
-def _require_matching(split: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
-    """Raise ValueError unless there is one label per 28x28 image."""
-    if images.ndim != 3 or images.shape[1:] != (28, 28):
-        raise ValueError(f"{split}_images must have shape (N, 28, 28), got {images.shape}")
-    if labels.shape != images.shape[:1]:
-        raise ValueError(
-            f"{split}_labels must have shape ({len(images)},), one label per image, "
-            f"got {labels.shape}"
-        )
+        for split in ("train", "test"):
+            images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
+            for array, kind in ((images, "images"), (labels, "labels")):
+                given = getattr(array, "dtype", type(array).__name__)
+                if not isinstance(array, np.ndarray) or given != np.uint8:
+                    raise TypeError(f"{split}_{kind} must be a uint8 array, got {given}")
+            if images.ndim != 3 or images.shape[1:] != (28, 28):
+                raise ValueError(f"{split}_images must have shape (N, 28, 28), got {images.shape}")
+            if labels.shape != images.shape[:1]:
+                expected = f"({len(images)},), one label per image"
+                raise ValueError(f"{split}_labels must have shape {expected}, got {labels.shape}")

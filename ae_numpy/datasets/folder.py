@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_numpy.datasets.digits import Digits
-from ae_numpy.datasets.idx import idx_sha256, read_idx
+from ae_numpy.datasets.idx import expect, idx_sha256, read_idx
 from ae_numpy.validation import flag
 
 _SPLITS = {"train": "train", "t10k": "(t10k|test)"}
@@ -63,19 +63,18 @@ def load_idx_digits(
     not there
     """
     if not isinstance(prefix, str):
-        raise TypeError(f"prefix must be a str, got {prefix!r}")
+        raise TypeError(f"prefix must be a str, got {prefix!r:.200}")
     transpose = flag(transpose, "transpose")
     directory = directory_of(data_dir)
     files = files_in(directory)
-    arrays = {}
+    arrays: dict[str, NDArray] = {}
     for split, part in (("train", "train"), ("t10k", "test")):
-        images, labels = (
+        (path, images), of_labels = (
             _the_only(directory, files, split, kind, prefix) for kind in ("images", "labels")
         )
-        check_images(*images)
-        turned = images[1].transpose(0, 2, 1) if transpose else images[1]
-        arrays[f"{part}_images"] = np.ascontiguousarray(turned)
-        arrays[f"{part}_labels"] = checked_labels(*labels, len(turned), 255)
+        labels = checked_labels(path, images, *of_labels, 255)
+        images = np.ascontiguousarray(images.transpose(0, 2, 1) if transpose else images)
+        arrays |= {f"{part}_images": images, f"{part}_labels": labels}
     folders = (part for part in reversed(directory.resolve().parts) if part not in _NO_NAMES)
     return Digits(name=prefix.strip("-_. ") or next(folders, "idx"), **arrays)
 
@@ -83,7 +82,7 @@ def load_idx_digits(
 def directory_of(data_dir: str | os.PathLike[str]) -> Path:
     """Return the path of a directory, "~" resolved."""
     if not isinstance(data_dir, str | os.PathLike):
-        raise TypeError(f"data_dir must be the path of a directory, got {data_dir!r}")
+        raise TypeError(f"data_dir must be the path of a directory, got {data_dir!r:.200}")
     return Path(os.path.expanduser(data_dir))
 
 
@@ -124,28 +123,23 @@ def _the_only(
             f"with .gz added. {what_is_in(directory, files)}; what names begin with is the prefix"
         )
     array = read_idx(paths[0])
-    if len(paths) > 1 and {idx_sha256(read_idx(path)) for path in paths[1:]} != {idx_sha256(array)}:
-        raise ValueError(
-            f"{directory}: found {', '.join(map(str, paths))}, which differ, expected one file of "
-            f"{wanted}: name the directory of the one you mean as data_dir"
-        )
+    are_same = all(idx_sha256(read_idx(path)) == idx_sha256(array) for path in paths[1:])
+    expected = f"one file of {wanted}: name the directory of the one you mean as data_dir"
+    expect(are_same, directory, f"{', '.join(map(str, paths))}, which differ", expected)
     return paths[0], array
 
 
-def check_images(path: Path, images: NDArray) -> None:
-    """Raise ValueError unless a file holds images of 28 x 28 bytes."""
-    if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
-        found = f"{images.dtype} of shape {images.shape}"
-        raise ValueError(f"{path}: found {found}, expected (N, 28, 28) of uint8")
-
-
-def checked_labels(path: Path, labels: NDArray, count: int, highest: int) -> NDArray[np.uint8]:
-    """Return the labels of a file, which must be `count` integers from 0 to `highest`."""
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        found = f"{labels.dtype} labels of shape {labels.shape}"
-        raise ValueError(f"{path}: found {found}, expected ({count},), one per image, integers")
+def checked_labels(
+    path: Path, images: NDArray, labels_path: Path, labels: NDArray, highest: int
+) -> NDArray[np.uint8]:
+    """Return the labels of images: one each, from 0 to `highest`; images are 28 x 28 bytes."""
+    are_images = images.dtype == np.uint8 and images.ndim == 3 and images.shape[1:] == (28, 28)
+    found = f"{images.dtype} of shape {images.shape}"
+    expect(are_images, path, found, "(N, 28, 28) of uint8")
+    are_labels = labels.shape == (len(images),) and labels.dtype.kind in "iu"
+    found = f"{labels.dtype} labels of shape {labels.shape}"
+    expect(are_labels, labels_path, found, f"({len(images)},), one per image, integers")
     index = int(np.argmax((labels < 0) | (labels > highest)))  # the first, or else 0
-    if not 0 <= labels[index] <= highest:
-        found = f"the label {labels[index]} at {index}"
-        raise ValueError(f"{path}: found {found}, expected 0 to {highest}")
+    found = f"the label {labels[index]} at {index}"
+    expect(0 <= labels[index] <= highest, labels_path, found, f"0 to {highest}")
     return labels.astype(np.uint8)

@@ -8,13 +8,13 @@ All of it is + - * / and square roots of uniform numbers, which IEEE 754 fixes t
 that a seed's images do not depend on the processor. Drawing pixels is left to `stroke_digits`.
 """
 
+import tomllib
 from functools import cache
-from typing import NamedTuple
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ae_numpy.datasets.strokes import GLYPHS
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -155,25 +155,23 @@ def load_alphabet() -> Alphabet:
     >>> bool(np.allclose(alphabet.weight.sum(axis=2), 1))
     True
     """
-    digit, upper_bound, controls, paths = [], [], [], []
-    for value, variants in GLYPHS.items():
-        total, passed = sum(share for share, _ in variants), 0
-        for share, text in variants:
-            points, strokes = _parse(text)
-            passed += share
-            digit.append(value)
-            upper_bound.append(value + passed / total)
-            controls.append(points)
-            paths.append(_path(points, strokes))
-    most = max(map(len, controls))
-    padded = np.stack([np.pad(points, ((0, most - len(points)), (0, 0))) for points in controls])
-    return Alphabet(
-        np.array(digit, dtype=np.uint8),
-        np.array(upper_bound),
-        padded,
-        np.stack([nearby for nearby, _ in paths]),
-        np.stack([weight for _, weight in paths]),
-    )
+    digit: list[int] = []
+    upper_bound: list[float] = []
+    drawn = []
+    for value, variants in enumerate(glyphs().values()):
+        passed = np.cumsum([share for share, _ in variants])
+        digit += [value] * len(variants)
+        upper_bound += (value + passed / passed[-1]).tolist()
+        drawn += [_parse(text) for _, text in variants]
+    most = max(len(points) for points, _ in drawn)
+    padded = np.stack([np.pad(points, ((0, most - len(points)), (0, 0))) for points, _ in drawn])
+    nearby, weight = map(np.stack, zip(*(_path(*variant) for variant in drawn), strict=True))
+    return Alphabet(np.array(digit, np.uint8), np.array(upper_bound), padded, nearby, weight)
+
+
+def glyphs() -> dict[str, Any]:
+    """Read the glyph table: the variants of each digit, a share and a text of strokes each."""
+    return tomllib.loads(files(__package__).joinpath("glyphs.toml").read_text("utf-8"))
 
 
 def _parse(text: str) -> tuple[Floats, list[list[int]]]:
@@ -190,8 +188,7 @@ def _parse(text: str) -> tuple[Floats, list[list[int]]]:
 def _path(points: Floats, strokes: list[list[int]]) -> tuple[Indices, Floats]:
     """Return nearby controls and weights, (P, 4) each, of points evenly spaced on all strokes."""
     pieces = [_spline(stroke) for stroke in strokes]
-    nearby = np.concatenate([nearby for nearby, _ in pieces])
-    weight = np.concatenate([weight for _, weight in pieces])
+    nearby, weight = map(np.concatenate, zip(*pieces, strict=True))
     curve = (weight[..., None] * points[nearby]).sum(axis=1)
     step = np.diff(curve, axis=0, prepend=curve[:1])
     length = np.sqrt((step * step).sum(axis=1))

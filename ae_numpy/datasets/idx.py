@@ -108,6 +108,12 @@ def _entries(array: NDArray) -> memoryview:
     return np.ascontiguousarray(array, array.dtype.newbyteorder(">")).reshape(-1).view("u1").data
 
 
+def expect(holds: bool, where: str | os.PathLike[str], found: str, expected: str) -> None:
+    """Raise ValueError, which says what was found instead, unless an expectation holds."""
+    if not holds:
+        raise ValueError(f"{where}: found {found}, expected {expected}")
+
+
 def _decode(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray:
     """Decode an open file of `size` bytes."""
     magic = file.read(len(_GZIP_MAGIC))
@@ -119,75 +125,51 @@ def _decode(file: BinaryIO, size: int, name: str, max_bytes: int) -> NDArray:
         with gzip.GzipFile(fileobj=file) as stream:
             return _decode_stream(stream, size, name, max_bytes)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(
-            f"{name}: found a damaged gzip file ({error}), expected a whole one"
-        ) from error
+        damage = f"found a damaged gzip file ({error}), expected a whole one"
+        raise ValueError(f"{name}: {damage}") from error
 
 
 def _decode_stream(stream: Stream, size: int, name: str, max_bytes: int) -> NDArray:
     """Decode a file of `size` bytes, reading no further than one byte past the entries."""
     shape, dtype = _read_header(stream, name)
-    expected = stream.tell() + math.prod(shape) * dtype.itemsize
-    if size != expected and not isinstance(stream, gzip.GzipFile):
-        raise ValueError(f"{name}: found {size} bytes, expected {expected} for shape {shape}")
-    if expected > max_bytes:
-        raise ValueError(
-            f"{name}: found the shape {shape}, {expected} bytes, expected at most {max_bytes}"
-        )
-    if expected > size * _MAX_DEFLATE_RATIO:
-        raise ValueError(
-            f"{name}: found a gzip file of {size} bytes, expected more: "
-            f"it cannot hold the {expected} bytes of shape {shape}"
-        )
-    array = _read_entries(stream, shape, dtype, name)
+    total = stream.tell() + math.prod(shape) * dtype.itemsize
+    of_shape = f"{total} for shape {shape}"
+    is_gzip = isinstance(stream, gzip.GzipFile)
+    expect(is_gzip or size == total, name, f"{size} bytes", of_shape)
+    expect(total <= max_bytes, name, f"the shape {shape}, {total} bytes", f"at most {max_bytes}")
+    hint = f"more: it cannot hold the {total} bytes of shape {shape}"
+    expect(total <= size * _MAX_DEFLATE_RATIO, name, f"a gzip file of {size} bytes", hint)
+    entries = np.empty(math.prod(shape), dtype)  # (size,)
+    filled = _fill(stream, entries.view("u1").data)
+    of_shape = f"{entries.nbytes} for shape {shape}"
+    expect(filled == entries.nbytes, name, f"{filled} bytes of entries", of_shape)
     # Asking for one more byte also makes the gzip module verify its checksum.
-    if stream.read(1):
-        raise ValueError(
-            f"{name}: found more than {expected} decompressed bytes, "
-            f"expected {expected} for shape {shape}"
-        )
-    return array
+    expect(not stream.read(1), name, f"more than {total} decompressed bytes", f"{total}")
+    return entries.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
 def _read_header(stream: Stream, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Read the magic number and the dimensions."""
     magic = stream.read(4)
     known = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in _DTYPES
-    if not known or magic[3] not in (1, 2, 3):
-        hint = " (perhaps a web page)" if magic.lstrip().startswith(b"<") else ""
-        raise ValueError(
-            f"{name}: found {magic!r} at the start{hint}, expected an IDX file: two zeros, a type "
-            f"of {', '.join(map(str, _DTYPES))} (8: unsigned bytes), the rank 1, 2 or 3"
-        )
-    rank = magic[3]
-    dimensions = stream.read(4 * rank)
-    if len(dimensions) < 4 * rank:
-        found = len(dimensions)
-        raise ValueError(f"{name}: found {found} bytes of dimensions, expected {4 * rank}")
-    shape = struct.unpack(f">{rank}I", dimensions)
-    if 0 in shape:
-        raise ValueError(f"{name}: found the shape {shape}, expected dimensions of at least 1")
+    hint = " (perhaps a web page)" if magic.lstrip().startswith(b"<") else ""
+    types = ", ".join(map(str, _DTYPES))
+    expected = f"two zeros, a type of {types} (8: unsigned bytes), the rank 1, 2 or 3"
+    is_idx = known and magic[3] in (1, 2, 3)
+    expect(is_idx, name, f"{magic!r} at the start{hint}", f"an IDX file: {expected}")
+    n_bytes = 4 * magic[3]
+    dimensions = stream.read(n_bytes)
+    found = len(dimensions)
+    expect(found == n_bytes, name, f"{found} bytes of dimensions", f"{n_bytes}")
+    shape = struct.unpack(f">{magic[3]}I", dimensions)
+    expect(0 not in shape, name, f"the shape {shape}", "dimensions of at least 1")
     return shape, np.dtype(_DTYPES[magic[2]])
-
-
-def _read_entries(stream: Stream, shape: tuple[int, ...], dtype: np.dtype, name: str) -> NDArray:
-    """Read as many entries as the shape has, which must all be there."""
-    entries = np.empty(math.prod(shape), dtype)  # (size,)
-    filled = _fill(stream, entries.view("u1").data)
-    if filled < entries.nbytes:
-        raise ValueError(
-            f"{name}: found {filled} bytes of entries, expected {entries.nbytes} for shape {shape}"
-        )
-    return entries.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
 def _fill(stream: Stream, buffer: memoryview) -> int:
     """Read into `buffer` until it is full or the stream ends; the number of bytes read."""
     filled = 0
     # Chunks, because GzipFile.readinto holds all that it is asked for a second time.
-    while filled < len(buffer):
-        count = stream.readinto(buffer[filled : filled + _CHUNK])  # type: ignore[union-attr]
-        if not count:
-            break
+    while count := stream.readinto(buffer[filled : filled + _CHUNK]):  # type: ignore[union-attr]
         filled += count
     return filled

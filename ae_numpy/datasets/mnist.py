@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ae_numpy.datasets import folder
 from ae_numpy.datasets.digits import Digits
 from ae_numpy.datasets.download import MAX_BYTES, DataUnavailableError, download_files
-from ae_numpy.datasets.idx import idx_sha256, read_idx
+from ae_numpy.datasets.idx import expect, idx_sha256, read_idx
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -106,51 +106,50 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
 def cache_directory() -> Path:
     """The user's cache directory for ae_numpy, the one pooch.os_cache names; it need not exist."""
     # Spelled out so that files cached with pooch's help are found without pooch, too.
-    if sys.platform == "win32":
-        base = os.path.join(os.environ.get("LOCALAPPDATA") or "~/AppData/Local", "ae_numpy")
-        return _absolute(base) / "ae_numpy" / "Cache"
-    if sys.platform == "darwin":
-        return _absolute("~/Library/Caches") / "ae_numpy"
-    return _absolute(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ae_numpy"
+    variable, base, parts = _PLACES.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache", ["ae_numpy"]))
+    # "~" stays where a user has no home: then it is the directory of temporary files.
+    path = Path(os.path.expanduser(os.environ.get(variable) or base))
+    return (path if path.is_absolute() else Path(tempfile.gettempdir())).joinpath(*parts)
 
 
-def _absolute(base: str) -> Path:
-    """Resolve "~"; for a user without a home, the directory of temporary files."""
-    path = Path(os.path.expanduser(base))
-    return path if path.is_absolute() else Path(tempfile.gettempdir())
+_PLACES = {
+    "win32": ("LOCALAPPDATA", "~/AppData/Local", ["ae_numpy", "ae_numpy", "Cache"]),
+    "darwin": ("", "~/Library/Caches", ["ae_numpy"]),
+}
 
 
 def _from_directory(data_dir: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
     """Read the four files from a directory that must hold them all, whatever their names."""
     directory = folder.directory_of(data_dir)
     arrays = _proven(_in_place(directory))
-    if len(arrays) == len(SHA256):
-        return arrays
-    files = folder.files_in(directory)
-    suspects = {name: folder.named(files, *name.split("-")[:2]) for name in SHA256}
-    likely = [path for paths in suspects.values() for path in paths]
-    arrays = _proven(dict.fromkeys([*likely, *files]))
-    missing = [name for name in SHA256 if name not in arrays]
-    if not missing:
-        return arrays
-    absent = [name for name in missing if not suspects[name]]
+    if len(arrays) < len(SHA256):
+        files = folder.files_in(directory)
+        arrays = _proven(files)
+    if len(arrays) < len(SHA256):
+        _refuse(directory, files, arrays)
+    return arrays
+
+
+def _refuse(directory: Path, files: list[Path], arrays: dict[str, NDArray]) -> None:
+    """Say what is wrong with the files that are not MNIST's, or that there are none."""
+    suspects = {name: folder.named(files, *name.split("-")[:2])[:1] for name in SHA256}
+    absent = [name for name in SHA256 if name not in arrays and not suspects[name]]
     if absent:
         raise FileNotFoundError(
             f"{directory}: found no {', '.join(absent)}, plain or with .gz added, nor MNIST's "
             f"under other names. {folder.what_is_in(directory, files)}. To load MNIST, {_ADVICE}; "
             "or leave both unset, and it is downloaded."
         )
-    paths = {name: suspects[name][0] for name in missing}
+    paths = {name: path for name, [path] in suspects.items() if name not in arrays}
     arrays |= {name: read_idx(path, max_bytes=MAX_BYTES) for name, path in paths.items()}
     # First, because these errors say more than that of the hash, which none of `paths` has.
-    for images, labels in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
-        folder.check_images(paths.get(images, directory), arrays[images])
-        folder.checked_labels(paths.get(labels, directory), arrays[labels], len(arrays[images]), 9)
-    name, path = missing[0], paths[missing[0]]
-    raise ValueError(
-        f"{path}: found SHA-256 {idx_sha256(arrays[name])} of the decompressed file, expected "
-        f"{SHA256[name]}: this is not MNIST's file. For other data sets, use load_idx_digits."
-    )
+    for pair in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
+        images, labels = ((paths.get(name, directory), arrays[name]) for name in pair)
+        folder.checked_labels(*images, *labels, 9)
+    name, path = next(iter(paths.items()))
+    found = f"SHA-256 {idx_sha256(arrays[name])} of the decompressed file"
+    other = "this is not MNIST's file. For other data sets, use load_idx_digits."
+    expect(False, path, found, f"{SHA256[name]}: {other}")
 
 
 def _in_place(directory: Path) -> list[Path]:

@@ -2,8 +2,8 @@
 
 Ten digits in several ways of writing each, varied at random and drawn with a round pen, then
 normalised as MNIST was: fitted into 20x20 pixels, centred by mass in 28x28. A model trained on
-them meets a task of MNIST's size and difficulty. The glyphs are in `strokes`, their variation
-in `handwriting`; here is the ink.
+them meets a task of MNIST's size and difficulty. The glyphs are in `glyphs.toml`, their
+variation in `handwriting`; here is the ink.
 """
 
 import numpy as np

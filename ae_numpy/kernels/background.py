@@ -29,33 +29,32 @@ _DENSE = 0.4
 
 
 class Inputs(NamedTuple):
-    """Samples, and the positions of their foreground.
+    """Samples, and the value of their background.
+
+    Their foreground is found again in each step, while the samples are in the nearest cache: a list
+    of it would take half the memory of the samples, and more time to read with mini-batches.
 
     Attributes
     ----------
     X : array, shape (n_samples, n_features)
     background : float
         The value that all other pixels have.
-    starts : int64 array, shape (n_samples + 1,)
-        Empty if too much is foreground for the distinction to pay off.
-    indices : uint32 array
-        ``indices[starts[n]:starts[n + 1]]`` are the pixels of sample n that are foreground.
+    is_sparse : bool
+        Whether so little is foreground that the distinction pays off.
 
     Examples
     --------
-    >>> inputs = prepare(np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 1.0]]))
-    >>> inputs.indices[inputs.starts[1] : inputs.starts[2]]
-    array([2], dtype=uint32)
+    >>> prepare(np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 1.0]])).is_sparse
+    True
     """
 
     X: np.ndarray
     background: np.floating
-    starts: np.ndarray
-    indices: np.ndarray
+    is_sparse: bool
 
 
 def prepare(X, background=None):
-    """Find the foreground of samples, once for all epochs.
+    """Find the background of samples, once for all epochs; X is not copied.
 
     Parameters
     ----------
@@ -71,32 +70,14 @@ def prepare(X, background=None):
     Examples
     --------
     >>> inputs = prepare(np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 1.0]]))
-    >>> float(inputs.background), inputs.starts
-    (0.0, array([0, 1, 2]))
+    >>> float(inputs.background)
+    0.0
     """
     if background is None:
         values, counts = np.unique(X[:100], return_counts=True)
         background = values[np.argmax(counts)]
     background = X.dtype.type(background)
-    if np.mean(X[:100] != background) > _DENSE:
-        return Inputs(X, background, np.empty(0, np.int64), np.empty(0, np.uint32))
-    starts = np.zeros(len(X) + 1, np.int64)
-    # One more than the maximum, because the search writes before it knows whether to keep. Pages
-    # that are never written to take no memory.
-    indices = np.empty(X.size + 1, np.uint32)
-    _find_foreground(X, background, starts, indices)
-    return Inputs(X, background, starts, indices)
-
-
-@elementwise
-def _find_foreground(X, background, starts, indices):
-    """Fill `starts` and `indices`."""
-    end = 0
-    for n in range(X.shape[0]):
-        for i in range(X.shape[1]):
-            indices[end] = i  # always written, only sometimes kept: no branch to mispredict
-            end += X[n, i] != background
-        starts[n + 1] = end
+    return Inputs(X, background, bool(np.mean(X[:100] != background) <= _DENSE))
 
 
 # This many samples form a group when W is read: whole blocks. Larger groups have more pixels in
@@ -113,22 +94,25 @@ def fill_first_product(model, inputs, rows, scratch, z):
             rest = g * model.row_sum[j] + scratch.totals[n] * model.shift[j]
             z[n, j] = model.biases[j] + rest
     for first in range(0, rows.size, _GROUP):
-        group = rows[first : first + _GROUP]
-        mark = first // _GROUP + 1
-        if rows.size > 1:
-            _mark_foreground(inputs, group, mark, scratch.marks)
-        terms = _foreground_of(inputs, rows, mark, mark, scratch)
-        add_product(scratch.x, W, terms, scratch.every[first : first + group.size], z)
+        end = min(first + _GROUP, rows.size)
+        mark = z.dtype.type(first // _GROUP + 1)
+        if rows.size == 1:
+            _find(scratch.x[0], scratch.found)
+        else:
+            _mark_foreground(scratch.x[first:end], mark, scratch.marks)
+            _find_marked(scratch.marks, mark, scratch.found)
+        add_product(scratch.x, W, _listed(scratch.found), scratch.every[first:end], z)
 
 
 @inlined
 def add_first_gradient(inputs, rows, dz, scratch, changed):
     """Add x.T @ dz of the first layer to its weights, shift and sum of rows: twin of matmul."""
     g, W = inputs.background, weights_of(changed, 0)
-    places = _foreground_of(inputs, rows, 1, 255, scratch)
-    add_product(scratch.x.T, dz, scratch.every[: rows.size], places, W)
-    for i in range(scratch.marks.size if rows.size > 1 else 0):
-        scratch.marks[i] = 0
+    if rows.size > 1:
+        _find(scratch.marks, scratch.found)
+        for i in range(scratch.marks.size):
+            scratch.marks[i] = 0
+    add_product(scratch.x.T, dz, scratch.every[: rows.size], _listed(scratch.found), W)
     for n in range(rows.size):
         total = scratch.totals[n] + g * dz.dtype.type(W.shape[0])
         for j in range(dz.shape[1]):
@@ -149,27 +133,35 @@ def copy_samples(X, rows, background, x, totals):
         totals[n] = total
 
 
-@inlined
-def _mark_foreground(inputs, rows, mark, marks):
+@elementwise
+def _mark_foreground(x, mark, marks):
     """Mark the pixels that are foreground in any of these samples."""
-    for n in range(rows.size):
-        for k in range(inputs.starts[rows[n]], inputs.starts[rows[n] + 1]):
-            marks[inputs.indices[k]] = mark
-
-
-@inlined
-def _foreground_of(inputs, rows, first, last, scratch):
-    """Return the foreground of a sample, or of samples with marks from the first to the last."""
-    if rows.size == 1:
-        return inputs.indices[inputs.starts[rows[0]] : inputs.starts[rows[0] + 1]]
-    return scratch.found[: _list_marked(scratch.marks, first, last, scratch.found)]
+    for n in range(x.shape[0]):
+        for i in range(marks.size):
+            marks[i] = mark if x[n, i] != 0 else marks[i]
 
 
 @elementwise
-def _list_marked(marks, first, last, found):
-    """Write the pixels with marks from the first to the last to `found`; return how many."""
+def _find(x, found):
+    """Write where x is not 0 to `found`, and how many places these are to its last entry."""
+    end = 0
+    for i in range(found.size - 1):
+        found[end] = i  # always written, only sometimes kept: no branch to mispredict
+        end += x[i] != 0
+    found[-1] = end
+
+
+@elementwise
+def _find_marked(marks, mark, found):
+    """Write where this mark is, in the same way."""
     end = 0
     for i in range(marks.size):
-        found[end] = i  # always written, only sometimes kept: no branch to mispredict
-        end += (marks[i] >= first) & (marks[i] <= last)
-    return end
+        found[end] = i
+        end += marks[i] == mark
+    found[-1] = end
+
+
+@inlined
+def _listed(found):
+    """Return the places that have been found."""
+    return found[: found[-1]]

@@ -195,10 +195,8 @@ class _Entries(_Writer):
         totals = [self.new_sums(sums) for _ in product(rows, columns)]
 
         def multiply(k, s):
-            factors, pieces = (
-                [self.load(a, i, k) for i in rows],
-                [self.load(b, i, k) for i in columns],
-            )
+            factors = [self.load(a, i, k) for i in rows]
+            pieces = [self.load(b, i, k) for i in columns]
             self.add_products(factors, pieces, [places[s] for places in totals])
 
         self.repeat(self.size(b, 1), self.lane.count, sums, multiply)

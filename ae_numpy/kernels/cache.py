@@ -4,64 +4,22 @@ Numba's own cache raises if it has no directory to write to, the disk is full, o
 none of these is a reason to stop a training run. Here the kernels are compiled again and, if
 nothing can be saved, there is one warning.
 
-Numba recompiles a function when its own file has changed. Kernels also use functions from other
-files, so here a change in any file of the folder counts.
+Numba's cache is replaced by way of its private parts (see `numba_cache`). Where a version of Numba
+has others, kernels are not kept at all. Numba recompiles a function when its own file has changed.
+Kernels also use functions from other files, so here a change in any file of the folder counts.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any
-
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.serialize import dumps
 
 _warned = False
 
 _SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 _STAMP = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()
-
-
-class _SummedResults(CompileResultCacheImpl):
-    """Machine code with its checksum: damaged code would not raise but crash, or miscalculate."""
-
-    def reduce(self, result: Any) -> tuple[bytes, bytes]:
-        content = dumps(super().reduce(result))
-        return hashlib.sha256(content).digest(), content
-
-    def rebuild(self, context: Any, payload: tuple[bytes, bytes]) -> Any:
-        digest, content = payload
-        if hashlib.sha256(content).digest() != digest:
-            raise ValueError("a file of the cache is damaged")
-        return super().rebuild(context, pickle.loads(content))
-
-
-class _LenientCache(FunctionCache):
-    """Numba's cache of one function, which never raises."""
-
-    _impl_class = _SummedResults
-
-    def __init__(self, function: Any) -> None:
-        super().__init__(function)
-        self._cache_file._source_stamp = _STAMP
-
-    def load_overload(self, signature: Any, context: Any) -> Any:
-        try:
-            return super().load_overload(signature, context)
-        except Exception:  # a damaged pickle may raise anything
-            with contextlib.suppress(OSError):
-                self.flush()  # an index that cannot be read cannot be extended either
-            return None
-
-    def save_overload(self, signature: Any, result: Any) -> None:
-        try:
-            super().save_overload(signature, result)
-        except Exception as error:
-            _warn(error)
 
 
 def keep(kernel: Any) -> Any:
@@ -78,8 +36,12 @@ def keep(kernel: Any) -> Any:
     """
     if hasattr(kernel, "enable_caching"):
         try:
-            kernel._cache = _LenientCache(kernel.py_func)
-        except (RuntimeError, OSError) as error:  # no directory to write to
+            from ae_numpy.kernels.numba_cache import LenientCache
+
+            lenient = LenientCache(kernel.py_func, _warn)
+            _ = kernel._cache, lenient._cache_file._source_stamp  # they have these names, or raise
+            kernel._cache, lenient._cache_file._source_stamp = lenient, _STAMP
+        except Exception as error:  # no directory of our own, or another Numba
             _warn(error)
     return kernel
 
@@ -91,8 +53,7 @@ def _warn(error: Exception) -> None:
         _warned = True
         warnings.warn(
             f"Compiled kernels cannot be kept on disk ({error}): every process compiles them "
-            "again, which takes up to a minute. Set NUMBA_CACHE_DIR to a directory that can be "
-            "written to.",
+            "again, which takes up to a minute. Set NUMBA_CACHE_DIR to a directory of your own.",
             RuntimeWarning,
             stacklevel=2,
         )

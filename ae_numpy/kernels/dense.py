@@ -111,9 +111,7 @@ def dense_forward(x, W, b):
     >>> dense_forward(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([0.5]))
     array([[11.5]])
     """
-    z = matmul(x, W)
-    z += b
-    return z
+    return matmul(x, W) + b
 
 
 def dense_backward(dz, x, W):

@@ -66,7 +66,7 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None):
     ([0.0625, -0.0625], [0.5])
     """
     sizes, mask, narrow = network.layer_sizes, network.bias_mask, network.layer_sizes[1] <= _NARROW
-    settings = sizes, mask, narrow, not narrow and X.starts.size > 0
+    settings = sizes, mask, narrow, not narrow and X.is_sparse
     model = layout.pack(parameters, *settings)
     # A batch of several tiles accumulates its changes separately, so that all tiles see the same
     # model.
@@ -116,7 +116,7 @@ class _Scratch(NamedTuple):
     carried: np.ndarray  # of this shape, too: da, where the raw error is passed down
     every: np.ndarray  # the indices of every sample or unit
     marks: np.ndarray  # (I,) of pixels that are foreground in a tile; zero in between
-    found: np.ndarray  # (I + 1,) the indices of such pixels
+    found: np.ndarray  # (I + 1,) which pixels these are, and how many
 
 
 def _new_scratch(model, tile):
@@ -129,7 +129,7 @@ def _new_scratch(model, tile):
         layout.aligned_zeros(tile * model.biases.size, dtype),
         layout.aligned_zeros(tile * model.biases.size, dtype),
         dense.every(max(tile, *model.sizes)),
-        np.zeros(I, np.uint8),
+        np.zeros(I, dtype),
         np.empty(I + 1, np.uint32),
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 import warnings
@@ -26,9 +27,10 @@ from numpy.typing import NDArray
 
 from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.reference import Array
-from ae_numpy.storage.npz import Shapes, read_npz, write_npz
-from ae_numpy.training import Recipe, State, ValidationData, chunk_size, empty_history, in_pair
-from ae_numpy.validation import PARAMETERS, checked, checked_integer, level_of_the_caller, shown
+from ae_numpy.storage.model_file import HISTORY, RATES
+from ae_numpy.storage.npz import Shapes, check_header, read_npz, write_npz
+from ae_numpy.training import Recipe, State, chunk_size, empty_history, ends_a_chunk, in_pair
+from ae_numpy.validation import PARAMETERS, Rule, integer, level_of_the_caller, number, of, shown
 
 _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 
@@ -36,11 +38,6 @@ _FORMAT, _VERSION = "ae_numpy checkpoint", 1
 # time that writing it took: saving costs at most 2 % of a training run, even on a slow disk.
 _SECONDS_BETWEEN_WRITES = 5.0
 _WRITING_PAYS_AFTER = 50
-
-# The parts of a state that are not arrays, and the rest of a header.
-_PROGRESS = ("history", "epoch", "position", "squared_error", "seconds")
-_FIELDS = dict(zip(_PROGRESS, (dict, int, int, float, float), strict=True))
-_FIELDS |= {"description": dict, "learning_rates": list}
 
 _ROWS_PER_HASH_UPDATE = 4096  # Python handles signals between two updates
 
@@ -50,7 +47,7 @@ def describe(
     parameters: Array,
     X: Array,
     recipe: Recipe,
-    validation_data: ValidationData | None = None,
+    validation_data: Array | tuple[Array, Array | None] | None = None,
     target: Array | None = None,
 ) -> dict[str, Any]:
     """Describe what the bits of a training run depend on, except its learning rates.
@@ -98,7 +95,7 @@ def describe(
         "version of ae_numpy": sys.modules[__name__.partition(".")[0]].__version__,
         "version of numpy": np.__version__,
         "version of numba": version("numba") if network.engine == "numba" else None,
-        "processor": _processor(network.engine),
+        "processor": processor(network.engine),
     }
 
 
@@ -109,8 +106,23 @@ def _fingerprint(array: NDArray) -> str:
     return f"{array.dtype} of shape {array.shape}, SHA-256 {digest.hexdigest()[:16]}..."
 
 
-def _processor(engine: str) -> list[str]:
-    """Name what computes beside the versions, as far as it can be known."""
+def processor(engine: str) -> list[str]:
+    """Name what computes beside the versions, as far as it can be known.
+
+    Parameters
+    ----------
+    engine : {"numpy", "numba"}
+
+    Returns
+    -------
+    list of str
+        A name and the features for which code is compiled; or NumPy's, and the kernel of BLAS.
+
+    Examples
+    --------
+    >>> processor("numba")[0]
+    'NUMBA_DISABLE_JIT=0'
+    """
     words: list[str] = []
     with suppress(ImportError, AttributeError, LookupError):  # of inner parts and optional packages
         if engine == "numba":
@@ -123,6 +135,26 @@ def _processor(engine: str) -> list[str]:
             # The first that was loaded: NumPy's.
             words += [f"BLAS {a['architecture']}" for a in libraries if a["user_api"] == "blas"][:1]
     return words
+
+
+def _samples_of(fingerprint: str) -> int:
+    """Return how many samples an array had."""
+    found = re.match(r"\w+ of shape \((\d{1,18}),", fingerprint)
+    return int(found[1]) if found else 0
+
+
+# The parts of a state that are not arrays, the rest of a header, and what is read of a description.
+_COUNT = integer(0)
+_PROGRESS = {"history": HISTORY, "epoch": _COUNT, "position": _COUNT}
+_PROGRESS |= {"squared_error": number, "seconds": number}
+_HEADER = {**_PROGRESS, "description": Rule("an object", of(dict)), "learning_rates": RATES}
+_DESCRIPTION = {
+    "layer sizes": PARAMETERS["layer_sizes"],
+    "dtype": PARAMETERS["dtype"],
+    "seed": _COUNT,
+    "batch_size": PARAMETERS["batch_size"],
+    "X": Rule("a fingerprint", of(str, _samples_of)),
+}
 
 
 @dataclass(frozen=True)
@@ -193,7 +225,8 @@ class Checkpoint:
         given = json.loads(json.dumps(description))
         names = dict.fromkeys((*given, *self.description))
         differences = [
-            f"{name} is {given.get(name)!r} here and {self.description.get(name)!r} there"
+            f"{name:.60} is {shown(given.get(name))} here and "
+            f"{shown(self.description.get(name))} there"
             for name in names
             if name != "processor" and given.get(name) != self.description.get(name)
         ]
@@ -262,39 +295,31 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint | None:
 
 def _shapes(header: dict[str, Any]) -> Shapes:
     """Check a header, and return the dtype and shape of the arrays that belong to it."""
-    for name, kind in _FIELDS.items():
-        if type(header.get(name)) is not kind:
-            raise ValueError(f"{name} must be a {kind.__name__}, got {shown(header.get(name))}")
+    check_header(header, _HEADER)
     description = header["description"]
-    sizes = PARAMETERS["layer_sizes"](description.get("layer sizes"), "layer sizes")
-    dtype = checked("dtype", description.get("dtype"))
-    checked_integer(description.get("seed"), "seed", 0)
+    sizes, dtype, *_ = (rule(description.get(name), name) for name, rule in _DESCRIPTION.items())
     with_validation = description.get("validation_data") is not None
-    _check_progress(header, with_validation)
+    _check_progress(header, Architecture(sizes, np.ones(0, bool)), with_validation)
     has_best = with_validation and header["epoch"] > 0
     names = ("parameters", "best_parameters") if has_best else ("parameters",)
     return dict.fromkeys(names, (dtype, (n_parameters(sizes),)))
 
 
-def _check_progress(header: dict[str, Any], with_validation: bool) -> None:
+def _check_progress(header: dict[str, Any], network: Architecture, with_validation: bool) -> None:
     """Refuse states that no training run can reach."""
-    epoch, history, rates = header["epoch"], header["history"], header["learning_rates"]
-    columns = list(empty_history(with_validation))
-    if list(history) != columns or not all(
-        _are_numbers(values) and len(values) == epoch for values in history.values()
-    ):
-        raise ValueError(
-            f"history must be {columns} with {epoch} numbers each, got {shown(history)}"
-        )
-    if not _are_numbers(rates) or len(rates) < epoch:
-        raise ValueError(
-            f"learning_rates must be a learning rate for each of {epoch} epochs, got {shown(rates)}"
-        )
-    checked_integer(header["position"], "position", 0)
-
-
-def _are_numbers(values: Any) -> bool:
-    return type(values) is list and all(type(value) in (int, float) for value in values)
+    epoch, position, description = header["epoch"], header["position"], header["description"]
+    columns, history = list(empty_history(with_validation)), header["history"]
+    if list(history) != columns or len(history["epoch"]) != epoch:
+        expected = f"{columns} with {epoch} numbers each"
+        raise ValueError(f"history must be {expected}, got {shown(history)}")
+    begun, rates = epoch + (position > 0), header["learning_rates"]
+    if len(rates) < begun:
+        expected = f"a learning rate for each of {begun} epochs"
+        raise ValueError(f"learning_rates must be {expected}, got {shown(rates)}")
+    n_samples = _samples_of(description["X"])
+    if not ends_a_chunk(position, network, description["batch_size"], n_samples):
+        expected = f"the end of one of the chunks of {n_samples} samples"
+        raise ValueError(f"position must be {expected}, got {shown(position)}")
 
 
 class CheckpointWriter:

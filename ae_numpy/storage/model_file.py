@@ -8,7 +8,7 @@ itself from a `StoredModel`; nothing here depends on it.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from types import NoneType
@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.network import Network
-from ae_numpy.storage.npz import Shapes, read_npz, write_npz
+from ae_numpy.storage.npz import Names, Shapes, check_header, check_keys, read_npz, write_npz
 from ae_numpy.validation import PARAMETERS, Rule, each, either, integer, number, of, require
 
 _FORMAT, _VERSION = "ae_numpy model", 1
-Names = Collection[str]
 
 
 @dataclass(frozen=True)
@@ -203,10 +202,8 @@ def _shapes(header: dict[str, Any]) -> Shapes:
 def _check_header(header: Mapping[str, Any], needed: Names, known: Names) -> None:
     """Raise ValueError unless this is a valid header, down to the last number."""
     try:
-        _check_keys(header, _HEADER, _HEADER, "header")
-        for name, rule in _HEADER.items():
-            rule(header[name], name)
-        _check_keys(header["settings"], needed, known, "settings")
+        check_header(header, _HEADER)
+        check_keys(header["settings"], needed, known, "settings")
         for name, value in header["settings"].items():
             PARAMETERS.get(name, _OTHER_SETTING)(value, name)
     except TypeError as error:
@@ -214,13 +211,6 @@ def _check_header(header: Mapping[str, Any], needed: Names, known: Names) -> Non
     names, n_features = header["feature_names"], header["layer_sizes"][0]
     if names is not None and len(names) != n_features:
         raise ValueError(f"feature_names must be {n_features} names, got {len(names)}")
-
-
-def _check_keys(given: Mapping[str, Any], needed: Names, known: Names, where: str) -> None:
-    missing, unknown = [n for n in needed if n not in given], sorted(given.keys() - set(known))
-    if missing or unknown:
-        what = f"no {missing[0]!r}" if missing else f"an unknown {unknown[0]!r:.60}"
-        raise ValueError(f"{where} must have {', '.join(needed)}, got {what}")
 
 
 def _layer_sizes(value: Any) -> None:
@@ -245,15 +235,17 @@ def _named_shapes(value: Any) -> None:
         each(integer(1).convert)(shape)
 
 
+HISTORY = Rule(
+    "lists of equal length: epoch from 1 on, train_mse, seconds, val_mse", of(dict, to=_history)
+)
+RATES = Rule("finite numbers of at least 0", each(number.convert))
 _HEADER: dict[str, Rule] = {
     "layer_sizes": Rule("three or more positive integers, the last as the first", _layer_sizes),
     "dtype": PARAMETERS["dtype"],
     "backprop": PARAMETERS["backprop"],
     "engine": PARAMETERS["engine"],
-    "history": Rule(
-        "lists of equal length: epoch from 1 on, train_mse, seconds, val_mse", of(dict, to=_history)
-    ),
-    "learning_rates": Rule("finite numbers of at least 0", each(number.convert)),
+    "history": HISTORY,
+    "learning_rates": RATES,
     "seed": integer(0),
     "initial_parameters": Rule("shapes under W0, b0, W1, ...", of(dict, to=_named_shapes)),
     "feature_names": Rule("null or a list of strings", either(of(NoneType), each(of(str)))),

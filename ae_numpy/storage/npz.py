@@ -2,18 +2,21 @@
 
 The header is JSON and holds everything that is not an array, with the kind and the version of the
 file. Nothing in it is pickled. Files are not trusted: what one declares is compared with what is
-expected before memory is allocated, so that reading it never takes more memory than its own size.
+expected before memory is allocated. So reading takes the size of the arrays, twenty times that of
+the header, while JSON is parsed, and a few megabytes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
-import reprlib
+import re
+import struct
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -21,13 +24,19 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ae_numpy.storage.atomic import refuse_what_is_no_file, replacing
+from ae_numpy.validation import Rule, shown
 
+Names = Collection[str]
 Shapes = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
 
 _HEADER = "header"
-# 100,000 epochs of history take a tenth of this. JSON grows when it is read, some twentyfold.
-_MAX_HEADER_BYTES = 1 << 24
-_CHUNK = 1 << 20
+_MAX_HEADER_BYTES = 1 << 24  # 100,000 epochs of history take a tenth of this
+# Lists, objects and their keys grow most when JSON is parsed, and a header has few of them.
+_MAX_HEADER_PARTS = 1 << 16
+_STRING_OR_PART = re.compile(rb'"(?>[^"\\]+|\\.)*+"|([\]}:])')
+_CHUNK = 1 << 18
+# Of zip: a member's header without its name, with its 64-bit sizes, and the last record.
+_MEMBER, _SIZES_64, _END = struct.Struct("<26xHH"), 20, struct.Struct("<4s16xH")
 
 
 def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> None:
@@ -88,8 +97,7 @@ def write_npz(
     arrays : mapping of str to array
     """
     content = json.dumps({"format": kind, "version": version, **header}).encode()
-    if len(content) > _MAX_HEADER_BYTES:
-        raise ValueError(f"header must be at most {_MAX_HEADER_BYTES} bytes, got {len(content)}")
+    _check_growth(content)
     write_atomically(path, {_HEADER: np.frombuffer(content, np.uint8), **arrays})
 
 
@@ -122,7 +130,7 @@ def read_npz(
         If the file cannot be read, or is no regular file.
     """
     refuse_what_is_no_file(path)  # before a pipe is waited for
-    with open(path, "rb") as file:
+    with _InChunks(io.FileIO(path)) as file:
         try:
             with _damage_is_refused("it must be a zip archive"):
                 archive = zipfile.ZipFile(file)
@@ -134,9 +142,19 @@ def read_npz(
             for name, (dtype, shape) in shapes.items():  # all, before memory is allocated for any
                 _open(archive, members[name], dtype, shape).close()
             arrays = {name: _read(archive, members[name], *shapes[name]) for name in shapes}
+            _check_gaps(file, archive)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a whole {kind} file: {error}") from error
     return header, arrays
+
+
+class _InChunks(io.BufferedReader):
+    """A file to be read in chunks: zipfile would hold its list of members whatever its length."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > _CHUNK:
+            raise zipfile.BadZipFile(f"a list of members of {size} bytes, more than {_CHUNK}")
+        return super().read(size)
 
 
 @contextlib.contextmanager
@@ -177,32 +195,71 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
 def _read_header(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> dict[str, Any]:
     """Read the member that is JSON."""
     if _HEADER not in members:
-        raise ValueError(f"members must include {_HEADER!r}, got {reprlib.repr(sorted(members))}")
+        raise ValueError(f"members must include {_HEADER!r}, got {shown(sorted(members))}")
     info = members.pop(_HEADER)
     if info.file_size > _MAX_HEADER_BYTES:
         raise ValueError(f"header must be at most {_MAX_HEADER_BYTES} bytes, got {info.file_size}")
     content = _read(archive, info, np.dtype(np.uint8), None).tobytes()
+    _check_growth(content)
     with _damage_is_refused("header must be JSON"):
         header = json.loads(content)
     if not isinstance(header, dict):
-        raise ValueError(f"header must be an object, got {reprlib.repr(header)}")
+        raise ValueError(f"header must be an object, got {shown(header)}")
     return header
+
+
+def check_keys(given: Mapping[str, Any], needed: Names, known: Names, where: str) -> None:
+    """Raise ValueError unless all needed keys are there, and only known ones."""
+    missing, unknown = [n for n in needed if n not in given], sorted(given.keys() - set(known))
+    if missing or unknown:
+        what = f"no {missing[0]!r}" if missing else f"an unknown {unknown[0]!r:.60}"
+        raise ValueError(f"{where} must have {', '.join(needed)}, got {what}")
+
+
+def check_header(header: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
+    """Raise ValueError or TypeError unless a header has these keys, and what their rules allow."""
+    check_keys(header, rules, rules, "header")
+    for name, rule in rules.items():
+        rule(header[name], name)
+
+
+def _check_growth(content: bytes) -> None:
+    """Refuse a header that JSON would make too much of."""
+    if len(content) > _MAX_HEADER_BYTES:
+        raise ValueError(f"header must be at most {_MAX_HEADER_BYTES} bytes, got {len(content)}")
+    parts = sum(match.lastindex is not None for match in _STRING_OR_PART.finditer(content))
+    if parts > _MAX_HEADER_PARTS:
+        raise ValueError(f"header must have at most {_MAX_HEADER_PARTS} parts, got {parts}")
+
+
+def _check_gaps(file: IO[bytes], archive: zipfile.ZipFile) -> None:
+    """Refuse bytes that belong to no member: before, between and after them."""
+    end, is_whole = 0, True
+    for info in archive.infolist():
+        file.seek(info.header_offset)
+        name, extra = _MEMBER.unpack(file.read(_MEMBER.size))
+        is_whole &= info.header_offset == end and extra <= _SIZES_64 and not info.comment
+        end = info.header_offset + _MEMBER.size + name + extra + info.file_size
+    file.seek(-_END.size, os.SEEK_END)
+    is_whole &= end == archive.start_dir and _END.unpack(file.read()) == (b"PK\5\6", 0)
+    if not is_whole:
+        raise ValueError("members must fill the file, got bytes before, between or after them")
 
 
 def _check_version(header: dict[str, Any], kind: str, version: int) -> None:
     """Take format and version out of the header."""
     given, number = header.pop("format", None), header.pop("version", None)
     if given != kind:
-        raise ValueError(f"format must be {kind!r}, got {reprlib.repr(given)}")
+        raise ValueError(f"format must be {kind!r}, got {shown(given)}")
     if type(number) is not int or number != version:
         newer = type(number) is int and number > version
         hint = "; it was written by a newer ae_numpy, which can read it" if newer else ""
-        raise ValueError(f"version must be {version}, got {reprlib.repr(number)}{hint}")
+        raise ValueError(f"version must be {version}, got {shown(number)}{hint}")
 
 
 def _check_names(members: Mapping[str, Any], shapes: Shapes) -> None:
     if members.keys() != shapes.keys():
-        given, expected = (reprlib.repr(sorted(names)) for names in (members, shapes))
+        given, expected = (shown(sorted(names)) for names in (members, shapes))
         raise ValueError(f"arrays must be {expected}, got {given}")
 
 
@@ -224,7 +281,7 @@ def _open(
     if (given, found, in_columns) != (dtype, shape, False) or min(found, default=0) < 0:
         raise ValueError(
             f"{info.filename!r:.60} must be {dtype.str!r} of shape "
-            f"{'(n,)' if shape is None else shape}, got {given.str!r:.60} of shape {found}"
+            f"{'(n,)' if shape is None else shape}, got {given.str!r:.60} of shape {found!r:.200}"
             f"{' by columns' if in_columns else ''}"
         )
     entries = info.file_size - start

@@ -143,9 +143,12 @@ def run_jobs(
     ...     run_jobs(square, [3, 1, 2], executor=executor)
     [9, 1, 4]
     """
-    _check_callables(function=function, on_report=on_report, on_result=on_result, name=name)
+    given = {"function": function, "on_report": on_report, "on_result": on_result, "name": name}
+    for parameter, value in given.items():
+        if not callable(value):
+            raise TypeError(f"{parameter} must be callable, got {value!r:.200}")
     if not isinstance(jobs, Sequence) or isinstance(jobs, str | bytes):
-        raise TypeError(f"jobs must be a sequence, such as a list, got {jobs!r}")
+        raise TypeError(f"jobs must be a sequence, such as a list, got {jobs!r:.200}")
     outcomes = _outcomes(function, jobs, processes, executor, on_report)
     done: dict[int, Result] = {}
     failed: dict[int, BaseException] = {}
@@ -163,19 +166,13 @@ def run_jobs(
     return [done[number] for number in range(len(jobs))]
 
 
-def _check_callables(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if not callable(value):
-            raise TypeError(f"{name} must be callable, got {value!r}")
-
-
 def _outcomes(
     function: Callable, jobs: Sequence, processes: Any, executor: Any, on_report: Report
 ) -> Generator[Outcome]:
     """Choose what runs the jobs."""
     if (processes is None) == (executor is None):
         expected = "exactly one of processes and executor must be given"
-        raise TypeError(f"{expected}, got processes={processes!r} and executor={executor!r}")
+        raise TypeError(f"{expected}, got {processes=!r:.200} and {executor=!r:.200}")
     if executor is None:
         is_all = isinstance(processes, int) and processes == -1
         processes = checked_integer(os.cpu_count() or 1 if is_all else processes, "processes", 1)
@@ -186,7 +183,7 @@ def _outcomes(
             )
         return worker_processes.outcomes_of(function, jobs, processes, on_report)
     if not isinstance(executor, Executor):
-        raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
+        raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r:.200}")
     return _outcomes_of_futures(executor, function, jobs)
 
 

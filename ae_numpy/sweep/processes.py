@@ -99,12 +99,14 @@ def _pickled_calls(function: Callable, jobs: Sequence[Any]) -> Iterator[bytes]:
         _dumps(function, function)
     except Exception as error:
         expected = "a function that a module defines, to be imported by other processes"
-        raise TypeError(f"function must be {expected}, got {function!r}: {error}") from error
+        got = f"{function!r:.200}: {error!s:.200}"
+        raise TypeError(f"function must be {expected}, got {got}") from error
     for number, job in enumerate(jobs):
         try:
             yield _dumps((function, job), function)
         except Exception as error:
-            raise TypeError(f"jobs[{number}] must be picklable, got {job!r}: {error}") from error
+            got = f"{job!r:.200}: {error!s:.200}"
+            raise TypeError(f"jobs[{number}] must be picklable, got {got}") from error
 
 
 def _dumps(what: Any, function: Callable) -> bytes:

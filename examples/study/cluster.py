@@ -16,7 +16,7 @@ from typing import Any
 import study
 from ae_numpy.progress import tell
 from ae_numpy.sweep import SweepError
-from study.run import check_versions, versions
+from study.run import check_surroundings, surroundings
 
 _SECONDS_WITHOUT_WORKERS = 5.0
 
@@ -39,7 +39,8 @@ def dask_executor(address: str) -> Iterator[Executor]:
     OSError
         If there is no scheduler, or it is lost.
     SettingsDifferError
-        If a worker has other versions of the packages that train than this process.
+        If a worker has other versions of the packages that train, or another kind of processor,
+        than this process.
     """
     try:
         from distributed import Client
@@ -50,7 +51,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
         with TemporaryDirectory() as folder:
             root = Path(study.__file__).parents[1]
             client.upload_file(shutil.make_archive(f"{folder}/study", "zip", root, "study"))
-        client.run(check_versions, versions())
+        client.run(check_surroundings, surroundings())
         ended = threading.Event()
         threading.Thread(target=_watch, args=(client, address, ended), daemon=True).start()
         try:

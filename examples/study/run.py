@@ -23,6 +23,7 @@ import numpy as np
 import ae_numpy
 from ae_numpy import Autoencoder
 from ae_numpy.progress import compilation_notice, tell
+from ae_numpy.storage.checkpoint import processor
 from ae_numpy.sweep import Report, run_jobs
 from study.data import DataSource
 from study.display import SweepDisplay
@@ -67,17 +68,41 @@ def machine() -> dict[str, str]:
     }
 
 
-def check_versions(expected: dict[str, str]) -> None:
-    """Make sure that this process, perhaps on another machine, has these versions.
+def features() -> dict[str, bool]:
+    """Return the name and features of the processor that kernels are compiled for, each True."""
+    return dict.fromkeys(processor("numba"), True)
+
+
+def settings_of(epochs: int, source: DataSource) -> dict[str, Any]:
+    """Return what all models in a folder have in common.
+
+    The processor is among it: another one computes other last bits, and one table must not mix them
+    without a word. So a folder belongs to one kind of processor, and so does a cluster.
+    """
+    ours = {"versions": versions(), "processor": features()}
+    return {"epochs": epochs, "data": source.describe(), **ours}
+
+
+def surroundings() -> dict[str, Any]:
+    """Return what the bits of a model depend on besides its settings."""
+    return {**versions(), **features()}
+
+
+def check_surroundings(expected: dict[str, Any]) -> None:
+    """Make sure that this process, perhaps on another machine, computes the same bits.
 
     Raises
     ------
     SettingsDifferError
-        If it has others.
+        If it has other versions or another processor.
     """
-    if versions() != expected:
+    here = surroundings()
+    if here != expected:
         where = f"process {os.getpid()} on {platform.node()}"
-        raise SettingsDifferError(f"the worker ({where}) has {versions()}, expected {expected}")
+        only_here = dict(here.items() - expected.items())
+        only_there = dict(expected.items() - here.items())
+        message = f"the worker ({where}) has {only_here}, expected {only_there}"
+        raise SettingsDifferError(message)
 
 
 def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
@@ -104,7 +129,10 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
             message = f"{folder} has models, but no {SETTINGS}: give another folder"
             raise SettingsDifferError(message)
         _write_first(path, json.dumps(settings, indent=1) + "\n")
-    _check_same(_read_settings(path), settings, path)
+    found = _read_settings(path)
+    if "processor" not in found:  # those of earlier versions do not say
+        settings = {key: value for key, value in settings.items() if key != "processor"}
+    _check_same(found, settings, path)
 
 
 def _write_first(path: Path, text: str) -> None:
@@ -166,7 +194,7 @@ def train(
     ------
     SettingsDifferError
         If there is a model that was trained with other settings: nothing is trained. If a worker of
-        the executor has other versions: nothing more is trained.
+        the executor has other versions or another processor: nothing more is trained.
     OSError
         If a model cannot be kept; nothing more is trained then.
     SweepError
@@ -196,7 +224,7 @@ def train(
                 display.update(message)
 
         run_jobs(
-            partial(_train_pair, versions()),
+            partial(_train_pair, surroundings()),
             todo,
             processes=processes,
             executor=executor,
@@ -215,11 +243,11 @@ def _check_room(todo: Sequence[Pair]) -> None:
 
 
 def _train_pair(
-    expected: dict[str, str], pair: Pair, report: Report
+    expected: dict[str, Any], pair: Pair, report: Report
 ) -> list[Progress] | OSError | SettingsDifferError:
     """Train a pair; return (do not raise) an error that would make other pairs fail as well."""
     try:
-        check_versions(expected)
+        check_surroundings(expected)
         return train_pair(pair, report)
     except (OSError, SettingsDifferError) as error:
         return error

@@ -57,6 +57,7 @@ INTERNAL_MODULES = (
     "ae_numpy.validation",  # checks of arguments, one line each
     "ae_numpy.samples",  # checks of samples
     "ae_numpy.progress",  # what `verbose` shows
+    "ae_numpy.trust",  # of the cache of kernels
     "ae_numpy.storage",  # no names of its own
     "ae_numpy.storage.atomic",  # files that are written completely or not at all
     "ae_numpy.storage.npz",  # beneath model files and checkpoints

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from strategies import needs_compiler
 from surroundings import full_disk
 
 import ae_numpy
+from ae_numpy import trust
 from ae_numpy.kernels import cache
 
 MODULE = """
@@ -147,6 +150,121 @@ def test_a_cache_that_may_not_be_written_to_is_read(module, monkeypatch):
         lambda self, path: (_ for _ in ()).throw(PermissionError(13, "Permission denied")),
     )
     assert hits(assert_works(module)) == 2
+
+
+@pytest.fixture(name="planted")
+def fixture_planted(module):
+    """Files of a cache that leave a trace when they are read."""
+    assert_works(module)
+    trace = module.parent / "trace"
+    spoil(module, ".nbi", lambda content: pickle.dumps(Trap(trace)))
+    return trace
+
+
+class Trap:
+    """What runs when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return self.trace.touch, ()
+
+
+SHARED = {
+    "a folder that all may write to": lambda folder: folder.chmod(0o777),
+    "one of a group": lambda folder: folder.chmod(0o770),
+    "a sticky one": lambda folder: folder.chmod(0o1777),
+    "one of another user": lambda folder: os.chown(folder, 12345, -1),
+    "the folder above": lambda folder: folder.parent.chmod(0o777),
+    "a file that all may write to": lambda folder: next(folder.glob("*.nbi")).chmod(0o666),
+    "a file of another user": lambda folder: os.chown(next(folder.glob("*.nbi")), 12345, -1),
+}
+
+
+@needs_compiler
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX's rights")
+@pytest.mark.parametrize("share", SHARED.values(), ids=SHARED)
+def test_what_others_may_have_written_is_not_read(module, planted, monkeypatch, share):
+    monkeypatch.setattr(trust, "_is_private", lambda group: False)
+    try:
+        share(module.parent / "__pycache__")
+    except PermissionError:
+        pytest.skip("only root can give files away")
+    assert_works(module, warning="others may write to")
+    assert not planted.exists()
+
+
+@needs_compiler
+def test_a_trap_in_a_cache_of_our_own_would_have_been_noticed(module, planted):
+    """Else the tests above would prove nothing."""
+    double(module)(21)
+    assert planted.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX's rights")
+def test_folders_of_root_of_the_package_and_of_a_private_group_are_our_own(tmp_path, monkeypatch):
+    tmp_path.chmod(0o770)
+    monkeypatch.setattr(trust, "_is_private", lambda group: True)
+    trust.require_ours(tmp_path, "*")
+    tmp_path.parent.chmod(0o1777)  # as that of temporary files: nobody can rename ours
+    trust.require_ours(tmp_path, "*")
+    tmp_path.parent.chmod(0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    if Path(trust.__file__).stat().st_uid == tmp_path.stat().st_uid:
+        trust.require_ours(tmp_path, "*")
+
+
+def test_a_private_group_has_no_other_member(monkeypatch):
+    pwd, grp = pytest.importorskip("pwd"), pytest.importorskip("grp")
+    monkeypatch.setattr(os, "geteuid", lambda: 500)
+    monkeypatch.setattr(pwd, "getpwuid", lambda user: mock.Mock(pw_name="zoe"))
+    for name, members, private in (
+        ("zoe", [], True),
+        ("zoe", ["zoe"], True),
+        ("zoe", ["zoe", "max"], False),
+        ("users", [], False),
+    ):
+        monkeypatch.setattr(
+            grp, "getgrgid", lambda _, n=name, m=members: mock.Mock(gr_name=n, gr_mem=m)
+        )
+        assert trust._is_private(500) == private
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert not trust._is_private(500)
+
+
+# What a later Numba may lack, as code that runs before the kernels are imported.
+LACKING = (
+    "del caching.FunctionCache",
+    "caching.IndexDataCacheFile.__init__ = lambda self, *args, **options: None",
+)
+
+
+@needs_compiler
+@pytest.mark.parametrize("lacking", LACKING)
+def test_parts_of_numba_that_are_missing_cost_one_warning(module, lacking):
+    code = f"""
+import warnings
+import numba
+from numba.core import caching
+numba.njit(lambda x: x)(1)  # has Numba load what it needs itself
+{lacking}
+warnings.simplefilter("always")
+with warnings.catch_warnings(record=True) as caught:
+    from module import double
+    assert double(21) == 42
+print(*(one.message for one in caught))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=module.parent,
+        env=os.environ | {"PYTHONPATH": str(Path(ae_numpy.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.count("cannot be kept on disk") == 1, done.stderr
+    assert not any(module.parent.rglob("*.nbc"))
 
 
 COUNTED = """

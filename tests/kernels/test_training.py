@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from unittest import mock
 
 import numpy as np
@@ -111,8 +112,23 @@ def test_the_most_frequent_value_is_taken_for_the_background():
     X[:, 0] = np.linspace(0, 1, 10)
     inputs = kernels.prepare(X)
     assert inputs.background == 0.25
-    np.testing.assert_array_equal(inputs.starts, np.arange(11))
-    np.testing.assert_array_equal(inputs.indices[:10], np.zeros(10))
+    assert inputs.is_sparse
+
+
+@pytest.mark.parametrize("n_features", [64, 70_000])
+@pytest.mark.parametrize("dense_from", [0, 100])
+def test_samples_are_not_copied(n_features, dense_from):
+    """Nor is anything kept for each pixel, even if only the first hundred are mostly background."""
+    X = np.zeros((400, n_features), np.float32)
+    X[dense_from:] = np.linspace(0.1, 1, n_features)
+    tracemalloc.start()
+    try:
+        assert kernels.prepare(X).X is X
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The first hundred, compared, and NumPy's sorted copy of them.
+    assert peak < 3 * X[:100].nbytes + 100_000
 
 
 @pytest.mark.parametrize("background", [0.0, 0.01, 1.0, 0.5, -3.0])

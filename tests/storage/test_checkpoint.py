@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import sys
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -201,9 +202,9 @@ def test_names_of_features_are_those_of_the_call(monkeypatch, path):
 def test_a_checkpoint_of_another_processor_goes_on_with_one_warning(monkeypatch, path, engine):
     there, here = ["z80", "+adx", "+sse2"], ["z80", "+adx", "+avx2"]
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "_processor", lambda engine: there)
+        patch.setattr(checkpoint, "processor", lambda engine: there)
         train_in_part(patch, path, 7, engine=engine)
-    monkeypatch.setattr(checkpoint, "_processor", lambda engine: here)
+    monkeypatch.setattr(checkpoint, "processor", lambda engine: here)
     message = r"\['\+avx2'\] here and \['\+sse2'\] there: the last bits may differ"
     with pytest.warns(UserWarning, match=message) as caught:
         model = make(engine=engine).fit(X, validation_data=X_TEST, checkpoint=path)
@@ -262,7 +263,7 @@ def test_settings_of_the_real_processor_are_noticed(path, engine, there, here, m
     there, here = (dict(word.split("=") for word in words.split()) for words in (there, here))
     if engine == "numpy":
         pytest.importorskip("threadpoolctl")
-        if "BLAS" not in str(checkpoint._processor("numpy")) or platform.machine() not in (
+        if "BLAS" not in str(checkpoint.processor("numpy")) or platform.machine() not in (
             "x86_64",
             "AMD64",
         ):
@@ -355,11 +356,35 @@ def test_other_files_are_refused_and_kept(path, tmp_path):
 
 # Contents that no version has written, by the part that is wrong.
 WRONG_HEADERS = {
-    "history missing": (lambda h: h.pop("history"), "history must be a dict, got None"),
-    "epoch a text": (lambda h: h.update(epoch="3"), "epoch must be a int, got '3'"),
+    "history missing": (
+        lambda h: h.pop("history"),
+        "header must .* got no 'history'",
+    ),
+    "epoch a text": (lambda h: h.update(epoch="3"), "epoch must be an integer .*, got '3'"),
     "position negative": (lambda h: h.update(position=-1), "position must be .*, got -1"),
     "epoch of another history": (lambda h: h.update(epoch=2), "history"),
     "text in the history": (lambda h: h["history"].update(seconds=["1"] * 3), "history"),
+    "a history from epoch 7": (lambda h: h["history"].update(epoch=[7, 8, 9]), "epoch from 1 on"),
+    "NaN in the history": (lambda h: h["history"].update(train_mse=[0.1, 0.1, nan]), "history"),
+    "a history of validation data": (lambda h: h["history"].update(val_mse=[0.1] * 3), "history"),
+    "an error of infinity": (lambda h: h.update(squared_error=inf), "squared_error must be .* inf"),
+    "a negative time": (lambda h: h.update(seconds=-1.0), "seconds must be .*, got -1.0"),
+    "position in a chunk": (
+        lambda h: h.update(position=3, learning_rates=[0.5] * 4),
+        "position must be the end of one of the chunks of 23 samples, got 3",
+    ),
+    "position beyond the data": (
+        lambda h: h.update(position=49, learning_rates=[0.5] * 4),
+        "position must be the end of one of the chunks of 23 samples, got 49",
+    ),
+    "position after the last rate": (lambda h: h.update(position=7), "each of 4 epochs"),
+    "no fingerprint": (lambda h: h["description"].update(X="my X"), "X must be a fing.* 'my X'"),
+    "no samples": (
+        lambda h: h["description"].update(X="float32 of shape (0, 6), SHA-256 0..."),
+        "X must be a fingerprint",
+    ),
+    "no batch": (lambda h: h["description"].pop("batch_size"), "batch_size must be .* got None"),
+    "a key unknown": (lambda h: h.update(colour="red"), "got an unknown 'colour'"),
     "too few rates": (lambda h: h.update(learning_rates=[0.5]), "a learning rate for each"),
     "no sizes": (lambda h: h["description"].pop("layer sizes"), "layer sizes must be .*, got None"),
     "sizes below zero": (lambda h: h["description"].update({"layer sizes": [6, -3]}), "sizes"),

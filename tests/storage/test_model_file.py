@@ -358,6 +358,30 @@ def overlapping(path):
     path.write_bytes(content[: other + 42] + place + content[other + 46 :])
 
 
+def with_members(count):
+    """A list of this many members takes much more memory than it has bytes."""
+
+    def write(path):
+        with zipfile.ZipFile(path, "w") as file:
+            for number in range(count):
+                file.writestr(f"{number}.npy", b"")
+
+    return write
+
+
+def with_a_hole(path):
+    """Bytes between two members, which their list leaves out."""
+    parts_of_a_file(path)
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as file:
+        start, last = file.start_dir, file.infolist()[-1].header_offset
+    hole = b"anything"
+    moved = changed(content, 42, CENTRAL, (last + len(hole)).to_bytes(4, "little"))
+    moved = changed(moved, 16, b"PK\5\6", (start + len(hole)).to_bytes(4, "little"))
+    path.write_bytes(moved[:last] + hole + moved[last:])
+
+
+GAPS = "members must fill the file, got bytes before, between or after them"
 CENTRAL = b"PK\1\2"  # the mark of an entry in the directory at the end
 DEEP = b"[" * 1_000_000
 FAULTS = {
@@ -399,6 +423,15 @@ FAULTS = {
         with_bytes(lambda c: changed(c, 42, CENTRAL, b"\xff\xff\xff\x7f")),
         "'initial_b0' must be in the file, got offset 2147483647",
     ),
+    "a second file behind it": (with_bytes(lambda content: content + content), GAPS),
+    "a text in front of it": (with_bytes(lambda content: b"#!/bin/sh\n" + content), GAPS),
+    "a text behind it": (with_bytes(lambda content: content + b"rubbish"), GAPS),
+    "a comment": (
+        with_bytes(lambda c: changed(c, 20, b"PK\5\6", b"\7\0") + b"rubbish"),
+        GAPS,
+    ),
+    "a hole": (with_a_hole, GAPS),
+    "members beyond number": (with_members(5_000), "a list of members of"),
     "a compressed file": (with_more(compression=zipfile.ZIP_DEFLATED), "compressed"),
     "a bomb": (bomb, "compressed"),
     # Members.
@@ -504,6 +537,13 @@ FAULTS = {
     ),
     "brackets nested deeply in a header": (with_raw_header(DEEP), "RecursionError"),
     "a huge header": (with_raw_header(bytes(1 << 25)), "must be at most 16777216 bytes"),
+    "lists beyond number": (with_header(settings=[[]] * 70_000), "at most 65536 parts, got 70"),
+    "objects beyond number": (with_header(settings=[{}] * 70_000), "at most 65536 parts"),
+    "keys beyond number": (
+        with_header(settings={str(k): 1 for k in range(70_000)}),
+        "at most 65536 parts",
+    ),
+    "brackets in a text": (with_header(settings=']:"}' * 70_000), "settings must be an object"),
     "settings missing": (with_header(settings=...), "got no 'settings'"),
     "a key unknown": (with_header(colour="red"), "got an unknown 'colour'"),
     "sizes that are no list": (with_header(layer_sizes="5, 2, 5"), "three or more positive"),
@@ -629,6 +669,32 @@ def test_fault_is_a_clear_and_cheap_error(path, fault):
     assert len(message) < 1000
     # The file's size, and that of the text in it once more.
     assert peak < (1 << 20) + 2 * path.stat().st_size
+
+
+@pytest.mark.parametrize("item", ["ab", 1e9, 257])
+def test_a_header_grows_twenty_times_at_most(path, item):
+    """And takes 5 MB for lists, of which there may only be so many."""
+    header, arrays = parts_of_a_file(path)
+    put_together(path, header | {"settings": [item] * 200_000 + [[]] * 60_000}, arrays)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="settings must be an object"):
+            Autoencoder.load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * path.stat().st_size + 5_000_000
+
+
+def test_the_records_of_a_file_of_gigabytes_are_read(path, monkeypatch):
+    """Beyond 2 GiB zip has other records at the end; here beyond 100 bytes."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 100)
+    parts_of_a_file(path)
+    assert b"PK\6\7" in path.read_bytes()[-42:]
+    assert Autoencoder.load(path).n_features_in_ == 5
+    path.write_bytes(path.read_bytes() + b"rubbish")
+    with pytest.raises(ValueError, match=GAPS):
+        Autoencoder.load(path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

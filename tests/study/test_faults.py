@@ -158,6 +158,27 @@ def test_a_run_beside_another_waits_and_shows_the_same(few, capsys):
 
 
 @needs_compiler
+def test_models_of_another_processor_are_refused_by_the_feature_that_differs(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "processor", lambda engine: ["small", "+avx"])
+    there = run.settings_of(2, FEW)
+    claim_folder(tmp_path / "new", there)
+    old = {key: value for key, value in there.items() if key != "processor"}
+    claim_folder(tmp_path / "old", old)
+    monkeypatch.setattr(run, "processor", lambda engine: ["small", "-avx"])
+    with pytest.raises(SettingsDifferError, match=r"with processor\.-avx None, not True"):
+        claim_folder(tmp_path / "new", run.settings_of(2, FEW))
+    claim_folder(tmp_path / "old", run.settings_of(2, FEW))  # it does not say
+
+
+def test_a_worker_with_another_processor_is_refused_by_the_features_that_differ(monkeypatch):
+    monkeypatch.setattr(run, "processor", lambda engine: ["small", "+avx"])
+    there = run.surroundings()
+    run.check_surroundings(there)
+    monkeypatch.setattr(run, "processor", lambda engine: ["small", "-avx"])
+    with pytest.raises(SettingsDifferError, match=r"has {'-avx': True}, expected {'\+avx': True}"):
+        run.check_surroundings(there)
+
+
 def test_a_run_with_other_settings_is_refused_and_does_not_wait(few, capsys):
     with locking.alone_in(Path(few[-1]) / "models"):
         assert reproduce_table1.main([*few, "--epochs", "2"]) == 1
