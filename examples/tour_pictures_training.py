@@ -1,0 +1,116 @@
+"""The pictures of chapters 8 to 11 of the tour: how training goes. Each draws computed results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tour import BACKWARD, FORWARD
+
+Array = NDArray[np.floating]
+
+GREEN, PINK = "#009E73", "#CC79A7"  # of Okabe and Ito, as the two colours of `tour`
+TITLE = {"fontsize": 12}
+# Colour, line and marker, in the order in which a picture needs them: the same in grey.
+STYLES = ((BACKWARD, "--", "o"), (FORWARD, "-", "s"), (GREEN, ":", "^"), (PINK, "-.", "D"))
+
+
+def saturation(
+    z: Mapping[str, Array],
+    slopes: Mapping[str, Array],
+    seen: Array,
+    traces: Mapping[str, Sequence[tuple[Array, Array]]],
+    error_of_mean: float,
+) -> Figure:
+    """Chapter 8: where units start on the sigmoid; dead units and the error, a line a seed."""
+    figure = Figure(figsize=(10, 7.6), layout="constrained")
+    ((of_z, of_slope), (of_dead, of_error)) = figure.subplots(2, 2)
+    _shares(of_z, z, np.linspace(-11, 11, 45))
+    line = np.linspace(-11, 11, 200)
+    of_z.plot(line, 25 / (1 + np.exp(-line)), color="0.6")
+    of_z.text(10.8, 26, "the sigmoid", color="0.4", fontsize=11, ha="right")
+    of_z.set(xlabel="pre-activation z", ylabel="% of digits and units")
+    of_z.set_title("at the start: fan_out spreads over the sigmoid", **TITLE)
+    _shares(of_slope, slopes, np.linspace(0, 0.25, 26))
+    of_slope.set(xlabel="slope a (1 - a)", ylabel="% of digits and units", xlim=(0, 0.25))
+    of_slope.set_title("at the start: no unit is dead", **TITLE)
+    of_slope.legend(fontsize=11, loc="upper left")
+
+    for axes, which in ((of_dead, 0), (of_error, 1)):
+        _traces(axes, seen, {name: [run[which] for run in runs] for name, runs in traces.items()})
+        axes.set_xlabel("digits seen")
+    of_dead.set(ylabel="dead units, of 8", ylim=(-0.3, 8.5))
+    of_dead.set_title("in training: units die, and some wake again", **TITLE)
+    of_dead.legend(fontsize=11, loc="lower right", bbox_to_anchor=(1, 0.06))
+    _level(of_error, seen[-1], error_of_mean, "the mean digit")
+    of_error.set(ylabel="mean squared error", ylim=(0.045, 0.08))
+    of_error.set_title("the error waits for the units", **TITLE)
+    return figure
+
+
+def _shares(axes: Axes, values: Mapping[str, Array], edges: Array) -> None:
+    """Histograms in per cent."""
+    for (name, of_name), (colour, line, _) in zip(values.items(), STYLES, strict=False):
+        weights = np.full(of_name.size, 100 / of_name.size)
+        axes.hist(
+            of_name.ravel(),
+            edges,
+            weights=weights,
+            label=name,
+            color=colour,
+            linestyle=line,
+            linewidth=2,
+            histtype="step",
+        )
+
+
+def _traces(
+    axes: Axes, at: Array, traces: Mapping[str, Sequence[Array]], styles: Sequence = STYLES
+) -> None:
+    """One line a seed; the first of a name in the legend."""
+    for (name, runs), (colour, line, _) in zip(traces.items(), styles, strict=False):
+        for i, run in enumerate(runs):
+            label = name if i == 0 else None
+            axes.plot(at, run, color=colour, linestyle=line, lw=1.6, label=label)
+
+
+def _level(axes: Axes, right: float, height: float, name: str) -> None:
+    """A horizontal line to compare with, named above its right end."""
+    axes.axhline(height, color="0.5", lw=1)
+    axes.annotate(
+        name,
+        (right, height),
+        (0, 3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        color="0.35",
+        fontsize=11,
+    )
+
+
+def vanishing_gradients(
+    cases: Mapping[str, Array], errors: Mapping[str, Array], error_of_mean: float
+) -> Figure:
+    """Chapter 9: mean |dW| of every layer, and the error of deep and shallow networks."""
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    of_gradient, of_error = figure.subplots(1, 2)
+    for (name, sizes), (colour, line, marker) in zip(cases.items(), STYLES, strict=True):
+        layers = np.arange(len(sizes))
+        of_gradient.plot(layers, sizes, line, color=colour, marker=marker, lw=2, label=name)
+    of_gradient.set(xlabel="layer (0: the pixels come in)", ylabel="mean |dW|", yscale="log")
+    of_gradient.grid(axis="y", color="0.9")
+    of_gradient.legend(fontsize=11, loc="lower right")
+    of_gradient.set_title("the gradient at the start, by layer", **TITLE)
+
+    for (name, of_epochs), (colour, line, marker) in zip(errors.items(), STYLES, strict=False):
+        epochs = np.arange(1, len(of_epochs) + 1)
+        of_error.plot(epochs, of_epochs, line, color=colour, marker=marker, lw=2, label=name)
+    _level(of_error, len(of_epochs), error_of_mean, "the mean digit")
+    of_error.set(xlabel="epoch", ylabel="mse on test images", ylim=(0.02, 0.075))
+    of_error.legend(fontsize=11, loc="lower left", bbox_to_anchor=(0, 0.12))
+    of_error.set_title("training 8 layers, and 2", **TITLE)
+    return figure
