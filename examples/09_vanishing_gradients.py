@@ -84,9 +84,10 @@ grows = (mean_dW[2:7] / mean_dW[1:6]).mean()
 print(f"forward each layer divides by {shrinks.mean():.1f}, backward by {grows:.1f}")
 assert all(3 < shrink < 7 for shrink in shrinks)
 assert 3 < grows < 7
+assert different[-1] < 1.5e-5
 
 # %% [markdown]
-# The last hidden layer gives nearly the same 32 numbers for every digit, to five decimal places.
+# The last hidden layer gives nearly the same 32 numbers for every digit: they differ by 0.00001.
 # What goes back to the first layer is tiny, and what comes forward from it no longer matters.
 #
 # Is such a gradient still right? The check measures relative errors, so a small gradient is checked
@@ -210,9 +211,10 @@ assert errors["shallow"][-1] < 0.7 * errors["deep, weights x 4"][-1]
 # %% [markdown]
 # ## Solutions
 #
-# **1.** No. With such weights the units are saturated ([chapter 8](08_saturation.py)): the slope is
-# nearly 0 for most of them, and the weights times the slope are large for a few units, and nearly 0
-# for the others. Every layer's gradient is smaller than with factor 4.
+# **1.** No. Now the gradient *grows* on its way back: it is largest in layers 0 and 1.
+# Most units are saturated ([chapter 8](08_saturation.py)) and let nothing through; the few that are
+# not multiply by weights that are 40 times too large. This is an *exploding* gradient. The first
+# layer takes huge steps, in a direction that only a few units have asked for.
 
 # %%
 too_large = mean_gradients(SIGMOID, 40.0)
@@ -222,6 +224,7 @@ z = dense_forward(X[:200], weights[0] * 40, biases[0])
 a = sigmoid_forward(z)
 print(f"slope below 0.01 in layer 0: {(a * (1 - a) < 0.01).mean():.0%}")
 assert (a * (1 - a) < 0.01).mean() > 0.6
+assert too_large[:2].min() > too_large[2:].max()
 
 # %% [markdown]
 # **2.** No. There is one rate for all layers. What is too small for the first is much too large for

@@ -77,16 +77,16 @@ def _traces(
             axes.plot(at, run, color=colour, linestyle=line, lw=1.6, label=label)
 
 
-def _level(axes: Axes, right: float, height: float, name: str) -> None:
-    """A horizontal line to compare with, named above its right end."""
+def _level(axes: Axes, right: float, height: float, name: str, *, below: bool = False) -> None:
+    """A horizontal line to compare with, named above or below its right end."""
     axes.axhline(height, color="0.5", lw=1)
     axes.annotate(
         name,
         (right, height),
-        (0, 3),
+        (0, -3 if below else 3),
         textcoords="offset points",
         ha="right",
-        va="bottom",
+        va="top" if below else "bottom",
         color="0.35",
         fontsize=11,
     )
@@ -109,8 +109,36 @@ def vanishing_gradients(
     for (name, of_epochs), (colour, line, marker) in zip(errors.items(), STYLES, strict=False):
         epochs = np.arange(1, len(of_epochs) + 1)
         of_error.plot(epochs, of_epochs, line, color=colour, marker=marker, lw=2, label=name)
-    _level(of_error, len(of_epochs), error_of_mean, "the mean digit")
+    _level(of_error, len(of_epochs), error_of_mean, "the mean digit", below=True)
     of_error.set(xlabel="epoch", ylabel="mse on test images", ylim=(0.02, 0.075))
-    of_error.legend(fontsize=11, loc="lower left", bbox_to_anchor=(0, 0.12))
+    of_error.legend(fontsize=11, loc="center right", bbox_to_anchor=(1, 0.36))
     of_error.set_title("training 8 layers, and 2", **TITLE)
+    return figure
+
+
+def which_loss(
+    z: Array,
+    losses: Mapping[str, Array],
+    seen: Array,
+    runs: Mapping[str, Sequence[Array]],
+    error_of_mean: float,
+) -> Figure:
+    """Chapter 10: two losses of one output whose target is 0; errors and dead units in training."""
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    of_loss, of_error, of_dead = figure.subplots(1, 3)
+    for (name, loss), (colour, line, _) in zip(losses.items(), STYLES, strict=False):
+        of_loss.plot(z, loss, line, color=colour, lw=2, label=name)
+    of_loss.set(xlabel="pre-activation z of the output", ylabel="loss", ylim=(-0.1, 5))
+    of_loss.legend(fontsize=11, loc="upper left")
+    of_loss.set_title("one output, target 0", **TITLE)
+
+    for axes, which in ((of_error, 0), (of_dead, 1)):
+        _traces(axes, seen / 1000, {name: [run[:, which] for run in of] for name, of in runs.items()})
+        axes.set_xlabel("digits seen, in thousands")
+    _level(of_error, seen[-1] / 1000, error_of_mean, "the mean digit")
+    of_error.set(ylabel="mean squared error", ylim=(0.045, 0.085))
+    of_error.legend(fontsize=9.5, loc="upper right")
+    of_error.set_title("error in training", **TITLE)
+    of_dead.set(ylabel="dead units, of 8", ylim=(-0.3, 8.5))
+    of_dead.set_title("units in training", **TITLE)
     return figure
