@@ -133,7 +133,9 @@ def which_loss(
     of_loss.set_title("one output, target 0", **TITLE)
 
     for axes, which in ((of_error, 0), (of_dead, 1)):
-        _traces(axes, seen / 1000, {name: [run[:, which] for run in of] for name, of in runs.items()})
+        _traces(
+            axes, seen / 1000, {name: [run[:, which] for run in of] for name, of in runs.items()}
+        )
         axes.set_xlabel("digits seen, in thousands")
     _level(of_error, seen[-1] / 1000, error_of_mean, "the mean digit")
     of_error.set(ylabel="mean squared error", ylim=(0.045, 0.085))
@@ -142,3 +144,76 @@ def which_loss(
     of_dead.set(ylabel="dead units, of 8", ylim=(-0.3, 8.5))
     of_dead.set_title("units in training", **TITLE)
     return figure
+
+
+def bias_and_mask(
+    line_of_pixel: tuple[float, float],
+    drawings: Mapping[str, Array],
+    curves: Mapping[str, Array],
+    error_of_mean: float,
+    by_size: tuple[Sequence[int], Mapping[str, Sequence[float]]],
+    plain: tuple[Mapping[int, Array], float],
+) -> Figure:
+    """Chapter 11: what a bias does for a pixel and a network, and units that replace it."""
+    figure = Figure(figsize=(10, 8.2), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[4.3, 3.9])
+    left, middle, right = top.subfigures(1, 3, width_ratios=[3.2, 2.9, 3.9])
+    _one_pixel(left.subplots(), *line_of_pixel)
+
+    for panel, (name, picture) in zip(middle.subplots(2, 2).flat, drawings.items(), strict=True):
+        panel.imshow(picture.reshape(28, 28), cmap="gray", vmin=0, vmax=1)
+        panel.set(xticks=[], yticks=[])
+        panel.set_xlabel(name, fontsize=10)
+    middle.suptitle("drawn from the mean code", **TITLE)
+
+    axes = right.subplots()
+    for (name, curve), (colour, line, marker) in zip(curves.items(), DARK_STYLES, strict=True):
+        epochs = np.arange(1, len(curve) + 1)
+        axes.plot(epochs, curve, line, color=colour, marker=marker, ms=5, markevery=3, label=name)
+    _level(axes, len(curve), error_of_mean, "mean image")
+    axes.set(xlabel="epoch", ylabel="mse on test images", xticks=[1, 5, 10, 15, 20])
+    axes.set(ylim=(0.04, 0.07))
+    axes.set_title("8 hidden units, mean of 3 seeds", **TITLE)
+    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.92), frameon=False)
+
+    of_size, of_range = bottom.subplots(1, 2)
+    sizes, errors = by_size
+    for (name, of), (colour, line, marker) in zip(errors.items(), DARK_STYLES, strict=True):
+        of_size.plot(sizes, of, line, color=colour, marker=marker, ms=6, label=name)
+    of_size.set(xscale="log", xlabel="hidden units h", ylabel="mse on test images")
+    of_size.set_xticks(sizes, sizes)
+    of_size.minorticks_off()
+    of_size.set_title("one constant unit does what biases do", **TITLE)
+    of_size.legend(fontsize=10, loc="lower left", frameon=False)
+    _ranges(of_range, *plain)
+    return figure
+
+
+DARK_STYLES = (("black", "-", "s"), (BACKWARD, "--", "o"), (PINK, "-.", "D"), (GREEN, "-", "^"))
+
+
+def _one_pixel(axes: Axes, w: float, b: float) -> None:
+    a = np.linspace(0, 1, 101)
+    for weight in (-9, -3, 3, 9):
+        axes.plot(a, 1 / (1 + np.exp(-a * weight)), color="0.55", lw=1.5)
+    axes.plot(a, 1 / (1 + np.exp(-(a * w + b))), color=FORWARD, lw=2.5)
+    axes.plot(0, 0.5, "o", color="black", ms=7)
+    blank = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axes.text(0.04, 0.5, "no bias: all\nstart here", fontsize=10, va="center", bbox=blank)
+    axes.text(0.66, 0.78, "with\na bias", color=FORWARD, fontsize=11, ha="left", va="top")
+    axes.set(xlabel="hidden activation a", ylabel="output pixel", ylim=(-0.02, 1.02))
+    axes.set_title("one pixel", **TITLE)
+
+
+def _ranges(axes: Axes, ranges: Mapping[int, Array], limit: float) -> None:
+    """A mark for each unit, at the difference of its largest and its smallest activation."""
+    for row, (h, of_units) in enumerate(ranges.items()):
+        colour, _, marker = DARK_STYLES[row]
+        height = row + np.linspace(-0.25, 0.25, len(of_units))
+        axes.plot(of_units, height, marker, color=colour, ms=7, mfc="none", mew=1.6)
+    axes.axvline(limit, color="0.5", lw=1)
+    axes.text(limit * 0.93, len(ranges) - 0.45, "constant", ha="right", color="0.35", fontsize=11)
+    axes.set(xscale="log", xlabel="largest activation minus smallest, over the test images")
+    axes.set(xlim=(limit / 6, 1.6), ylim=(-0.5, len(ranges) - 0.25))
+    axes.set_yticks(range(len(ranges)), [f"h = {h}" for h in ranges])
+    axes.set_title("units after plain training without bias, 3 seeds", **TITLE)
