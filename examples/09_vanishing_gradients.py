@@ -119,25 +119,18 @@ RELU: Activation = (lambda z: np.maximum(z, 0), lambda a: (a > 0) * 1.0)
 
 def mean_gradients(activation: Activation, scale: float = 1.0, skip: bool = False) -> np.ndarray:
     """Mean |dW| of each layer, with the weights multiplied by `scale`, for 200 digits."""
-    squash, slope = activation
+    x, squashed, sizes = [X[:200]], [], []
     hidden = range(1, LAYERS - 1)  # the layers with as many outputs as inputs
-    x, a = [], X[:200]
-    for i, W in enumerate(weights):  # forward
-        x.append(a)
-        z = dense_forward(a, W * scale, biases[i])
-        a = sigmoid_forward(z) if i == LAYERS - 1 else squash(z)
-        if skip and i in hidden:
-            a = a + x[i]
-    sizes = []
-    dz = (a - X[:200]) / len(a) * a * (1 - a)
-    for i in reversed(range(LAYERS)):  # backward
-        da, dW, _ = dense_backward(dz, x[i], weights[i] * scale)
+    functions = [*[activation] * (LAYERS - 1), SIGMOID]
+    for i, (squash, _) in enumerate(functions):  # forward
+        a = squash(dense_forward(x[i], weights[i] * scale, biases[i]))
+        squashed.append(a)
+        x.append(a + x[i] if skip and i in hidden else a)
+    da = (x[-1] - X[:200]) / 200
+    for i, (_, slope) in reversed(list(enumerate(functions))):  # backward
+        dx, dW, _ = dense_backward(da * slope(squashed[i]), x[i], weights[i] * scale)
+        da = dx + da if skip and i in hidden else dx
         sizes.append(np.abs(dW).mean())
-        if skip and i in hidden:
-            da = da + d_after
-        if i > 0:
-            added = x[i - 1] if skip and i - 1 in hidden else 0
-            dz, d_after = da * slope(x[i] - added), da
     return np.array(sizes[::-1])
 
 
@@ -237,8 +230,9 @@ print(f"rate 5: mse {fast.history_['val_mse'][-1]:.4f}, the mean digit {error_of
 assert min(fast.history_["val_mse"]) > 0.98 * error_of_mean
 
 # %% [markdown]
-# **3.** da/dx is 1, from the skip, plus what the layer itself contributes. A product of such numbers
-# does not vanish: whatever the slopes are, the gradient has a path back that multiplies it by 1.
+# **3.** da/dx is 1, from the skip, plus what the layer itself contributes. A product of such
+# numbers does not vanish: whatever the slopes are, the gradient has a path back that multiplies it
+# by 1.
 
 # %%
 with_skip = mean_gradients(SIGMOID, skip=True)

@@ -221,7 +221,7 @@ _, rule = published.loss_and_gradients(published.as_dict(), X[:5])
 def gradients_of(loss) -> dict[str, np.ndarray]:
     """The gradients of a loss, by the chain rule."""
     network = published.as_dict()
-    x, a, output = published.forward(X[:5])
+    x, a, _ = published.forward(X[:5])
     delta1 = loss(a @ network["W1"] + network["b1"], x)[1]
     delta0 = (delta1 @ network["W1"].T) * a * (1 - a)
     sums = {"W0": x.T @ delta0, "b0": delta0.sum(axis=0)}
@@ -255,9 +255,9 @@ assert not np.allclose(rule["W0"], of_squares["W0"], rtol=0.1)
 # %% [markdown]
 # ## Solutions
 #
-# **1.** At a = t, where the gradient a - t is 0, as for the squared error. But there the loss is not
-# 0: it is ln 2 = 0.69. For grey targets the cross-entropy has a floor. So its value says little by
-# itself.
+# **1.** At a = t, where the gradient a - t is 0, as for the squared error. But there the loss is
+# not 0: it is ln 2 = 0.69. For grey targets the cross-entropy has a floor. So its value says little
+# by itself.
 
 # %%
 half = np.full((1, 1), 0.5)

@@ -65,8 +65,8 @@ assert np.isclose(reference.sigmoid_forward(np.array(z_background)), 0.01, rtol=
 # vary, part of the code has to be spent on it.
 #
 # Here is the trouble in one dimension: one hidden activation a, one output pixel. Without a bias,
-# the line z = a w passes through the origin. Nobody can choose w so that the pixel is dark at a = 0.2
-# *and* bright at a = 0.8, because z = 0.2 w and z = 0.8 w have the same sign. With a bias it is
+# the line z = a w passes through the origin. Nobody can choose w so that the pixel is dark at a =
+# 0.2 *and* bright at a = 0.8, because z = 0.2 w and z = 0.8 w have the same sign. With a bias it is
 # easy.
 
 # %%
@@ -234,9 +234,9 @@ assert dead["absent"] > dead["frozen"]
 #
 # The biases help *frozen* from the first step: they hold a picture that is already much darker than
 # grey. The others have to get there by training. While they do, all outputs are too bright at once.
-# This common error pushes all hidden units in the same direction, and some of them die
-# ([chapter 8](08_saturation.py)). The *good start* shows it directly: give b1 the mean image, and no
-# unit dies.
+# This common error pushes all hidden units in the same direction, and some of them die ([chapter
+# 8](08_saturation.py)). The *good start* shows it directly: give b1 the mean image, and no unit
+# dies.
 #
 # So part of what a bias seems to be worth is only a matter of the start. Is there a start that is
 # good for a network *without* biases?
@@ -350,9 +350,10 @@ for name, of in means.items():
 # ## The picture
 #
 # Top left: what a pixel can do as one hidden activation varies. Without a bias, every curve passes
-# through 0.5 at a = 0. Middle: what the four models draw when every unit has its mean
-# activation; all of them something like the mean image. Right: how they train. Bottom left: errors with and without biases. Bottom right: how
-# much each hidden unit varies after plain training without biases.
+# through 0.5 at a = 0. Middle: what the four models draw when every unit has its mean activation;
+# all of them something like the mean image. Right: how they train. Bottom left: errors with and
+# without biases. Bottom right: how much each hidden unit varies after plain training without
+# biases.
 
 # %%
 mean_code_drawings = {
@@ -407,8 +408,8 @@ assert means["no bias, plain start"][-1] - constant[-1] > constant[-1] - means["
 
 # %% [markdown]
 # Yes, and it overdoes it. Every model ends with at least one unit that is constant to 0.01, and
-# some to 0.001. But with 8 units, several are nearly constant, all of them at 1: they were pushed in
-# the same direction, and died together. One would have been enough. The others are lost to the
+# some to 0.001. But with 8 units, several are nearly constant, all of them at 1: they were pushed
+# in the same direction, and died together. One would have been enough. The others are lost to the
 # code, and at h = 8 this costs more than the missing bias.
 #
 # ## And the encoder's bias?

@@ -207,7 +207,7 @@ def _one_pixel(axes: Axes, w: float, b: float) -> None:
 
 def _ranges(axes: Axes, ranges: Mapping[int, Array], limit: float) -> None:
     """A mark for each unit, at the difference of its largest and its smallest activation."""
-    for row, (h, of_units) in enumerate(ranges.items()):
+    for row, of_units in enumerate(ranges.values()):
         colour, _, marker = DARK_STYLES[row]
         height = row + np.linspace(-0.25, 0.25, len(of_units))
         axes.plot(of_units, height, marker, color=colour, ms=7, mfc="none", mew=1.6)
