@@ -19,6 +19,8 @@
 # is applied in one line of `Network.backward`.
 
 # %%
+import inspect
+
 import numpy as np
 from tour import save
 from tour_pictures_training import bias_and_mask
@@ -144,13 +146,16 @@ assert error_of_mean < error_of_grey / 2
 # 0, and not to train them: for that, their gradient is set to exactly 0. The array that says which
 # ones are trained is the *mask*: True for trained, False for held. In `Network.backward`:
 #
-#     d_layer.b[...] = np.where(layer.bias_mask, db, 0)
+#     gradient[self.n_weights :][~self.bias_mask] = 0
 #
 # A step subtracts learning_rate * 0 from a held bias. It keeps its value not "nearly" but *bit for
 # bit*, after any number of steps. Every layer can have a mask of its own; here half of the
 # biases of the hidden layer are held, at values that we give.
 
 # %%
+line = "gradient[self.n_weights :][~self.bias_mask] = 0"
+assert line in inspect.getsource(Network.backward)
+
 mask0 = np.array([True, False, True, False])
 mask1 = np.ones(784, bool)
 held = np.array([0.1, 0.2, 0.3, 0.4])
@@ -457,7 +462,8 @@ assert 1.02 < only / both < 1.1
 #    x + c. Which b0 gives the same z0 as before? (So a network *with* bias does not mind a shift of
 #    the data. One without does.)
 # 3. A held bias is exact because its gradient is exactly 0. Would it do to multiply the gradient
-#    by the mask in place of `np.where`? Try it with a gradient that is infinite.
+#    by the mask, True being 1 and False 0,
+#    in place of setting entries to 0? Try it with a gradient that is infinite.
 # 4. Somebody wants to reproduce "no bias" and writes `db = 0` into the backward pass of a model
 #    that has been trained before. What have they built, and which one-line test would have told
 #    them?
@@ -492,16 +498,18 @@ print(
 
 # %% [markdown]
 # **3.** As long as every gradient is finite, yes. But 0 times infinity is not 0, it is NaN, "not a
-# number", and would then be subtracted from the bias that was to be held. `np.where` chooses; it
-# does not compute.
+# number", and would then be subtracted from the bias that was to be held. Setting an
+# entry to 0 does not look at what was there.
 
 # %%
 wild = np.array([1.0, np.inf])
 keep = np.array([True, False])
 with np.errstate(invalid="ignore"):
-    print("multiplied:", wild * keep, "  chosen:", np.where(keep, wild, 0))
-    assert np.isnan((wild * keep)[1])
-assert np.where(keep, wild, 0)[1] == 0
+    multiplied = wild * keep
+wild[~keep] = 0
+print("multiplied:", multiplied, "  set:", wild)
+assert np.isnan(multiplied[1])
+assert wild[1] == 0
 
 # %% [markdown]
 # **4.** A model with frozen trained biases, as the paper did. The test: feed zeros through the
