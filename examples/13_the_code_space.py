@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 13. The two-number code space
 #
-# Squeeze 784 pixels into *two* numbers. That is brutal, and the reconstructions show it. But two
+# Squeeze 784 pixels into *two* numbers. Much is lost, and the reconstructions show it. But two
 # numbers are a point in the plane, and so the whole code can be seen at a glance: every digit is a
 # place on a map, and every place on the map is a picture.
 #
@@ -17,8 +17,8 @@
 
 # %%
 import numpy as np
-from matplotlib.figure import Figure
-from tour import BACKWARD, save
+from tour import save
+from tour_pictures_codes import code_space
 
 from ae_numpy import Autoencoder
 from ae_numpy.datasets import load_stroke_digits
@@ -71,7 +71,7 @@ assert (counts == 0).sum() <= 5
 assert counts[edge_cells].sum() > 0.45 * counts.sum()
 
 # %% [markdown]
-# It is used to the last corner, and most of all along the rim: where a sigmoid is near 0 or 1.
+# It is used up to its corners, and most of all along the rim: where a sigmoid is near 0 or 1.
 #
 # ## What neighbours have in common
 #
@@ -177,10 +177,10 @@ assert to_map.max() < 0.08
 # %% [markdown]
 # ## Where the decoder was never trained
 #
-# In the square we found no empty land worth mentioning. That is a gift of two dimensions, and does
-# not last. Take 28 hidden units, and choose codes at random in [0, 1]^28. Compare them with the
-# codes of test images: how far is it to the nearest training code? And how far is it from what
-# the decoder draws there, to the nearest training image?
+# In the square we found no empty land worth mentioning. That is so in two dimensions, and does not
+# last. Take 28 hidden units, and choose codes at random in [0, 1]^28. Compare them with the codes
+# of test images: how far is it to the nearest training code? And how far is it from what the
+# decoder draws there, to the nearest training image?
 
 # %%
 wide = Autoencoder(
@@ -212,56 +212,22 @@ assert farther[28][0] > 1.25
 assert farther[28][1] > 1.25
 
 # %% [markdown]
-# With 28 numbers a random code lies in no man's land. The decoder draws something there as
-# well, as surely as anywhere; only, it is less of a digit. Nothing in the loss has ever asked about
+# With 28 numbers a random code is far from every code that the decoder was trained with. The
+# decoder draws something there as well, but it is less of a digit. Nothing in the loss depends on
 # such a place: J is a sum over training images alone. An autoencoder learns to *reconstruct*. To
 # *invent* digits, it would have to be trained so that its codes fill their space.
 #
 # ## The picture
 #
-# Left: the codes of the test images. Right: what the decoder draws, on a grid over the same square.
-# Top: the walk along the line, and the plain blend of the two images for comparison.
+# Top: the walk along the line, and the plain blend of the two images for comparison. Left: the
+# codes of the test images, with those of the classes 0, 1, 4 and 9 marked. Right: what the decoder
+# draws, on a grid over the same square, and the walk.
 
 # %%
-COLOURS = (
-    *("#000000", "#E69F00", "#56B4E9", "#009E73", "#9A8F00"),
-    *("#0072B2", "#D55E00", "#CC79A7", "#7F7F7F", "#7B3F00"),
-)
-SIDE = 14
-figure = Figure(figsize=(10, 7.2), layout="constrained")
-top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 4.9])
-
-strips = np.ones((58, 9 * 30 - 2))
-for column in range(9):
-    here = slice(30 * column, 30 * column + 28)
-    strips[:28, here], strips[30:, here] = (
-        walk[column].reshape(28, 28),
-        blend[column].reshape(28, 28),
-    )
-axes = top.subplots()
-axes.imshow(strips, cmap="gray", vmin=0, vmax=1)
-axes.set_yticks([14, 44], ["walk in the code,\ndecoded", "blend of the\ntwo images"], fontsize=11)
-axes.set_xticks(30 * np.arange(9) + 14, [f"t = {step:g}" for step in t[:, 0]])
-axes.tick_params(length=0)
-axes.spines[:].set_visible(False)
-
-left, right = bottom.subplots(1, 2)
-for code, label in zip(codes_test, labels, strict=True):
-    left.text(*code, str(label), color=COLOURS[label], fontsize=9, ha="center", va="center")
-left.plot(*line.T, color="black", lw=1.2, marker="o", mfc="white", ms=6, zorder=1)
-left.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
-left.set_title("where 500 test images lie", fontsize=12)
-
+SIDE = 12
 centres = (np.arange(SIDE) + 0.5) / SIDE
 places = np.stack(np.meshgrid(centres, centres[::-1]), axis=-1).reshape(-1, 2)  # top row first
-tiles = ae.decode(places).reshape(SIDE, SIDE, 28, 28)[:, :, 4:24, 4:24]  # without the margin
-right.imshow(
-    tiles.swapaxes(1, 2).reshape(SIDE * 20, -1), cmap="gray", vmin=0, vmax=1, extent=(0, 1, 0, 1)
-)
-right.plot(*line.T, color=BACKWARD, lw=1.2, marker="o", mfc="white", ms=6)
-right.set_title("what the decoder draws there", fontsize=12)
-for axes in (left, right):
-    axes.set(xlabel="first number of the code", ylabel="second number of the code")
+figure = code_space(walk, blend, t[:, 0], codes_test, labels, line, ae.decode(places))
 save(figure, "13_the_code_space")
 
 # %% [markdown]
