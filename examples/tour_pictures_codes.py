@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tour import BACKWARD, FORWARD
 
+from ae_numpy import Autoencoder
+
 Array = NDArray[np.floating]
 
 GREEN, PINK = "#009E73", "#CC79A7"  # of Okabe and Ito, as the two colours of `tour`
@@ -91,8 +93,9 @@ def code_space(
         of_digit = codes[labels == digit]
         left.plot(*of_digit.T, marker, color=colour, ms=6.5, mfc="none", mew=1.3, label=f"{digit}")
     left.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
-    left.legend(fontsize=11, loc="upper center", bbox_to_anchor=(0.55, 0.8), framealpha=0.95)
-    left.set_title("where 500 test images are", **TITLE)
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.985), "ncols": 5, "frameon": False}
+    left.legend(fontsize=11, handletextpad=0.1, columnspacing=1, **above)
+    left.set_title("where 500 test images are", pad=25, **TITLE)
 
     side = round(len(drawings) ** 0.5)
     tiles = drawings.reshape(side, side, 28, 28)[:, :, 4:24, 4:24]  # without the margin
@@ -102,3 +105,74 @@ def code_space(
     for axes in (left, right):
         axes.set(xlabel="first number of the code", ylabel="second number of the code")
     return figure
+
+
+def linear_is_pca(
+    excess: Sequence[float],
+    components: Array,
+    rows: Array,
+    errors: Mapping[str, Mapping[int, float]],
+    mse_of_mean: float,
+    images: Array,
+    models: Mapping[int, Autoencoder],
+) -> Figure:
+    """Chapter 14: how training nears PCA; components and weights; errors and digits by size."""
+    figure = Figure(figsize=(10, 8.4), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[3.1, 5.3])
+    left, right = top.subfigures(1, 2, width_ratios=[5.2, 4.8])
+    axes = left.subplots()
+    axes.plot(100 * np.array(excess), color="black", lw=2)
+    axes.set(yscale="log", xlabel="step", ylabel="% above the error of PCA")
+    axes.grid(axis="y", color="0.9")
+    axes.set_title("a linear autoencoder in training", **TITLE)
+    strips = right.subplots(2, 1)
+    for panel, of, name in zip(strips, (components, rows), ("PCA", "rows\nof W1"), strict=True):
+        reach = np.abs(of).max()
+        _row(panel, of, {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach}, name)
+    right.suptitle("two ways to span one space", **TITLE)
+
+    left, right = bottom.subfigures(1, 2, width_ratios=[5.6, 4.4])
+    _errors_by_size(left.subplots(), errors, mse_of_mean)
+    lines = {"original": images[:5]}
+    for h, model in reversed(models.items()):
+        lines[f"{h} numbers"] = model.reconstruct(images[:5])
+    _labelled_mosaic(right.subplots(), lines)
+    return figure
+
+
+def _errors_by_size(
+    axes: Axes, errors: Mapping[str, Mapping[int, float]], mse_of_mean: float
+) -> None:
+    looks = (
+        ("0.45", ":", "v"),
+        (PINK, "--", "X"),
+        (FORWARD, "-", "o"),
+        (BACKWARD, "--", "s"),
+        ("black", "-.", "D"),
+    )
+    sizes = [*next(iter(errors.values()))]
+    for (name, of), (colour, line, marker) in zip(errors.items(), looks, strict=True):
+        fill = "white" if marker in "sD" else colour
+        axes.plot(sizes, [*of.values()], line, color=colour, marker=marker, mfc=fill, lw=2, ms=7)
+        axes.lines[-1].set_label(name)
+    axes.axhline(mse_of_mean, color="0.55", lw=1)
+    axes.text(sizes[-1], mse_of_mean * 1.02, "mean image", ha="right", va="bottom", color="0.35")
+    axes.set(xscale="log", yscale="log", xlabel="numbers in the code", ylabel="mse on test images")
+    axes.set_xticks(sizes, sizes)
+    axes.set(ylim=(0.0108, 0.08))
+    axes.set_yticks([0.02, 0.03, 0.05, 0.07], ["0.02", "0.03", "0.05", "0.07"])
+    axes.minorticks_off()
+    axes.legend(loc="lower left", frameon=False, fontsize=11)
+    ratios = axes.secondary_xaxis("top")
+    ratios.set_xticks(sizes, [f"{784 / h:g}" for h in sizes])
+    ratios.minorticks_off()
+    ratios.set_xlabel("compression ratio")
+
+
+def _labelled_mosaic(axes: Axes, rows: Mapping[str, Array]) -> None:
+    """Rows of images, with a name at the left of each."""
+    axes.imshow(mosaic([*rows.values()]), **GREY)
+    axes.set_yticks((28 + GAP) * np.arange(len(rows)) + 14, rows, fontsize=11)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
