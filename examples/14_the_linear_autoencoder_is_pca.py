@@ -80,8 +80,8 @@ assert np.isclose(pca_mse, s[H:].sum() / 784, rtol=1e-9)
 # ## A linear autoencoder, trained
 #
 # No sigmoids, no biases (the mean is already subtracted), 784-6-784. It knows nothing of
-# eigenvectors. It starts with small random weights and follows the gradient, with all 1,000 images in
-# every step. *Momentum* makes it faster: each step also repeats 0.9 of the step before.
+# eigenvectors. It starts with small random weights and follows the gradient, with all 1,000 images
+# in every step. *Momentum* makes it faster: each step also repeats 0.9 of the step before.
 
 # %%
 rng = np.random.default_rng(0)
@@ -222,7 +222,8 @@ print(f"mean image {mse_of_mean:.4f}; dead units after careless training: {dead}
 # negative). Bottom: what autoencoders with sigmoids reach.
 
 # %%
-figure = linear_is_pca(excess, V_h.T, W1, errors, mse_of_mean, X_test, models)
+shown = [int(np.flatnonzero(digits.test_labels == digit)[1]) for digit in (0, 2, 4, 5, 8)]
+figure = linear_is_pca(excess, V_h.T, W1, errors, mse_of_mean, X_test[shown], models)
 save(figure, "14_the_linear_autoencoder_is_pca")
 
 # %% [markdown]

@@ -133,9 +133,9 @@ def linear_is_pca(
 
     left, right = bottom.subfigures(1, 2, width_ratios=[5.6, 4.4])
     _errors_by_size(left.subplots(), errors, mse_of_mean)
-    lines = {"original": images[:5]}
+    lines = {"original": images}
     for h, model in reversed(models.items()):
-        lines[f"{h} numbers"] = model.reconstruct(images[:5])
+        lines[f"{h} numbers"] = model.reconstruct(images)
     _labelled_mosaic(right.subplots(), lines)
     return figure
 
@@ -176,3 +176,66 @@ def _labelled_mosaic(axes: Axes, rows: Mapping[str, Array]) -> None:
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def denoising(
+    errors: Mapping[str, Mapping[int, float]],
+    marks: Mapping[str, float],
+    rows: Mapping[str, Array],
+) -> Figure:
+    """Chapter 15: errors against the size of the code, and what becomes of noisy images."""
+    figure = Figure(figsize=(10, 4.9), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[4.8, 5.2])
+    axes = left.subplots()
+    for (name, of), (colour, line, marker) in zip(
+        errors.items(), ((BACKWARD, "--", "s"), (FORWARD, "-", "o")), strict=True
+    ):
+        axes.plot([*of], [*of.values()], line, color=colour, marker=marker, lw=2, ms=7, label=name)
+    sizes = [*of]
+    lowest = min(of[sizes[0]] for of in errors.values())
+    for name, height in marks.items():
+        axes.axhline(height, color="0.55", lw=1)
+        x, ha = (sizes[0], "left") if height < lowest else (sizes[-1], "right")  # off the curves
+        axes.text(x, height + 0.0005, name, ha=ha, va="bottom", color="0.35", fontsize=11)
+    axes.set(xscale="log", xlabel="numbers in the code", ylabel="mse against clean images")
+    axes.set(ylim=(0, None))
+    axes.set_xticks(sizes, sizes)
+    axes.minorticks_off()
+    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.8), fontsize=11)
+    _labelled_mosaic(right.subplots(), rows)
+    return figure
+
+
+def compression(
+    points: Mapping[int, Sequence[tuple[float, float]]],
+    levels: Sequence[int],
+    rows: Mapping[str, Array],
+) -> Figure:
+    """Chapter 16: a staircase; bytes and errors by units and levels; digits at some sizes."""
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    left, middle, right = figure.subfigures(1, 3, width_ratios=[2.8, 3.7, 3.5])
+    axes = left.subplots()
+    z = np.linspace(0, 1, 601)
+    axes.plot(z, z, "--", color=BACKWARD, lw=2, label="straight through")
+    steps = np.rint(3 * z)
+    for symbol in range(4):
+        on = steps == symbol
+        label = "rounded" if symbol == 0 else None
+        axes.plot(z[on], steps[on] / 3, color=FORWARD, lw=2.5, label=label)
+        axes.text(z[on].mean(), symbol / 3 + 0.02, f"{symbol}", ha="center", fontsize=12)
+    axes.set(xlabel="number z of the code", ylabel="what the decoder gets", ylim=(-0.05, 1.1))
+    axes.legend(fontsize=10, loc="lower right")
+    axes.set_title("4 levels, symbols 0 to 3", **TITLE)
+
+    axes = middle.subplots()
+    looks = ((BACKWARD, "--", "s"), (FORWARD, "-", "o"), (GREEN, ":", "^"))
+    for (h, of), (colour, line, marker) in zip(points.items(), looks, strict=True):
+        axes.plot(*zip(*of, strict=True), line, color=colour, marker=marker, lw=2, ms=6)
+        axes.lines[-1].set_label(f"{h} units")
+    for (size, error), number in zip(of, levels, strict=True):  # of the last curve
+        axes.annotate(f"{number}", (size, error), (5, 4), textcoords="offset points", fontsize=10)
+    axes.set(xlabel="bytes an image", ylabel="mse on test images", ylim=(0.01, 0.05))
+    axes.legend(fontsize=11)
+    axes.set_title("2 to 16 levels", **TITLE)
+    _labelled_mosaic(right.subplots(), rows)
+    return figure
