@@ -17,6 +17,7 @@ Array = NDArray[np.floating]
 GREEN, PINK = "#009E73", "#CC79A7"  # of Okabe and Ito, as the two colours of `tour`
 TITLE = {"fontsize": 12}
 GREY = {"cmap": "gray", "vmin": 0, "vmax": 1}
+BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 GAP = 2  # pixels between two images
 
 
@@ -222,8 +223,8 @@ def compression(
         on = steps == symbol
         label = "rounded" if symbol == 0 else None
         axes.plot(z[on], steps[on] / 3, color=FORWARD, lw=2.5, label=label)
-        axes.text(z[on].mean(), symbol / 3 + 0.02, f"{symbol}", ha="center", fontsize=12)
-    axes.set(xlabel="number z of the code", ylabel="what the decoder gets", ylim=(-0.05, 1.1))
+        axes.text(z[on].mean(), symbol / 3 + 0.03, f"{symbol}", ha="center", fontsize=12, bbox=BLANK)
+    axes.set(xlabel="number z of the code", ylabel="what the decoder gets", ylim=(-0.27, 1.14))
     axes.legend(fontsize=10, loc="lower right")
     axes.set_title("4 levels, symbols 0 to 3", **TITLE)
 
@@ -235,6 +236,7 @@ def compression(
     for (size, error), number in zip(of, levels, strict=True):  # of the last curve
         axes.annotate(f"{number}", (size, error), (5, 4), textcoords="offset points", fontsize=10)
     axes.set(xlabel="bytes an image", ylabel="mse on test images", ylim=(0.01, 0.05))
+    axes.set(xlim=(0, 17))
     axes.legend(fontsize=11)
     axes.set_title("2 to 16 levels", **TITLE)
     _labelled_mosaic(right.subplots(), rows)
