@@ -173,7 +173,8 @@ print(f"an output that is always the mean digit: {error_of_mean:.4f}")
 # of ten. Right: the error in training.
 
 # %%
-save(vanishing_gradients(cases, errors, error_of_mean), "09_vanishing_gradients")
+figure = vanishing_gradients(cases, errors, error_of_mean)
+save(figure, "09_vanishing_gradients")
 
 # %% [markdown]
 # The deep network learns one thing: to draw the mean digit, which its last biases can do alone. Its

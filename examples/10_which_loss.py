@@ -169,7 +169,8 @@ curves = {
     )
     for loss in (squared_error, cross_entropy)
 }
-save(which_loss(z_line[:, 0], curves, seen, runs, error_of_mean), "10_which_loss")
+figure = which_loss(z_line[:, 0], curves, seen, runs, error_of_mean)
+save(figure, "10_which_loss")
 
 # %% [markdown]
 # Three things can be read off.

@@ -153,7 +153,8 @@ rows = {
     "denoising, 128": denoise[128].reconstruct(noisy_test[shown]),
     "linear filter": filtered[shown],
 }
-save(denoising(errors, marks, rows), "15_denoising")
+figure = denoising(errors, marks, rows)
+save(figure, "15_denoising")
 
 # %% [markdown]
 # - The denoising network is better at every size, and at 128 its error is half that of the

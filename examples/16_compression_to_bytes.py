@@ -171,7 +171,8 @@ for h, levels in ((32, 8), (32, 4), (16, 4), (8, 4)):
     size = len(each.compress(digits.test_images)) / 500
     values = to_symbols(models[h].encode(X_test[shown]), levels) / (levels - 1)
     rows[f"{size:.0f} bytes"] = models[h].decode(values)
-save(compression(points, LEVELS, rows), "16_compression_to_bytes")
+figure = compression(points, LEVELS, rows)
+save(figure, "16_compression_to_bytes")
 
 # %% [markdown]
 # - Going from 16 levels to 6 saves a third of the bytes, and costs next to nothing.
