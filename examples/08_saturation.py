@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 8. Saturation: units that stop learning
 #
-# A gradient can be right and of no use. The sigmoid is flat at both ends, and a unit that has
-# got there receives next to nothing, however wrong the network is. Here we watch this happen to
+# A gradient can be right and of no use. The sigmoid is flat at both ends, and a unit that is
+# there receives next to nothing, however wrong the network is. Here we watch this happen to
 # real units, on digits, with the initial weights of the paper that this package reproduces.
 #
 # **At the end you will understand** how the size of the initial weights decides where on the
@@ -103,7 +103,7 @@ assert slope_start["fan_out"].mean() < slope_start["fan_in"].mean() / 2
 #
 # ## Watching them die
 #
-# We call a unit **dead** if its *mean* slope over the test digits is below 0.01, which is 4 % of
+# We call a unit *dead* if its *mean* slope over the test digits is below 0.01, which is 4 % of
 # what it can be. A dead unit has nearly the same activation for every digit, and receives next to
 # no gradient from any of them.
 #

@@ -107,8 +107,8 @@ assert report.ok
 # The product of the weights' scale and the slope must be near 1. So use weights four times as
 # large, or an activation with a larger slope. At 0, *tanh* has slope 1. *ReLU*, max(z, 0), has
 # slope 1 for half of the units and 0 for the others; standard deviation sqrt(2/I) makes up for the
-# half that is lost (He et al., 2015). Our network only has sigmoids, but the passes are quickly
-# written for any activation, with the slope as a function of a.
+# half that is lost (He et al., 2015). Our network only has sigmoids, but it takes few lines to
+# write the passes for any activation, with the slope as a function of a.
 
 # %%
 Activation = tuple[Callable, Callable]
@@ -177,7 +177,8 @@ figure = vanishing_gradients(cases, errors, error_of_mean)
 save(figure, "09_vanishing_gradients")
 
 # %% [markdown]
-# The deep network learns one thing: to draw the mean digit, which its last biases can do alone. Its
+# The deep network learns one thing: to draw the mean digit, which its last biases can do by
+# themselves. Its
 # first layer has hardly moved. With larger weights, the same network learns. But look at the
 # shallow one: it beats both. Depth is no end in itself, and on this task one layer is enough.
 

@@ -158,7 +158,7 @@ for name, of in runs.items():
 # %% [markdown]
 # ## The picture
 #
-# Left: what the two losses charge for one output that should be 0. Middle and right: training from
+# Left: the two losses of one output that should be 0. Middle and right: training from
 # the start of the paper, one line for each seed.
 
 # %%
@@ -182,7 +182,8 @@ save(figure, "10_which_loss")
 #   `W1 @ delta1`, has become stronger.
 # - *Most of the gain is a larger step.* Without the slope, which is at most 1/4, the gradient is at
 #   least four times as large. Give the squared error five times the learning rate, and it does
-#   nearly as well. Who compares two losses at one learning rate compares two step sizes.
+#   nearly as well. To compare two losses at one learning rate is to compare two step
+#   sizes.
 
 # %%
 slow, cross, fast = final.values()

@@ -60,6 +60,33 @@ assert ae.network_.parameters.size == 19_612
 assert ae.mse(X_test) < 0.6 * mse_of_mean
 
 # %% [markdown]
+# ## The picture
+#
+# Top: one column for each hidden unit, with the weights it sees by, the weights it draws with, and
+# the test image that drives it most. Red is for positive weights, blue for negative ones, white for
+# zero. Bottom: one digit is built, from the average code, unit by unit, to all twelve; at the
+# right, the original. What all this means, and how a digit is "built", is what this chapter is
+# about.
+
+# %%
+A, codes = ae.encode(X), ae.encode(X_test)  # (3000, H), (500, H)
+mean_code = A.mean(axis=0)  # (H,)
+contributions = (codes - mean_code)[:, :, None] * W1  # (500, H, 784)
+baseline = b1 + mean_code @ W1  # (784,)
+
+sizes = np.linalg.norm(contributions, axis=2)  # (500, H)
+largest_first = np.argsort(-sizes, axis=1)
+ordered = np.take_along_axis(contributions, largest_first[:, :, None], axis=1)
+steps = np.concatenate([np.zeros((500, 1, 784)), ordered.cumsum(axis=1)], axis=1)
+drawings = sigmoid_forward(baseline + steps)  # (500, H + 1, 784)
+
+shown = int(np.flatnonzero(digits.test_labels == 3)[0])
+added = (0, 1, 2, 3, 4, 6, 8, 12)
+most = X_test[np.argmax(codes, axis=0)]  # (H, 784)
+figure = looking_inside(W0.T, W1, most, added, drawings[shown, list(added)], X_test[shown])
+save(figure, "12_looking_inside")
+
+# %% [markdown]
 # ## What a unit looks for: a column of W0
 #
 # Hidden unit j computes one number from an image x:
@@ -82,7 +109,6 @@ np.testing.assert_allclose(by_hand, z[:5, 3], rtol=0, atol=1e-9)  # sums of 784 
 # of each class. If a unit did not care about the class, its ten means would be equal.
 
 # %%
-A = ae.encode(X)  # (3000, H)
 mean_by_class = np.array([A[digits.train_labels == digit].mean(axis=0) for digit in range(10)])
 for j in range(H):
     order = np.argsort(mean_by_class[:, j])
@@ -145,20 +171,9 @@ assert after.min() > 0.3
 # This is the same sum, sorted differently. The units with the largest contribution come first.
 
 # %%
-mean_code = A.mean(axis=0)  # (H,)
-codes = ae.encode(X_test)  # (500, H)
-contributions = (codes - mean_code)[:, :, None] * W1  # (500, H, 784)
-baseline = b1 + mean_code @ W1  # (784,)
 np.testing.assert_allclose(
     baseline + contributions.sum(axis=1), dense_forward(codes, W1, b1), rtol=0, atol=1e-9
 )  # a sum in another order; terms are below 100, so rounding is far below 1e-9
-
-sizes = np.linalg.norm(contributions, axis=2)  # (500, H)
-largest_first = np.argsort(-sizes, axis=1)
-ordered = np.take_along_axis(contributions, largest_first[:, :, None], axis=1)
-steps = np.concatenate([np.zeros((500, 1, 784)), ordered.cumsum(axis=1)], axis=1)
-drawings = sigmoid_forward(baseline + steps)  # (500, H + 1, 784)
-
 mse_of_first = ((drawings - X_test[:, None]) ** 2).mean(axis=(0, 2))  # (H + 1,)
 for units in (0, 1, 2, 4, 8, 12):
     print(f"{units:2} units added: mse {mse_of_first[units]:.4f}")
@@ -172,7 +187,7 @@ assert mse_of_first[0] > mse_of_first[4] > mse_of_first[8] > mse_of_first[12]
 #
 # ## Which parts of the pictures mean nothing
 #
-# Look at the corners of the templates in the picture below: noise. It is easy to read something
+# Look at the corners of the templates in the picture: noise. It is easy to read something
 # into such noise. Where does it come from?
 # The gradient of the encoder is dW = x.T @ dz, so for pixel i
 #
@@ -199,21 +214,6 @@ assert (W0[~never_inked] != W0_start[~never_inked]).all()
 # %%
 W1_start = untrained.network_.layers[1].W
 assert (W1[:, never_inked] != W1_start[:, never_inked]).all()
-
-# %% [markdown]
-# ## The picture
-#
-# Top: one column for each hidden unit, with the weights it sees by, the weights it draws with, and
-# the test image that drives it most. Red is for positive weights, blue for negative ones, white for
-# zero. Bottom: one digit is built, from the average code, unit by unit, to all twelve; at the
-# right, the original.
-
-# %%
-shown = int(np.flatnonzero(digits.test_labels == 3)[0])
-added = (0, 1, 2, 3, 4, 6, 8, 12)
-most = X_test[np.argmax(codes, axis=0)]  # (H, 784)
-figure = looking_inside(W0.T, W1, most, added, drawings[shown, list(added)], X_test[shown])
-save(figure, "12_looking_inside")
 
 # %% [markdown]
 # ## Exercises

@@ -45,17 +45,17 @@ def mse(output: np.ndarray, target: np.ndarray) -> float:
 # ## Principal components
 #
 # Subtract the mean image from every image. The *covariance matrix* C = x.T @ x / n says how pixels
-# vary together, and its eigenvectors are the *principal components* (PCA is their analysis). Along
-# the component v, the images vary with variance s, its eigenvalue. The components are
-# perpendicular to each other, and the one with the largest s comes first.
+# vary together, and its eigenvectors are the *principal components*; to find them is principal
+# component analysis, PCA. Along the component v, the images vary with variance s, its eigenvalue.
+# The components are perpendicular to each other, and the one with the largest s comes first.
 #
 # Keep the first h components as the columns of V. The code of an image x is x @ V, h numbers; the
 # output is code @ V.T. What gets lost is the variance along all the other components:
 #
 # $$ \text{mse} = \frac{1}{784} \sum_{j > h} s_j $$
 #
-# No other h directions lose less: the variance in all directions together is the trace of C, and
-# of that no h perpendicular directions can keep more than the h largest eigenvalues.
+# No other h directions lose less: all directions together have the sum of all eigenvalues, and h
+# perpendicular directions cannot keep more of it than the h largest.
 
 
 # %%
@@ -114,9 +114,9 @@ assert min(excess) > 0  # and never better
 
 # %% [markdown]
 # The same to four digits. Does it also draw the same? Compare the outputs for test images, and the
-# spaces: every direction in the span of the 6 components should be found in the span of the 6
-# rows of W1. (The cosines below are those of the angles between the two spaces: 1 if they are one
-# and the same.)
+# spaces: the *span* of some directions is everything that can be mixed from them, and the 6
+# components should have the same span as the 6 rows of W1. (The cosines below are those of the
+# angles between the two spaces: 1 if they are one and the same.)
 
 # %%
 x_test = X_test - mean

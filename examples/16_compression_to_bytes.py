@@ -7,7 +7,7 @@
 # few *bits*.
 #
 # **At the end you will understand** how rounding turns a code into symbols, how many bits a symbol
-# costs, what the codec of this package does, why a popular gradient for rounding is no gradient,
+# costs, what the codec of this package does, why a popular gradient for rounding is not a gradient,
 # and what a compression ratio leaves out.
 #
 # **You need** [chapter 14](14_the_linear_autoencoder_is_pca.py), logarithms to base 2, and the
@@ -85,7 +85,7 @@ assert rounded[8] < 1.05 * exact
 assert rounded[2] > 1.5 * exact
 
 # %% [markdown]
-# 256 levels, one byte for each number, cost nothing. Neither, nearly, do 8. With 2 levels, the
+# 256 levels, one byte for each number, cost nothing. And 8 cost very little. With 2 levels, the
 # error is almost twice as large.
 #
 # ## What a level costs
@@ -190,7 +190,7 @@ assert three_ways[0][1] > 1.25 * max(error for _, error in three_ways[1:])
 assert np.isclose(at[16, 4][1], at[32, 2][1], rtol=0.05)
 
 # %% [markdown]
-# ## A gradient that is none
+# ## A gradient that is not one
 #
 # The networks were trained without rounding. Would they not do better if training knew about it?
 # Put the rounding between encoder and decoder, and ask for its gradient. The staircase in the
@@ -339,9 +339,9 @@ assert (partly[:256] == 0).all()
 assert (partly[256:] == images[256:]).all()
 
 # %% [markdown]
-# **4.** They are nearly level. PCA's numbers are not spread evenly, most are near the middle of their
-# range, and so their entropy is far below 3 bits; but coarse levels harm them more. For about the
-# same error, PCA needs 5 to 10 % more bytes.
+# **4.** They are nearly level. PCA's numbers are not spread evenly, most are near the middle of
+# their range, and so their entropy is far below 3 bits; but coarse levels harm them more. For about
+# the same error, PCA needs 5 to 10 % more bytes.
 
 # %%
 _, V = np.linalg.eigh(np.cov(X.T.astype(np.float64)))

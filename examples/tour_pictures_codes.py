@@ -223,7 +223,9 @@ def compression(
         on = steps == symbol
         label = "rounded" if symbol == 0 else None
         axes.plot(z[on], steps[on] / 3, color=FORWARD, lw=2.5, label=label)
-        axes.text(z[on].mean(), symbol / 3 + 0.03, f"{symbol}", ha="center", fontsize=12, bbox=BLANK)
+        axes.text(
+            z[on].mean(), symbol / 3 + 0.03, f"{symbol}", ha="center", fontsize=12, bbox=BLANK
+        )
     axes.set(xlabel="number z of the code", ylabel="what the decoder gets", ylim=(-0.27, 1.14))
     axes.legend(fontsize=10, loc="lower right")
     axes.set_title("4 levels, symbols 0 to 3", **TITLE)
