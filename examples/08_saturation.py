@@ -49,7 +49,8 @@ assert 4000 < 0.25 / slope < 6000  # at z = 10, some five thousand times less th
 #
 # For a digit the sum of the squares is about 90. The rule `fan_in` takes s = 1/sqrt(I), where I is
 # the number of inputs of the layer: 784. The paper takes s = 1/sqrt(O), where O is the number of
-# *outputs*, here the hidden units: `fan_out`. Let there be 8 of them, a compression ratio of 98.
+# *outputs*, here the hidden units: `fan_out`. Let there be 8 of them: a *compression ratio* of 784
+# / 8 = 98.
 
 # %%
 H = 8
@@ -153,7 +154,8 @@ print(f"an output that is always the mean digit has the error {error_of_mean:.4f
 # %% [markdown]
 # ## The picture
 #
-# Top: where the units start. Bottom: what becomes of them, one line for each of three seeds.
+# Top: where the units start. Bottom: what becomes of them, one line for each of three
+# *seeds*, the numbers that the random weights are drawn from.
 
 # %%
 figure = saturation(z_start, slope_start, seen, traces, float(error_of_mean))
@@ -164,7 +166,7 @@ save(figure, "08_saturation")
 # thousand digits. But with `fan_out` all eight go, with every seed; with `fan_in` some stay.
 #
 # When all units are dead, the output is the same for every digit, and the best such output is the
-# mean digit. That is the plateau: the error stands at that of the mean digit. It ends when the
+# mean digit. That is the *plateau*: the error stands at that of the mean digit. It ends when the
 # small gradients have moved a unit far enough to wake up. Then the error falls, towards the best
 # that this unit can do, until the next one wakes. The curves in the paper have such steps, and the
 # seed decides when they come.
@@ -229,9 +231,9 @@ assert size["fan_out"] < size["fan_in"] / 20
 # Then z moves in that direction for all digits, step by step, out to where the sigmoid is flat.
 # What stops the unit there is its own slope.
 #
-# How strong is this common push? Split what arrives at a unit into its mean over the digits, which
-# is what they want *in common*, and the standard deviation around it, which is what each wants
-# *for itself*. Only the second can teach a unit to tell digits apart.
+# How strong is this *common push*? Split what arrives at a unit into its mean over the digits,
+# which is what they want *in common*, and the standard deviation around it, which is what each
+# wants *for itself*. Only the second can teach a unit to tell digits apart.
 
 
 # %%

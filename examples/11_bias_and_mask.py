@@ -23,7 +23,7 @@ import inspect
 
 import numpy as np
 from tour import save
-from tour_pictures_training import bias_and_mask
+from tour_pictures_training import bias_and_mask, constant_units
 
 from ae_numpy import Autoencoder, Network, reference
 from ae_numpy.datasets import load_stroke_digits
@@ -234,6 +234,22 @@ assert dead["good start"] == 0
 assert dead["absent"] > dead["frozen"]
 
 # %% [markdown]
+# ## The picture
+#
+# Left: what a pixel can do as one hidden activation varies. Without a bias, every curve passes
+# through 0.5 at a = 0. Middle: what the four models draw when every unit has its mean
+# activation; all of them something like the mean image. Right: how they train.
+
+# %%
+drawings = {
+    name: model.decode(model.encode(X_test).mean(axis=0, keepdims=True))[0]
+    for name, model in zip(curves, (absent, trained, frozen, good_start), strict=True)
+}
+mean_curves = {name: np.mean(of, axis=0) for name, of in curves.items()}
+figure = bias_and_mask((w_pixel, b_pixel), drawings, mean_curves, error_of_mean)
+save(figure, "11_bias_and_mask")
+
+# %% [markdown]
 # *Absent* is the worst of the four, and *frozen* is far better, about as good as the *trained*
 # model that its biases came from. Calling both of them "no bias" compares two different things.
 #
@@ -319,7 +335,8 @@ assert moved < 0.001
 
 # %% [markdown]
 # The same error to six digits, with 7 units and a bias. Now compare at several sizes. Models
-# with biases get a good start, too: b1 = -2.
+# with biases get a good start, too: b1 = -2. In the picture, left: the errors. Right: how much each
+# hidden unit varies after plain training without biases.
 
 # %%
 SIZES = (2, 4, 8)
@@ -351,34 +368,8 @@ print("mse, mean of 3 seeds, at h =", *SIZES)
 for name, of in means.items():
     print(f"{name:27}", np.round(of, 4))
 
-# %% [markdown]
-# ## The picture
-#
-# Top left: what a pixel can do as one hidden activation varies. Without a bias, every curve passes
-# through 0.5 at a = 0. Middle: what the four models draw when every unit has its mean activation;
-# all of them something like the mean image. Right: how they train. Bottom left: errors with and
-# without biases. Bottom right: how much each hidden unit varies after plain training without
-# biases.
-
-# %%
-mean_code_drawings = {
-    name: model.decode(model.encode(X_test).mean(axis=0, keepdims=True))[0]
-    for name, model in (
-        ("absent", absent),
-        ("trained", trained),
-        ("frozen", frozen),
-        ("good start", good_start),
-    )
-}
-figure = bias_and_mask(
-    (w_pixel, b_pixel),
-    mean_code_drawings,
-    {name: np.mean(of, axis=0) for name, of in curves.items()},
-    error_of_mean,
-    (SIZES, means),
-    (plain, CONSTANT),
-)
-save(figure, "11_bias_and_mask")
+figure = constant_units(SIZES, means, plain, CONSTANT)
+save(figure, "11_bias_and_mask_constant_units")
 
 # %% [markdown]
 # With a constant unit, the network without biases does what the network with biases and one unit

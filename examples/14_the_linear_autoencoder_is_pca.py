@@ -46,8 +46,9 @@ def mse(output: np.ndarray, target: np.ndarray) -> float:
 #
 # Subtract the mean image from every image. The *covariance matrix* C = x.T @ x / n says how pixels
 # vary together, and its eigenvectors are the *principal components*; to find them is principal
-# component analysis, PCA. Along the component v, the images vary with variance s, its eigenvalue.
-# The components are perpendicular to each other, and the one with the largest s comes first.
+# component analysis, PCA. Along the component v, the images vary with *variance* s (the square of
+# the standard deviation), which is its *eigenvalue*. The components are perpendicular to each
+# other, and the one with the largest s comes first.
 #
 # Keep the first h components as the columns of V. The code of an image x is x @ V, h numbers; the
 # output is code @ V.T. What gets lost is the variance along all the other components:
@@ -230,7 +231,7 @@ save(figure, "14_the_linear_autoencoder_is_pca")
 # - From 32 numbers to 2, the error grows more than threefold.
 # - With few numbers, PCA is a little better than our autoencoder. With 32, the autoencoder is
 #   better than plain PCA: it knows that there is nothing below black. Clip PCA, and it is ahead
-#   again, or level. *These* autoencoders, with 3,000 images and 30 epochs, do not beat a method
+#   again, or equal. *These* autoencoders, with 3,000 images and 30 epochs, do not beat a method
 #   from 1901. (With all of MNIST and the best recipe that we found, they beat plain PCA at all
 #   seven sizes of the paper: see the table in the [README](../README.md).)
 # - After one epoch, 32 numbers do *worse* than 16 numbers after 30 epochs. Careless training loses

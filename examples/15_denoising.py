@@ -53,58 +53,10 @@ print(f"mse of the noisy test images {error(noisy_test):.4f}, of the mean image"
 print(f"{error(np.tile(mean_image, (500, 1))):.4f}")
 
 # %% [markdown]
-# ## Another target
-#
-# The forward pass does not change. The loss compares the output with the target, and so the
-# backward pass begins with output - target, where the target is now the clean image. Nothing else
-# in backpropagation knows of it. In the package, the target is an argument: of
-# `loss_and_gradients`, and of `fit(noisy, target=clean)`.
-
-# %%
-network = Network((784, 16, 784))
-network.parameters[:] = rng.normal(scale=0.1, size=network.parameters.size)
-_, gradients = network.loss_and_gradients(network.as_dict(), noisy[:5], target=X[:5])
-output = network.forward(noisy[:5])[-1]
-db1 = sigmoid_backward(half_squared_error_backward(output, X[:5]), output).sum(axis=0)
-np.testing.assert_allclose(gradients["b1"], db1, rtol=1e-9, atol=1e-15)  # sums, reordered
-_, repeating = network.loss_and_gradients(network.as_dict(), noisy[:5])
-print(f"db1[400] with the clean target {gradients['b1'][400]:.5f}, with the noisy one", end=" ")
-print(f"{repeating['b1'][400]:.5f}")
-
-# %% [markdown]
-# ## The best guess is an average
-#
-# What is the best that *any* function of the noisy input can do? It cannot know the noise. Many
-# clean values could have given what it sees. The squared error is smallest for their average, each
-# weighted by how likely it is: the *conditional mean*. Take a single pixel that is 0 or 1, equally
-# often, with noise of standard deviation 0.3 added and nothing clipped. If we see x, the average of
-# the clean values is
-#
-# $$ \text{mean of } t \text{ given } x = \frac{e^{-(x - 1)^2 / 2 s^2}}
-#    {e^{-(x - 1)^2 / 2 s^2} + e^{-x^2 / 2 s^2}} = \text{sigmoid}\left(\frac{x - 1/2}{s^2}\right) $$
-#
-# A sigmoid! Check it with a million pixels: sort them by x, and average t in each interval.
-
-# %%
-t = rng.integers(0, 2, 1_000_000)
-x = t + NOISE * rng.standard_normal(t.size)
-edges = np.linspace(-0.1, 1.1, 25)
-interval = np.digitize(x, edges)
-seen = np.array([t[interval == i].mean() for i in range(1, 25)])
-best_guess = sigmoid_forward(((edges[1:] + edges[:-1]) / 2 - 0.5) / NOISE**2)
-print(
-    "mean of t, from 0.4 to 0.6:", seen[10:14].round(3), " the sigmoid:", best_guess[10:14].round(3)
-)
-# 10,000 pixels in an interval: 3 standard deviations are 0.015, and the interval is not a point.
-assert np.abs(seen - best_guess).max() < 0.02
-
-# %% [markdown]
-# A network does this for whole images: it guesses the mean of all digits that fit what it sees.
-# Where it is unsure, the guess is grey.
-#
 # ## Repeating against denoising
 #
-# Train both, for five code sizes, from the same start.
+# Train two kinds of networks, for five code sizes, from the same start: *repeating* ones with the
+# noisy images as target, and *denoising* ones with the clean images, `fit(noisy, target=clean)`.
 
 # %%
 SIZES = (8, 16, 32, 64, 128)
@@ -163,8 +115,8 @@ save(figure, "15_denoising")
 #   for the digit either.
 # - At 128 numbers the repeating network is no better than a denoising network with 32. More
 #   than a third of the noise passes through it, against a ninth in the denoising one.
-# - The linear filter is hard to beat. It has no bottleneck, 784 numbers may pass, and no clean
-#   image is needed to apply it. Our network of 128 units comes near it.
+# - The linear filter is hard to beat. It has no *bottleneck*, no narrow code: 784 numbers may pass.
+#   Our network of 128 units comes near it.
 
 # %%
 assert all(errors["denoising"][h] < 0.9 * errors["repeating"][h] for h in SIZES)
@@ -183,6 +135,55 @@ assert passes["repeating"] > 1 / 3
 assert 0 < passes["denoising"] < 1 / 8
 
 # %% [markdown]
+# ## Another target
+#
+# The forward pass does not change. The loss compares the output with the target, and so the
+# backward pass begins with output - target, where the target is now the clean image. Nothing else
+# in backpropagation knows of it. In the package, the target is an argument: of
+# `loss_and_gradients`, and of `fit(noisy, target=clean)`.
+
+# %%
+network = Network((784, 16, 784))
+network.parameters[:] = rng.normal(scale=0.1, size=network.parameters.size)
+_, gradients = network.loss_and_gradients(network.as_dict(), noisy[:5], target=X[:5])
+output = network.forward(noisy[:5])[-1]
+db1 = sigmoid_backward(half_squared_error_backward(output, X[:5]), output).sum(axis=0)
+np.testing.assert_allclose(gradients["b1"], db1, rtol=1e-9, atol=1e-15)  # sums, reordered
+_, repeating = network.loss_and_gradients(network.as_dict(), noisy[:5])
+print(f"db1[400] with the clean target {gradients['b1'][400]:.5f}, with the noisy one", end=" ")
+print(f"{repeating['b1'][400]:.5f}")
+
+# %% [markdown]
+# ## The best guess is an average
+#
+# What is the best that *any* function of the noisy input can do? It cannot know the noise. Many
+# clean values could have given what it sees. The squared error is smallest for their average, each
+# weighted by how likely it is: the *conditional mean*. Take a single pixel that is 0 or 1, equally
+# often, with noise of standard deviation 0.3 added and nothing clipped. If we see x, the average of
+# the clean values is
+#
+# $$ \text{mean of } t \text{ given } x = \frac{e^{-(x - 1)^2 / 2 s^2}}
+#    {e^{-(x - 1)^2 / 2 s^2} + e^{-x^2 / 2 s^2}} = \text{sigmoid}\left(\frac{x - 1/2}{s^2}\right) $$
+#
+# A sigmoid! Check it with a million pixels: sort them by x, and average t in each interval.
+
+# %%
+t = rng.integers(0, 2, 1_000_000)
+x = t + NOISE * rng.standard_normal(t.size)
+edges = np.linspace(-0.1, 1.1, 25)
+interval = np.digitize(x, edges)
+seen = np.array([t[interval == i].mean() for i in range(1, 25)])
+best_guess = sigmoid_forward(((edges[1:] + edges[:-1]) / 2 - 0.5) / NOISE**2)
+print(
+    "mean of t, from 0.4 to 0.6:", seen[10:14].round(3), " the sigmoid:", best_guess[10:14].round(3)
+)
+# 10,000 pixels in an interval: 3 standard deviations are 0.015, and the interval is not a point.
+assert np.abs(seen - best_guess).max() < 0.02
+
+# %% [markdown]
+# A network does this for whole images: it guesses the mean of all digits that fit what it sees.
+# Where it is unsure, the guess is grey.
+#
 # Denoising autoencoders were proposed by Vincent and others (2008), and not for cleaning images:
 # to remove noise, a code has to say what is typical, and such codes are good for other tasks.
 #

@@ -91,9 +91,10 @@ assert rounded[2] > 1.5 * exact
 # ## What a level costs
 #
 # With 8 levels, a symbol takes log2(8) = 3 bits. Fewer are possible, if some levels are more
-# frequent than others: give short names to the frequent ones. A symbol that occurs in a share p
-# of all cases costs -log2(p) bits, and no code does better on average (Shannon, 1948). The
-# average cost of a unit's symbols is then the *entropy* of its histogram:
+# frequent than others: give short names to the frequent ones. A symbol that occurs in a share p of
+# all cases costs -log2(p) bits, and no code does better on average (Shannon, 1948). The average
+# cost of a unit's symbols is then the *entropy* of its *histogram*, which says how often each level
+# occurs:
 #
 # $$ H = -\sum_k p_k \log_2 p_k \le \log_2 L $$
 
@@ -120,9 +121,9 @@ assert 0.9 < per_unit.sum() / (8 * 12) < 1
 # ## The codec at work
 #
 # `ae_numpy.codec.Codec` does the same: it rounds, counts the symbols of the training images, and
-# then writes the symbols of other images into bytes, with an entropy coder. The sum of -log2(p) is
-# called the ideal length; the codec's is at most 1 % larger, but for 64 bytes at the beginning and
-# 32 for each block of 256 images.
+# then writes the symbols of other images into bytes, with an *entropy coder*, which finds such
+# short names. The sum of -log2(p) is called the *ideal length*; the codec's is at most 1 % larger,
+# but for 64 bytes at the beginning and 32 for each block of 256 images.
 
 # %%
 codec = Codec(ae, levels=8).fit(digits.train_images)

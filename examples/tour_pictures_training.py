@@ -151,13 +151,10 @@ def bias_and_mask(
     drawings: Mapping[str, Array],
     curves: Mapping[str, Array],
     error_of_mean: float,
-    by_size: tuple[Sequence[int], Mapping[str, Sequence[float]]],
-    plain: tuple[Mapping[int, Array], float],
 ) -> Figure:
-    """Chapter 11: what a bias does for a pixel and a network, and units that replace it."""
-    figure = Figure(figsize=(10, 8.2), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[4.3, 3.9])
-    left, middle, right = top.subfigures(1, 3, width_ratios=[3.2, 2.9, 3.9])
+    """Chapter 11: what a bias does for a pixel, and four models in training."""
+    figure = Figure(figsize=(10, 4.3), layout="constrained")
+    left, middle, right = figure.subfigures(1, 3, width_ratios=[3.2, 2.9, 3.9])
     _one_pixel(left.subplots(), *line_of_pixel)
 
     for panel, (name, picture) in zip(middle.subplots(2, 2).flat, drawings.items(), strict=True):
@@ -175,9 +172,18 @@ def bias_and_mask(
     axes.set(ylim=(0.04, 0.07))
     axes.set_title("8 hidden units, mean of 3 seeds", **TITLE)
     axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.92), frameon=False)
+    return figure
 
-    of_size, of_range = bottom.subplots(1, 2)
-    sizes, errors = by_size
+
+def constant_units(
+    sizes: Sequence[int],
+    errors: Mapping[str, Sequence[float]],
+    ranges: Mapping[int, Array],
+    limit: float,
+) -> Figure:
+    """Chapter 11: errors with and without biases; how much units vary without them."""
+    figure = Figure(figsize=(10, 4.1), layout="constrained")
+    of_size, of_range = figure.subplots(1, 2)
     for (name, of), (colour, line, marker) in zip(errors.items(), DARK_STYLES, strict=True):
         of_size.plot(sizes, of, line, color=colour, marker=marker, ms=6, label=name)
     of_size.set(xscale="log", xlabel="hidden units h", ylabel="mse on test images")
@@ -185,7 +191,7 @@ def bias_and_mask(
     of_size.minorticks_off()
     of_size.set_title("one constant unit does what biases do", **TITLE)
     of_size.legend(fontsize=10, loc="lower left", frameon=False)
-    _ranges(of_range, *plain)
+    _ranges(of_range, ranges, limit)
     return figure
 
 
