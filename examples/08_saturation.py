@@ -166,7 +166,7 @@ save(figure, "08_saturation")
 # thousand digits. But with `fan_out` all eight go, with every seed; with `fan_in` some stay.
 #
 # When all units are dead, the output is the same for every digit, and the best such output is the
-# mean digit. That is the *plateau*: the error stands at that of the mean digit. It ends when the
+# mean digit. That is the *plateau*: the error stays at that of the mean digit. It ends when the
 # small gradients have moved a unit far enough to wake up. Then the error falls, towards the best
 # that this unit can do, until the next one wakes. The curves in the paper have such steps, and the
 # seed decides when they come.

@@ -120,7 +120,7 @@ print("last row of dW with a ones column", gradient_of_both[3])
 #    \quad\Longleftrightarrow\quad a = \text{mean of } x $$
 #
 # So b1 = logit(mean image), and the best single picture is the mean image. Remember its error: a
-# network with a hidden layer that does not beat it has learnt nothing else.
+# network with a hidden layer that does not beat it has learned nothing else.
 
 # %%
 digits = load_stroke_digits(n_train=2000, n_test=500)
@@ -374,7 +374,7 @@ save(figure, "11_bias_and_mask_constant_units")
 # %% [markdown]
 # With a constant unit, the network without biases does what the network with biases and one unit
 # fewer does, to a few per cent. What biases are worth at equal h is what *one unit* is worth. They
-# are cheaper, though: 784 numbers in place of the 1,568 weights of a unit.
+# are cheaper, though: 784 numbers instead of the 1,568 weights of a unit.
 
 # %%
 fewer = np.array(means["bias, one unit fewer"])
@@ -454,7 +454,7 @@ assert 1.02 < only / both < 1.1
 #    the data. One without does.)
 # 3. A held bias is exact because its gradient is exactly 0. Would it do to multiply the gradient
 #    by the mask, True being 1 and False 0,
-#    in place of setting entries to 0? Try it with a gradient that is infinite.
+#    instead of setting entries to 0? Try it with a gradient that is infinite.
 # 4. Somebody wants to reproduce "no bias" and writes `db = 0` into the backward pass of a model
 #    that has been trained before. What have they built, and which one-line test would have told
 #    them?

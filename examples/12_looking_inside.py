@@ -138,7 +138,7 @@ assert high.min() >= 2
 #
 # Does a unit draw what it looks for? Compare column j of `W0` with row j of `W1` by the cosine of
 # the angle between them: 1 for the same direction, near 0 for pictures that have nothing to do
-# with each other. For 784 random numbers it lies within about 1 / sqrt(784) = 0.04 of zero.
+# with each other. For 784 random numbers it is within about 1 / sqrt(784) = 0.04 of zero.
 
 
 # %%

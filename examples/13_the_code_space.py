@@ -89,7 +89,7 @@ save(figure, "13_the_code_space")
 # %% [markdown]
 # Two numbers take away about a sixth of the error of the mean image. Most of each digit is lost.
 #
-# The code is what the encoder's sigmoids let through. So it lies between 0 and 1 in both
+# The code is what the encoder's sigmoids let through. So it is between 0 and 1 in both
 # directions: all the images there are, and all that there could be, fall into one square. Is the
 # square used? Cut it into 10 x 10 cells and count the training images in each.
 

@@ -232,8 +232,8 @@ save(figure, "14_the_linear_autoencoder_is_pca")
 # - With few numbers, PCA is a little better than our autoencoder. With 32, the autoencoder is
 #   better than plain PCA: it knows that there is nothing below black. Clip PCA, and it is ahead
 #   again, or equal. *These* autoencoders, with 3,000 images and 30 epochs, do not beat a method
-#   from 1901. (With all of MNIST and the best recipe that we found, they beat plain PCA at all
-#   seven sizes of the paper: see the table in the [README](../README.md).)
+#   from 1901. (With all of MNIST and the best recipe that we found, those with biases beat plain
+#   PCA at all seven sizes of the paper: see the table in the [README](../README.md).)
 # - After one epoch, 32 numbers do *worse* than 16 numbers after 30 epochs. Careless training loses
 #   much of what a larger code could bring, through hidden units that died early: a code of 32
 #   numbers of which some never change is a smaller code.

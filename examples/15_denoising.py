@@ -111,9 +111,9 @@ save(figure, "15_denoising")
 # %% [markdown]
 # - The denoising network is better at every size, and at 128 its error is half that of the
 #   repeating one.
-# - Repeating removes noise, too. A code of 8 or 16 numbers has no room for it; but it has no room
-#   for the digit either.
-# - At 128 numbers the repeating network is no better than a denoising network with 32. More
+# - Repeating removes noise, too: a narrow code has no room for it. But it has no room for the digit
+#   either. With 8 numbers, the output is farther from the clean image than the noisy image is.
+# - At 128 numbers the repeating network is hardly better than a denoising one with 32. More
 #   than a third of the noise passes through it, against a ninth in the denoising one.
 # - The linear filter is hard to beat. It has no *bottleneck*, no narrow code: 784 numbers may pass.
 #   Our network of 128 units comes near it.

@@ -82,7 +82,7 @@ for levels in (256, *reversed(LEVELS)):
     print(f"{levels:3} levels: mse {rounded[levels]:.4f}, {rounded[levels] / exact:.2f} times")
 assert rounded[256] < 1.01 * exact
 assert rounded[8] < 1.05 * exact
-assert rounded[2] > 1.5 * exact
+assert 1.8 * exact < rounded[2] < 2 * exact
 
 # %% [markdown]
 # 256 levels, one byte for each number, cost nothing. And 8 cost very little. With 2 levels, the
@@ -112,11 +112,11 @@ per_unit = np.array([entropy(symbols[:, unit], 8) for unit in range(32)])
 print(f"8 levels: {per_unit.min():.2f} to {per_unit.max():.2f} bits a unit, 3 at most; ", end="")
 print(f"{per_unit.sum() / 8:.2f} bytes an image, 12 at most")
 assert per_unit.max() < 3
-assert 0.9 < per_unit.sum() / (8 * 12) < 1
+assert round(1 - per_unit.sum() / (8 * 12), 2) == 0.04
 
 # %% [markdown]
-# The training images use all the levels, almost equally. So little is saved here, 4 %. (It would be
-# more if the numbers of a code did not depend on each other: exercise 2.)
+# The training images use all the levels, almost equally. So little is saved here, 4 %. (More can be
+# saved, because the numbers of a code depend on each other: exercise 2.)
 #
 # ## The codec at work
 #
@@ -188,7 +188,7 @@ assert at[32, 6][1] < 1.05 * at[32, 16][1]
 three_ways = [at[8, 16], at[16, 4], at[32, 2]]
 assert max(size for size, _ in three_ways) < 4.5
 assert three_ways[0][1] > 1.25 * max(error for _, error in three_ways[1:])
-assert np.isclose(at[16, 4][1], at[32, 2][1], rtol=0.05)
+assert at[16, 4][1] < at[32, 2][1]
 
 # %% [markdown]
 # ## A gradient that is not one
@@ -264,9 +264,9 @@ assert through > decoder_only
 
 # %% [markdown]
 # Here the decoder alone, with its right gradient, does better than encoder and decoder together
-# with a made-up one. This is one experiment, not a law: elsewhere, straight-through gradients have
-# trained what nothing else could. But it is the reason to check a gradient before trusting it, and
-# to compare with the plain alternative.
+# with a made-up one. This is one experiment, not a law: elsewhere, networks that round have been
+# trained with such gradients. But it is a reason to check a gradient before trusting it, and to
+# compare with the plain alternative.
 #
 # ## What a ratio leaves out
 #
