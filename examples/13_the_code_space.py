@@ -11,8 +11,8 @@
 # **You need** [chapter 12](12_looking_inside.py) (what a row of W1 draws).
 #
 # **This explains**, in the textbook page of the package:
-# [`sigmoid_forward`](../ae_numpy/reference.py#L58), which folds the encoder's whole plane into a
-# square, and [`dense_forward`](../ae_numpy/reference.py#L112), which makes the decoder's map as
+# [`sigmoid_forward`](../ae_numpy/reference.py#L59), which folds the encoder's whole plane into a
+# square, and [`dense_forward`](../ae_numpy/reference.py#L117), which makes the decoder's map as
 # simple as it is.
 
 # %%
