@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 12. Looking inside
 #
-# A trained network is a heap of numbers. This one has 19,612 of them, and nobody told any of them
-# what to do. But in an autoencoder of images, many of the numbers belong to pixels. Put them where
-# their pixels are, and they are pictures.
+# A trained network is a long list of numbers. This one has 19,612 of them, and nobody told any of
+# them what to do. But in an autoencoder of images, many of the numbers belong to pixels. Put them
+# where their pixels are, and they are pictures.
 #
 # **At the end you will understand** what a hidden unit looks for, what it draws, how twelve units
 # together make a digit, and which parts of such pictures mean something.
@@ -11,15 +11,15 @@
 # **You need** [chapter 7](07_training_an_autoencoder.py), which trains such a network.
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L112), read as "compare with a picture" in the encoder
+# [`dense_forward`](../ae_numpy/reference.py#L117), read as "compare with a picture" in the encoder
 # and as "add up pictures" in the decoder, and
-# [`dense_backward`](../ae_numpy/reference.py#L137), whose `dW = x.T @ dz` decides which weights
+# [`dense_backward`](../ae_numpy/reference.py#L142), whose `dW = x.T @ dz` decides which weights
 # move at all.
 
 # %%
 import numpy as np
-from matplotlib.figure import Figure
 from tour import save
+from tour_pictures_codes import looking_inside
 
 from ae_numpy import Autoencoder
 from ae_numpy.datasets import load_stroke_digits
@@ -60,6 +60,33 @@ assert ae.network_.parameters.size == 19_612
 assert ae.mse(X_test) < 0.6 * mse_of_mean
 
 # %% [markdown]
+# ## The picture
+#
+# Top: one column for each hidden unit, with the weights it sees by, the weights it draws with, and
+# the test image that drives it most. Red is for positive weights, blue for negative ones, white for
+# zero. Bottom: one digit is built, from the average code, unit by unit, to all twelve; at the
+# right, the original. What all this means, and how a digit is "built", is what this chapter is
+# about.
+
+# %%
+A, codes = ae.encode(X), ae.encode(X_test)  # (3000, H), (500, H)
+mean_code = A.mean(axis=0)  # (H,)
+contributions = (codes - mean_code)[:, :, None] * W1  # (500, H, 784)
+baseline = b1 + mean_code @ W1  # (784,)
+
+sizes = np.linalg.norm(contributions, axis=2)  # (500, H)
+largest_first = np.argsort(-sizes, axis=1)
+ordered = np.take_along_axis(contributions, largest_first[:, :, None], axis=1)
+steps = np.concatenate([np.zeros((500, 1, 784)), ordered.cumsum(axis=1)], axis=1)
+drawings = sigmoid_forward(baseline + steps)  # (500, H + 1, 784)
+
+shown = int(np.flatnonzero(digits.test_labels == 3)[0])
+added = (0, 1, 2, 3, 4, 6, 8, 12)
+most = X_test[np.argmax(codes, axis=0)]  # (H, 784)
+figure = looking_inside(W0.T, W1, most, added, drawings[shown, list(added)], X_test[shown])
+save(figure, "12_looking_inside")
+
+# %% [markdown]
 # ## What a unit looks for: a column of W0
 #
 # Hidden unit j computes one number from an image x:
@@ -67,8 +94,8 @@ assert ae.mse(X_test) < 0.6 * mse_of_mean
 # $$ z_j = \sum_i x_i \, W0_{ij} + b0_j $$
 #
 # The weights that it uses are *column j* of `W0`: 784 numbers, one for each pixel. So a column has
-# the shape of an image. Where it is positive, ink speaks for the unit; where it is negative, ink
-# speaks against it. The sum compares the image with this *template*.
+# the shape of an image. Where it is positive, ink makes z larger; where it is negative, ink makes
+# it smaller. The sum compares the image with this *template*.
 
 # %%
 z = dense_forward(X_test, W0, b0)  # (500, H)
@@ -82,7 +109,6 @@ np.testing.assert_allclose(by_hand, z[:5, 3], rtol=0, atol=1e-9)  # sums of 784 
 # of each class. If a unit did not care about the class, its ten means would be equal.
 
 # %%
-A = ae.encode(X)  # (3000, H)
 mean_by_class = np.array([A[digits.train_labels == digit].mean(axis=0) for digit in range(10)])
 for j in range(H):
     order = np.argsort(mean_by_class[:, j])
@@ -93,10 +119,10 @@ for j in range(H):
 spread = mean_by_class.max(axis=0) - mean_by_class.min(axis=0)
 assert (spread > 0.5).sum() >= 6  # half of the units, or more, care a lot
 
-# But no unit is "the unit of one digit": each says yes, on the whole, to two classes or more.
-loud = (mean_by_class > 0.5).sum(axis=0)
-print("how many classes does each unit say yes to?", loud)
-assert np.median(loud) >= 2
+# But no unit is "the unit of one digit": each is above 0.5, on average, for two classes or more.
+high = (mean_by_class > 0.5).sum(axis=0)
+print("for how many classes is the mean activation above 0.5?", high)
+assert high.min() >= 2
 
 # %% [markdown]
 # Nobody told the network that there are classes. Units care about them, because knowing which kind
@@ -112,7 +138,7 @@ assert np.median(loud) >= 2
 #
 # Does a unit draw what it looks for? Compare column j of `W0` with row j of `W1` by the cosine of
 # the angle between them: 1 for the same direction, near 0 for pictures that have nothing to do
-# with each other. For 784 random numbers it lies within about 1 / sqrt(784) = 0.04 of zero.
+# with each other. For 784 random numbers it is within about 1 / sqrt(784) = 0.04 of zero.
 
 
 # %%
@@ -131,8 +157,8 @@ assert np.abs(before).max() < 0.2  # five standard deviations
 assert after.min() > 0.3
 
 # %% [markdown]
-# Before the training, nothing. Afterwards every one of the twelve draws something like what it
-# looks for. Again nobody asked for this; it is what reconstruction needs.
+# Before training, they have nothing to do with each other. Afterwards every one of the twelve draws
+# something like what it looks for. Again nobody asked for this; it is what reconstruction needs.
 #
 # ## Building one digit
 #
@@ -145,20 +171,9 @@ assert after.min() > 0.3
 # This is the same sum, sorted differently. The units with the largest contribution come first.
 
 # %%
-mean_code = A.mean(axis=0)  # (H,)
-codes = ae.encode(X_test)  # (500, H)
-contributions = (codes - mean_code)[:, :, None] * W1  # (500, H, 784)
-baseline = b1 + mean_code @ W1  # (784,)
 np.testing.assert_allclose(
     baseline + contributions.sum(axis=1), dense_forward(codes, W1, b1), rtol=0, atol=1e-9
 )  # a sum in another order; terms are below 100, so rounding is far below 1e-9
-
-sizes = np.linalg.norm(contributions, axis=2)  # (500, H)
-largest_first = np.argsort(-sizes, axis=1)
-ordered = np.take_along_axis(contributions, largest_first[:, :, None], axis=1)
-steps = np.concatenate([np.zeros((500, 1, 784)), ordered.cumsum(axis=1)], axis=1)
-drawings = sigmoid_forward(baseline + steps)  # (500, H + 1, 784)
-
 mse_of_first = ((drawings - X_test[:, None]) ** 2).mean(axis=(0, 2))  # (H + 1,)
 for units in (0, 1, 2, 4, 8, 12):
     print(f"{units:2} units added: mse {mse_of_first[units]:.4f}")
@@ -172,8 +187,8 @@ assert mse_of_first[0] > mse_of_first[4] > mse_of_first[8] > mse_of_first[12]
 #
 # ## Which parts of the pictures mean nothing
 #
-# Look at the corners of the templates in the picture below: fine grain, like a television
-# without a programme. It is easy to read something into such grain. Where does it come from?
+# Look at the corners of the templates in the picture: noise. It is easy to read something
+# into such noise. Where does it come from?
 # The gradient of the encoder is dW = x.T @ dz, so for pixel i
 #
 # $$ dW_{ij} = \sum_n x_{ni} \, dz_{nj} $$
@@ -201,52 +216,6 @@ W1_start = untrained.network_.layers[1].W
 assert (W1[:, never_inked] != W1_start[:, never_inked]).all()
 
 # %% [markdown]
-# ## The picture
-#
-# One column for each unit. Top: what it sees, with white for positive weights, black for negative
-# ones, and grey for zero. Then what it draws, and the test image that drives it most. At the
-# bottom, one digit is built: from the average code, unit by unit, to all twelve, and the original.
-
-# %%
-shown = int(np.flatnonzero(digits.test_labels == 3)[0])
-added = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
-most = X_test[np.argmax(codes, axis=0)]  # (H, 784)
-
-
-def strip(images: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Images side by side, from black at `low` to white at `high`, two pixels between them."""
-    tiles = np.ones((28, 30 * len(images) - 2))
-    for column, image in enumerate(images):
-        scaled = np.clip((image - low) / (high - low), 0, 1)
-        tiles[:, 30 * column : 30 * column + 28] = scaled.reshape(28, 28)
-    return tiles
-
-
-sees = W0.T / np.quantile(np.abs(W0), 0.995)
-draws = W1 / np.quantile(np.abs(W1), 0.995)
-build = np.vstack([drawings[shown, list(added)], X_test[shown]])
-rows = (
-    ("it sees\n$W0[:, j]$", strip(sees, -1, 1), range(H), "hidden unit j"),
-    ("it draws\n$W1[j]$", strip(draws, -1, 1), None, None),
-    ("driven\nmost by", strip(most, 0, 1), None, None),
-    ("one digit\nis built", strip(build, 0, 1), (*added, "original"), "number of units added"),
-)
-figure = Figure(figsize=(10, 4.7), layout="constrained")
-grid = figure.subplots(4, 1)
-for axes, (name, tiles, ticks, label) in zip(grid, rows, strict=True):
-    axes.imshow(tiles, cmap="gray", vmin=0, vmax=1)
-    axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=12)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    if ticks is not None:
-        axes.set_xticks(30 * np.arange(H) + 14, ticks, fontsize=11)
-        axes.tick_params(length=0)
-        axes.set_xlabel(label, fontsize=11)
-grid[0].xaxis.tick_top()
-grid[0].xaxis.set_label_position("top")
-save(figure, "12_looking_inside")
-
-# %% [markdown]
 # ## Exercises
 #
 # 1. Of all images with pixels in [0, 1], which one drives unit 3 most? Does it look like a digit?
@@ -255,8 +224,9 @@ save(figure, "12_looking_inside")
 #    same?
 # 3. Swap two units, with all that belongs to them. What happens to the reconstructions? What does
 #    this say about the name "unit 3"?
-# 4. Silence a unit: hold its activation at its mean. How much worse do the reconstructions get, for
-#    each of the twelve? Is there one that is not needed, or one that does it all?
+# 4. Take what a unit says out of the code: hold its activation at its mean. How much worse do the
+#    reconstructions get, for each of the twelve? Is there one that is not needed, or one that does
+#    it all?
 #
 # Try them before you read on.
 
@@ -264,8 +234,8 @@ save(figure, "12_looking_inside")
 # ## Solutions
 #
 # **1.** Each pixel acts on its own, so make it 1 where its weight is positive and 0 elsewhere. The
-# result is a scribble, grain in the corners included. It drives the unit far more than any digit.
-# *What a unit answers to most* and *what it usually sees* are different questions.
+# result is a scribble, the noise in the corners included. It drives the unit far more than any
+# digit. *What a unit answers to most* and *what it usually sees* are different questions.
 
 # %%
 ideal = (W0[:, 3] > 0).astype(float)
@@ -292,7 +262,7 @@ np.testing.assert_allclose(output, ae.reconstruct(X_test), rtol=0, atol=1e-9)
 
 # %% [markdown]
 # **3.** Nothing. The units are added up, and a sum does not mind the order. "Unit 3" is a place
-# in memory: another seed puts another unit there. Do not compare unit 3 of two trainings.
+# in memory: another seed puts another unit there. Do not compare unit 3 of two training runs.
 
 # %%
 order = np.arange(H)
@@ -305,14 +275,15 @@ print("two units swapped: the same outputs")
 # %% [markdown]
 # **4.** Every one of them is needed, and none is needed for everything: the work is shared out
 # rather evenly. It need not be like this. Had units died at the start
-# ([chapter 8](08_saturation.py)), silencing those would cost nothing.
+# ([chapter 8](08_saturation.py)), holding those at their mean would cost
+# next to nothing.
 
 # %%
 cost = []
 for j in range(H):
-    silenced = codes.copy()
-    silenced[:, j] = mean_code[j]
-    cost.append(float(((ae.decode(silenced) - X_test) ** 2).mean() / ae.mse(X_test)))
-print("error with unit j silenced, over the error with all:", np.round(cost, 2))
+    held = codes.copy()
+    held[:, j] = mean_code[j]
+    cost.append(float(((ae.decode(held) - X_test) ** 2).mean() / ae.mse(X_test)))
+print("error with unit j held, over the error with all:", np.round(cost, 2))
 assert min(cost) > 1.02
 assert max(cost) < 1.3

@@ -23,12 +23,15 @@ SECONDS = 8
 # The tour's terms. Other words that it uses are those of school mathematics, or of NumPy.
 TERMS = re.split(
     r",\s+",
-    """activation, autoencoder, backpropagation, batch, bias, central difference, complex step,
-    computation graph, decoder, delta, dense, encoder, epoch, first-order, forward difference,
-    gradient, hidden, imaginary part, Jacobian, layer, learning rate, local slope, logit, loss,
-    mean image, mse, neuron, nudge, outer product, overfitted, parameter, pre-activation, real part,
-    reconstruction, rounding error, sample, saturated, sigmoid, standard deviation, Taylor series,
-    topological, transpose, truncation error, unit, weight""",
+    """absent, activation, autoencoder, backpropagation, batch, bias, central difference,
+    complex step, compression ratio, computation graph, conditional mean, covariance matrix, dead,
+    decoder, delta, dense, distributed, eigenvalue, encoder, entropy, epoch, first-order,
+    forward difference, gradient, hidden, ideal length, imaginary part, Jacobian, layer,
+    learning rate, local slope, logit, loss, mean image, momentum, mse, neuron, nudge,
+    outer product, overfitted, parameter, plateau, pre-activation, principal component,
+    quantisation, real part, reconstruction, rounding error, saddle, sample, saturated, seed,
+    sigmoid, skip connection, span, standard deviation, straight-through, symbol, Taylor series,
+    template, topological, transpose, truncation error, unit, weight""",
 )
 
 each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
