@@ -12,12 +12,12 @@
 # **You need** the derivative of a function of one variable, and a little Python.
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L117) and
-# [`dense_backward`](../ae_numpy/reference.py#L142),
-# [`sigmoid_forward`](../ae_numpy/reference.py#L59) and
-# [`sigmoid_backward`](../ae_numpy/reference.py#L91),
-# [`half_squared_error_forward`](../ae_numpy/reference.py#L185) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L209).
+# [`dense_forward`](../ae_numpy/reference.py#dense_forward) and
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward),
+# [`sigmoid_forward`](../ae_numpy/reference.py#sigmoid_forward) and
+# [`sigmoid_backward`](../ae_numpy/reference.py#sigmoid_backward),
+# [`half_squared_error_forward`](../ae_numpy/reference.py#half_squared_error_forward) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#half_squared_error_backward).
 
 # %%
 import math

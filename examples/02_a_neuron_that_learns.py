@@ -11,7 +11,8 @@
 # **You need** [chapter 1](01_one_neuron.py): a gradient says how strongly the loss responds.
 #
 # **This explains**, in the textbook page of the package, what its first twenty lines do with the
-# gradients, and why [`dense_backward`](../ae_numpy/reference.py#L142) adds up over samples.
+# gradients, and why [`dense_backward`](../ae_numpy/reference.py#dense_backward) adds up over
+# samples.
 
 # %%
 import numpy as np

@@ -12,9 +12,9 @@
 # operation that it comes through. From [chapter 2](02_a_neuron_that_learns.py): what a step is.
 #
 # **This explains**, in the textbook page of the package, how
-# [`dense_backward`](../ae_numpy/reference.py#L142) and
-# [`sigmoid_backward`](../ae_numpy/reference.py#L91) follow each other when there is more than one
-# layer, and why `dense_backward` returns a gradient for its input `x`.
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward) and
+# [`sigmoid_backward`](../ae_numpy/reference.py#sigmoid_backward) follow each other when there is
+# more than one layer, and why `dense_backward` returns a gradient for its input `x`.
 
 # %%
 import itertools

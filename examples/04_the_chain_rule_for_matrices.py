@@ -14,8 +14,8 @@
 # matrix of shape (I, M) times one of (M, O) has the shape (I, O).
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_backward`](../ae_numpy/reference.py#L142) and
-# [`sigmoid_backward`](../ae_numpy/reference.py#L91).
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward) and
+# [`sigmoid_backward`](../ae_numpy/reference.py#sigmoid_backward).
 
 # %%
 from collections.abc import Callable

@@ -13,11 +13,11 @@
 # product. From [chapter 2](02_a_neuron_that_learns.py): the loss of many samples is a mean.
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L117) and
-# [`dense_backward`](../ae_numpy/reference.py#L142), the averages in
-# [`half_squared_error_forward`](../ae_numpy/reference.py#L185) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L209), and
-# [`matmul`](../ae_numpy/reference.py#L250), which is `@` without false alarms about overflow.
+# [`dense_forward`](../ae_numpy/reference.py#dense_forward) and
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward), the averages in
+# [`half_squared_error_forward`](../ae_numpy/reference.py#half_squared_error_forward) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#half_squared_error_backward), and
+# [`matmul`](../ae_numpy/reference.py#matmul), which is `@` without false alarms about overflow.
 
 # %%
 import itertools

@@ -13,13 +13,14 @@
 # [chapter 5](05_batches_are_matrix_products.py): the backward pass of a network, for a batch. What
 # is needed of Taylor series and of complex numbers is said here.
 #
-# **This explains**, in the textbook page of the package, the sentence of its first paragraphs
-# that everything works "for any floating dtype, complex too". Look at
-# [`sigmoid_forward`](../ae_numpy/reference.py#L59), which compares only the real part of z, and
-# at [`half_squared_error_forward`](../ae_numpy/reference.py#L185), which squares and takes no
-# absolute value. What is checked are [`sigmoid_backward`](../ae_numpy/reference.py#L91),
-# [`dense_backward`](../ae_numpy/reference.py#L142) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L209).
+# **This explains**, in the textbook page of the package, the sentence of its first paragraphs that
+# everything works "for any floating dtype, complex too". Look at
+# [`sigmoid_forward`](../ae_numpy/reference.py#sigmoid_forward), which compares only the real part
+# of z, and at [`half_squared_error_forward`](../ae_numpy/reference.py#half_squared_error_forward),
+# which squares and takes no absolute value. What is checked are
+# [`sigmoid_backward`](../ae_numpy/reference.py#sigmoid_backward),
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#half_squared_error_backward).
 
 # %%
 import numpy as np

@@ -12,12 +12,12 @@
 # [chapter 2](02_a_neuron_that_learns.py) (steps and the learning rate).
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L117),
-# [`sigmoid_forward`](../ae_numpy/reference.py#L59),
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L209),
-# [`sigmoid_backward`](../ae_numpy/reference.py#L91),
-# [`dense_backward`](../ae_numpy/reference.py#L142), all five in a row, and
-# [`squared_errors`](../ae_numpy/reference.py#L230), which keeps the score.
+# [`dense_forward`](../ae_numpy/reference.py#dense_forward),
+# [`sigmoid_forward`](../ae_numpy/reference.py#sigmoid_forward),
+# [`half_squared_error_backward`](../ae_numpy/reference.py#half_squared_error_backward),
+# [`sigmoid_backward`](../ae_numpy/reference.py#sigmoid_backward),
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward), all five in a row, and
+# [`squared_errors`](../ae_numpy/reference.py#squared_errors), which keeps the score.
 
 # %%
 import numpy as np

@@ -14,8 +14,8 @@
 # 7](07_training_an_autoencoder.py): epochs, learning rates, the mean squared error.
 #
 # **This explains**, in the textbook page of the package, what follows from the factor a (1 - a) in
-# [`sigmoid_backward`](../ae_numpy/reference.py#L91), and from the two products of
-# [`dense_backward`](../ae_numpy/reference.py#L142).
+# [`sigmoid_backward`](../ae_numpy/reference.py#sigmoid_backward), and from the two products of
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward).
 
 # %%
 import numpy as np

@@ -13,8 +13,8 @@
 # [chapter 8](08_saturation.py): slopes, `fan_in`, saturated units.
 #
 # **This explains**, in the textbook page of the package, what happens when
-# [`sigmoid_backward`](../ae_numpy/reference.py#L91) and
-# [`dense_backward`](../ae_numpy/reference.py#L142) are applied eight times in a row.
+# [`sigmoid_backward`](../ae_numpy/reference.py#sigmoid_backward) and
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward) are applied eight times in a row.
 
 # %%
 from collections.abc import Callable

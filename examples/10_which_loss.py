@@ -12,8 +12,8 @@
 # **You need** [chapter 8](08_saturation.py): slopes, dead units, the start of the paper.
 #
 # **This explains**, in the textbook page of the package, the choice of
-# [`half_squared_error_forward`](../ae_numpy/reference.py#L185), and why
-# [`sigmoid_backward`](../ae_numpy/reference.py#L91) comes after it.
+# [`half_squared_error_forward`](../ae_numpy/reference.py#half_squared_error_forward), and why
+# [`sigmoid_backward`](../ae_numpy/reference.py#sigmoid_backward) comes after it.
 
 # %%
 import numpy as np

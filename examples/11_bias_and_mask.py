@@ -14,9 +14,9 @@
 # [chapter 8](08_saturation.py) (dead units, the logit).
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L117), where `b` is added, and
-# [`dense_backward`](../ae_numpy/reference.py#L142), where `db` is summed over the samples. The mask
-# is applied in one line of `Network.backward`.
+# [`dense_forward`](../ae_numpy/reference.py#dense_forward), where `b` is added, and
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward), where `db` is summed over the
+# samples. The mask is applied in one line of `Network.backward`.
 
 # %%
 import inspect

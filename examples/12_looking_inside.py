@@ -11,10 +11,10 @@
 # **You need** [chapter 7](07_training_an_autoencoder.py), which trains such a network.
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L117), read as "compare with a picture" in the encoder
-# and as "add up pictures" in the decoder, and
-# [`dense_backward`](../ae_numpy/reference.py#L142), whose `dW = x.T @ dz` decides which weights
-# move at all.
+# [`dense_forward`](../ae_numpy/reference.py#dense_forward), read as "compare with a picture" in the
+# encoder and as "add up pictures" in the decoder, and
+# [`dense_backward`](../ae_numpy/reference.py#dense_backward), whose `dW = x.T @ dz` decides which
+# weights move at all.
 
 # %%
 import numpy as np

@@ -11,9 +11,9 @@
 # **You need** [chapter 12](12_looking_inside.py) (what a row of W1 draws).
 #
 # **This explains**, in the textbook page of the package:
-# [`sigmoid_forward`](../ae_numpy/reference.py#L59), which folds the encoder's whole plane into a
-# square, and [`dense_forward`](../ae_numpy/reference.py#L117), which makes the decoder's map as
-# simple as it is.
+# [`sigmoid_forward`](../ae_numpy/reference.py#sigmoid_forward), which folds the encoder's whole
+# plane into a square, and [`dense_forward`](../ae_numpy/reference.py#dense_forward), which makes
+# the decoder's map as simple as it is.
 
 # %%
 import numpy as np

@@ -13,8 +13,9 @@
 # from linear algebra, eigenvectors: directions v that a matrix only stretches, C v = s v.
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L117), which alone cannot do more than PCA, and
-# [`squared_errors`](../ae_numpy/reference.py#L230), from which every `mse` here is made.
+# [`dense_forward`](../ae_numpy/reference.py#dense_forward), which alone cannot do more than PCA,
+# and [`squared_errors`](../ae_numpy/reference.py#squared_errors), from which every `mse` here is
+# made.
 
 # %%
 from itertools import pairwise

@@ -13,7 +13,8 @@
 # 14](14_the_linear_autoencoder_is_pca.py).
 #
 # **This explains**, in the textbook page of the package, why
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L209) takes an output *and a target*.
+# [`half_squared_error_backward`](../ae_numpy/reference.py#half_squared_error_backward) takes an
+# output *and a target*.
 
 # %%
 import numpy as np

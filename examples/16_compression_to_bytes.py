@@ -14,8 +14,8 @@
 # package's codec: `pip install -e ".[plot,codec]"`.
 #
 # **This explains**, around the textbook page of the package: what comes between the
-# [`sigmoid_forward`](../ae_numpy/reference.py#L59) of the encoder and the
-# [`dense_forward`](../ae_numpy/reference.py#L117) of the decoder when codes are stored.
+# [`sigmoid_forward`](../ae_numpy/reference.py#sigmoid_forward) of the encoder and the
+# [`dense_forward`](../ae_numpy/reference.py#dense_forward) of the decoder when codes are stored.
 
 # %%
 import lzma

@@ -132,7 +132,7 @@ def settle_links(app: Sphinx, doctree: nodes.document) -> None:
         if isinstance(link, download_reference) and target.suffix == ".html":
             link.replace_self(nodes.reference("", "", *link.children, refuri=link["reftarget"]))
         elif place == "ae_numpy":
-            names += [link.astext()] * bool(link.get("reftargetid"))  # the line of a function
+            names += [link.astext()] * bool(link.get("reftargetid"))  # a function
             link.attributes |= {"refdomain": "py", "reftype": "obj"}
             link["reftarget"] = ".".join([place, *names])
         elif target.is_dir() or no_page:
