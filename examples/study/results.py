@@ -7,13 +7,14 @@ go or in many.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ae_numpy import Autoencoder
 from study.baselines import Baselines, mean_per_class
+from study.bias_runs import BiasRun, ConstantUnit
 from study.data import pixels
 from study.training import Pair
 
@@ -51,6 +52,10 @@ class Results:
     data, versions : dict
     date : str
     wall_seconds : float
+    bias_study : list of BiasRun
+        Empty if the study was not asked for; so is `constant_units`.
+    constant_units : list of ConstantUnit
+        One of each model of the bias study that has no bias.
     """
 
     models: list[Trained]
@@ -60,6 +65,8 @@ class Results:
     versions: dict[str, str]
     date: str
     wall_seconds: float
+    bias_study: list[BiasRun] = field(default_factory=list)
+    constant_units: list[ConstantUnit] = field(default_factory=list)
 
     @property
     def protocols(self) -> list[str]:
@@ -99,6 +106,8 @@ class Results:
         """Read what `to_json` has written."""
         content = json.loads(text)
         content["models"] = [Trained(**model) for model in content["models"]]
+        content["bias_study"] = [BiasRun(**run) for run in content["bias_study"]]
+        content["constant_units"] = [ConstantUnit(**unit) for unit in content["constant_units"]]
         content["baselines"] = Baselines.from_json(content["baselines"])
         return cls(**content)
 

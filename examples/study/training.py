@@ -17,7 +17,7 @@ from ae_numpy import Autoencoder
 from study.data import DataSource, training_and_test_pixels
 from study.files import naming
 from study.paper import HIDDEN_UNITS
-from study.protocols import PROTOCOLS
+from study.protocols import protocol_named
 
 
 class SettingsDifferError(ValueError):
@@ -58,8 +58,12 @@ class Pair:
 
     @property
     def model_bytes(self) -> int:
-        """Return the size of the weights of one of the models, most of its file."""
-        return 2 * 784 * HIDDEN_UNITS[self.ratio] * np.dtype(np.float32).itemsize
+        """Return the size of the weights in the larger of the files, most of it.
+
+        A start that was given is stored as float64, besides the trained float32.
+        """
+        itemsize = np.dtype(np.float32).itemsize + np.dtype(np.float64).itemsize
+        return 2 * 784 * HIDDEN_UNITS[self.ratio] * itemsize
 
     def path(self, bias: bool) -> Path:
         """Return the file of one of the models."""
@@ -68,7 +72,7 @@ class Pair:
 
     def model(self, bias: bool, twin: Autoencoder | None = None) -> Autoencoder:
         """Return one of the models, untrained."""
-        protocol = PROTOCOLS[self.protocol]
+        protocol = protocol_named(self.protocol)
         return protocol.model(self.ratio, bias, self.seed, self.epochs, twin)
 
     def finished(self) -> dict[bool, Autoencoder]:
@@ -101,7 +105,7 @@ class Pair:
         _check_settings(model, expected, path)
         if _start_alike(model, expected):
             return model
-        if bias or not PROTOCOLS[self.protocol].inherits_biases:
+        if bias or not protocol_named(self.protocol).inherits_biases:
             raise SettingsDifferError(f"{path} has other initial_parameters than expected")
         warnings.warn(f"training again, for other biases than its twin's: {path}", stacklevel=2)
         return None
