@@ -219,7 +219,7 @@ def test_a_tuned_model_without_bias_starts_with_a_unit_that_is_a_bias():
     X = data.pixels(FEW.load().train_images)
     model = PROTOCOLS["tuned"].model(98, False, seed=1, epochs=0).fit(X)
     codes = model.encode(X)
-    assert codes[:, 0].min() > 0.9  # 0.05 from each pixel: 110 units of light in MNIST, 60 here
+    assert codes[:, 0].min() > 0.9  # 0.05 of the 50 units of light in the darkest image is 2.5
     np.testing.assert_array_equal(model.network_.layers[1].W[0], PROTOCOLS["tuned"].decoder_bias)
 
 
