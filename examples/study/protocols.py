@@ -1,9 +1,9 @@
-"""The three ways in which the fourteen models are trained, and what is trained beside the third.
+"""The three ways in which the fourteen models are trained, and what they are compared with.
 
 What the published code did departs from the paper's text in two ways; so what it published and
 what it describes are two protocols, and a third asks what these models can do. There each kind of
-model has a good start of its own, so the bias study asks what biases are worth in themselves: its
-models have a unit less, or the start that the others would have without such care.
+model has a good start of its own. Two studies tell what biases are worth in themselves from what
+they do for the start.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Protocol:
         `with_constant_unit`.
     fewer_units : int
         How many hidden units models with bias lack at every ratio.
+    biases : tuple of bool
+        Which kinds of models there are, those with bias first.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Protocol:
     decoder_bias: float = field(default=math.nan)
     constant_unit: bool = False
     fewer_units: int = 0
+    biases: tuple[bool, ...] = (True, False)
 
     def hidden_units(self, ratio: int, bias: bool) -> int:
         """Return how many hidden units a model has."""
@@ -206,7 +209,19 @@ BIAS_STUDY = replace(
 )
 """What the models of `tuned` are compared with, to tell what biases are worth."""
 
+START_STUDY = replace(
+    PROTOCOLS["corrected"],
+    name="start-study",
+    summary="the models of corrected without bias, started with one constant unit",
+    constant_unit=True,
+    biases=(False,),
+)
+"""What those of `corrected` are compared with, to tell what biases do for the start."""
+
+STUDIES = {study.name: study for study in (BIAS_STUDY, START_STUDY)}
+"""What is trained besides the fourteen models, by name."""
+
 
 def protocol_named(name: str) -> Protocol:
-    """Return a protocol of Table 1, or that of the bias study."""
-    return BIAS_STUDY if name == BIAS_STUDY.name else PROTOCOLS[name]
+    """Return a protocol, or a study."""
+    return STUDIES.get(name) or PROTOCOLS[name]

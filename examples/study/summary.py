@@ -12,12 +12,12 @@ from ae_numpy.datasets import Digits
 from ae_numpy.progress import tell
 from study import run
 from study.baselines import fit_baselines
-from study.bias_runs import read_bias_study
+from study.bias_runs import read_studies
 from study.data import pixels
 from study.figures import Drawn, draw_figures
 from study.files import write
 from study.paper import HIDDEN_UNITS
-from study.protocols import BIAS_STUDY, PROTOCOLS
+from study.protocols import PROTOCOLS
 from study.report import write_report
 from study.results import Results, read_models
 from study.table import table_1
@@ -64,9 +64,6 @@ def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool) -> Results:
     images, labels = digits.test_images, digits.test_labels
     cells = [pair for pair in pairs if pair.protocol in PROTOCOLS]
     models = [model for pair in cells for model in read_models(pair, images, labels)]
-    compared = [pair for pair in pairs if pair.protocol in ("tuned", BIAS_STUDY.name)]
-    of_study = compared if len(cells) < len(pairs) else []
-    bias_study, constant_units = read_bias_study(of_study, pixels(images))
     ratios = {pair.ratio: HIDDEN_UNITS[pair.ratio] for pair in pairs}
     return Results(
         models=models,
@@ -82,8 +79,7 @@ def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool) -> Results:
         versions={**run.versions(), **run.machine()},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         wall_seconds=run.wall_seconds(pairs[0].folder),
-        bias_study=bias_study,
-        constant_units=constant_units,
+        **read_studies(pairs, pixels(images)),
     )
 
 

@@ -1,4 +1,4 @@
-"""One unit of work: the two models of a protocol, a seed and a ratio, trained and kept.
+"""One unit of work: the models of a protocol, a seed and a ratio, trained and kept.
 
 Each model is written to its own file as soon as it is trained; a missing file is work still to
 be done.
@@ -37,7 +37,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Pair:
-    """A unit of work: the model with bias and the one without, of one protocol, seed and ratio."""
+    """A unit of work: the model with bias and the one without, of one protocol, seed and ratio.
+
+    A study may have only one of the two.
+    """
 
     protocol: str
     seed: int
@@ -50,6 +53,11 @@ class Pair:
     def name(self) -> str:
         """A short human-readable name."""
         return f"{self.protocol} seed {self.seed} {self.ratio}x"
+
+    @property
+    def biases(self) -> tuple[bool, ...]:
+        """Which of the two there are, the one with bias first."""
+        return protocol_named(self.protocol).biases
 
     @property
     def work_per_epoch(self) -> float:
@@ -77,9 +85,12 @@ class Pair:
 
     def finished(self) -> dict[bool, Autoencoder]:
         """Read the models that are trained, by bias."""
-        with_bias = self.load(True)
-        models = {True: with_bias, False: self.load(False, with_bias)}
-        return {bias: model for bias, model in models.items() if model is not None}
+        models: dict[bool, Autoencoder] = {}
+        for bias in self.biases:
+            model = self.load(bias, models.get(True))
+            if model is not None:
+                models[bias] = model
+        return models
 
     def load(self, bias: bool, twin: Autoencoder | None = None) -> Autoencoder | None:
         """Read a trained model; None if it is missing or cannot be used.
@@ -139,13 +150,13 @@ def train_pair(pair: Pair, report: Callable[[Progress], None]) -> list[Progress]
     list of Progress
         The last one of every model that was trained.
     """
-    trained = []
-    with_bias = pair.load(True)
-    if with_bias is None:
-        with_bias = pair.model(True)
-        trained.append(_train(pair, with_bias, report))
-    if pair.load(False, with_bias) is None:
-        trained.append(_train(pair, pair.model(False, twin=with_bias), report))
+    trained, twin = [], None
+    for bias in pair.biases:
+        model = pair.load(bias, twin)
+        if model is None:
+            model = pair.model(bias, twin)
+            trained.append(_train(pair, model, report))
+        twin = model
     return trained
 
 

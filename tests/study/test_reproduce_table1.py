@@ -9,6 +9,8 @@ import pytest
 import reproduce_table1
 from strategies import needs_compiler
 from study import data, training
+from study.answers import reservation
+from study.bias_worth import in_the_study
 from study.data import DataSource
 from study.paper import HIDDEN_UNITS
 from study.protocols import BIAS_STUDY, PROTOCOLS
@@ -63,13 +65,25 @@ def test_the_bias_study_has_four_kinds_of_models_of_every_seed_and_ratio(quick_r
     kinds += [(units // 4, bias, start) for units, bias, start in kinds]
     found = [(r["hidden_units"], r["bias"], r["start"], r["seed"]) for r in summary["bias_study"]]
     assert sorted(found) == sorted((*kind, seed) for kind in kinds for seed in (0, 1))
-    assert len(list((out / "models").glob("*.npz"))) == 2 * 2 * (3 * 2 + 2)
+    assert len(list((out / "models").glob("*.npz"))) == 2 * 2 * (3 * 2 + 2 + 1)
     tuned = {m["mse"] for m in summary["models"] if m["protocol"] == "tuned"}
     in_both = {run["mse"] for run in summary["bias_study"]} & tuned
     assert in_both == tuned
     units = {(u["hidden_units"], u["start"], u["seed"]) for u in summary["constant_units"]}
     assert units == {(h, start, seed) for h, bias, start, seed in found if not bias}
     assert all(0 <= unit["spread"] <= 1 for unit in summary["constant_units"])
+    started = [(r["hidden_units"], r["bias"], r["start"]) for r in summary["start_study"]]
+    assert sorted(started) == 2 * [(2, False, "constant unit")] + 2 * [(8, False, "constant unit")]
+
+
+def test_the_studies_survive_json_and_their_answers_follow_those_of_their_protocols(quick_run):
+    result, out = quick_run
+    text = (out / "table1.json").read_text()
+    results = Results.from_json(text)
+    assert results.to_json() == text
+    for protocol in ("corrected", "tuned"):
+        assert f"{reservation(protocol)}\n\n{in_the_study(results, protocol)}" in result.stdout
+    assert results.n_trained == len(list((out / "models").glob("*.npz")))
 
 
 def test_errors_per_class_add_up_to_the_error(quick_run):

@@ -1,0 +1,187 @@
+"""What a bias is worth: the paper's second question where each kind of model has a good start.
+
+A model without biases can hold one hidden unit constant, whose weights to the pixels are then the
+decoder's bias, at the price of that unit. So it should do what a model with biases and one unit
+fewer does, and a bias should be worth one unit. `bias_runs` has the models that tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from study.answers import answer_rq2
+from study.bias_verdicts import UNAFFECTED
+from study.measures import LEVEL, bias_effects
+from study.paper import HIDDEN_UNITS
+from study.results import Results, Trained
+from study.statistics import Interval, t_interval
+from study.words import count, extent, listing, percent
+
+# Set before the models of the study were trained: it is the least that this study calls noticeable
+# for any claim about biases, for the reason given there.
+MARGIN = UNAFFECTED
+
+# A share of a unit's highest activation. Such a unit moves the sum of a pixel by a thousandth of
+# its weight: for weights up to 15 this moves no pixel by one of 255 grey levels.
+CONSTANT = 1e-3
+
+KINDS = {
+    "bias": (0, True, "decoder biases"),
+    "bias, one unit fewer": (1, True, "decoder biases"),
+    "no bias": (0, False, "constant unit"),
+    "no bias, plain start": (0, False, "plain"),
+}
+"""The four kinds of models: units that they lack, whether they have biases, and their start."""
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the models of a ratio tell, over seeds.
+
+    Parameters
+    ----------
+    ratio : int
+    errors : dict of arrays
+        By kind, shape (n_seeds,).
+    difference : Interval
+        The error without bias minus that with bias and one unit fewer, as a share of the latter's
+        mean.
+    unit : Interval
+        What the last unit takes from the error of models with bias, as a share of that without it.
+    n_found : int
+        How many of the models that start plainly end with a constant unit.
+    """
+
+    ratio: int
+    errors: dict[str, np.ndarray]
+    difference: Interval
+    unit: Interval
+    n_found: int
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether the whole interval of the difference is within MARGIN: False for one seed.
+
+        A test: two one-sided t tests, each at half of LEVEL, reject a difference as large as that.
+        """
+        return bool(self.difference.low >= -MARGIN and self.difference.high <= MARGIN)
+
+    def excess(self, kind: str) -> Interval:
+        """Return by how much the error of a kind exceeds that of models with bias, as a share."""
+        bias = self.errors["bias"]
+        return t_interval((self.errors[kind] - bias) / bias.mean(), 1 - LEVEL)
+
+
+def worths(results: Results) -> list[Worth]:
+    """Return what a bias is worth at each ratio, the highest first; nothing without the study."""
+    if not results.bias_study:
+        return []
+    return [_worth(results, ratio) for ratio in sorted(results.ratios, reverse=True)]
+
+
+def _worth(results: Results, ratio: int) -> Worth:
+    errors = {kind: _errors(results, HIDDEN_UNITS[ratio], *KINDS[kind]) for kind in KINDS}
+    fewer = errors["bias, one unit fewer"]
+    compared = [(errors["no bias"] - fewer) / fewer.mean(), (fewer - errors["bias"]) / fewer.mean()]
+    n_found = sum(
+        unit.spread <= CONSTANT
+        for unit in results.constant_units
+        if (unit.hidden_units, unit.start) == (HIDDEN_UNITS[ratio], "plain")
+    )
+    return Worth(ratio, errors, *(t_interval(d, 1 - LEVEL) for d in compared), n_found)
+
+
+def _errors(results: Results, hidden_units: int, fewer: int, bias: bool, start: str) -> np.ndarray:
+    """Return the errors of a kind in the order of the seeds."""
+    kind = (hidden_units - fewer, bias, start)
+    by_seed = {
+        run.seed: run.mse
+        for run in results.bias_study
+        if (run.hidden_units, run.bias, run.start) == kind
+    }
+    return np.array([by_seed[seed] for seed in sorted(by_seed)])
+
+
+def answer_worth(results: Results) -> str:
+    """Say in sentences what a bias is worth, and what its price is; empty without the study."""
+    found = worths(results)
+    if not found:
+        return ""
+    n, n_ratios = found[0].errors["bias"].size, len(found)
+    differences = listing(f"{_signed(w.difference.mean)} at {w.ratio}x" for w in found)
+    gains = listing(f"{percent(w.unit.mean, '.1f')} at {w.ratio}x" for w in found)
+    within = [w for w in found if w.equivalent]
+    if n == 1:
+        test = "1 seed has no interval to test this by"
+    else:
+        furthest = max(abs(bound) for w in found for bound in (w.difference.low, w.difference.high))
+        test = (
+            f"the 95 % interval is within the margin of {percent(MARGIN)} at {len(within)} of "
+            f"{count(n_ratios, 'ratio')}, and the furthest bound is {percent(furthest, '.1f')} "
+            f"(two one-sided t tests, {n} seeds)"
+        )
+    if len(within) == n_ratios:
+        says = "A bias is worth one hidden unit: models without biases that start with a constant "
+        says += "unit do"
+    else:
+        says = "If a bias is worth one hidden unit, models without biases and a constant unit do"
+    return (
+        f"{says} what models with biases and one unit fewer do. Their error differs by "
+        f"{differences}; {test}. That unit takes {gains} off the error. {_about_plain(found)}"
+    )
+
+
+def _about_plain(found: Sequence[Worth]) -> str:
+    """Say what happens without a constant unit at the start."""
+    excesses = [w.excess("no bias, plain start").mean for w in found]
+    n_models = sum(w.errors["no bias, plain start"].size for w in found)
+    n_found = sum(w.n_found for w in found)
+    where = listing(f"{w.n_found} at {w.ratio}x" for w in found)
+    return (
+        f"Started plainly, {n_found} of {n_models} models without biases find such a unit by "
+        f"themselves ({where}), and the error is {extent(excesses)} above that with biases."
+    )
+
+
+def with_fair_starts(results: Results) -> Results:
+    """Let models without bias under `corrected` be those that start with a constant unit."""
+    mse = {(run.hidden_units, run.seed): run.mse for run in results.start_study}
+    models = [
+        replace(m, mse=mse[m.hidden_units, m.seed]) if _is_plain(m) else m for m in results.models
+    ]
+    return replace(results, models=models)
+
+
+def _is_plain(model: Trained) -> bool:
+    return model.protocol == "corrected" and not model.bias
+
+
+def share_of_start(results: Results) -> str:
+    """Say how much of the effects of biases under `corrected` is the start's."""
+    if not results.start_study:
+        return ""
+    fair = with_fair_starts(results)
+    by_bias, by_start = bias_effects(results, "corrected"), bias_effects(fair, "corrected")
+    gains = listing(
+        f"{percent((start.without - plain.without) / plain.without, '+.0f')} at {plain.ratio}x "
+        f"({percent(plain.relative, '+.0f')})"
+        for plain, start in zip(by_bias, by_start, strict=True)
+    )
+    return (
+        "How much of this is the start's: one constant hidden unit at the start changes the error "
+        f"of models without biases by {gains}; in brackets, what trained biases change. "
+        f"Against models that start so: {answer_rq2(fair, 'corrected')}"
+    )
+
+
+def in_the_study(results: Results, protocol: str) -> str:
+    """Return what the bias study adds to the answer under a protocol; empty if nothing."""
+    added = {"tuned": answer_worth, "corrected": share_of_start}
+    return added[protocol](results) if protocol in added else ""
+
+
+def _signed(share: float) -> str:
+    return percent(share, "+.1f")
