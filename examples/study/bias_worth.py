@@ -18,7 +18,7 @@ from study.measures import LEVEL, bias_effects
 from study.paper import HIDDEN_UNITS
 from study.results import Results, Trained
 from study.statistics import Interval, t_interval
-from study.words import count, extent, listing, percent
+from study.words import count, extent, listing, percent, signed
 
 # Set before the models of the study were trained: it is the least that this study calls noticeable
 # for any claim about biases, for the reason given there.
@@ -110,39 +110,40 @@ def answer_worth(results: Results) -> str:
     found = worths(results)
     if not found:
         return ""
-    n, n_ratios = found[0].errors["bias"].size, len(found)
-    differences = listing(f"{_signed(w.difference.mean)} at {w.ratio}x" for w in found)
-    gains = listing(f"{percent(w.unit.mean, '.1f')} at {w.ratio}x" for w in found)
-    within = [w for w in found if w.equivalent]
+    n, shown = found[0].errors["bias"].size, [w for w in found if w.equivalent]
+    means = [w.difference.mean for w in found]
+    differ = f"by {signed(min(means))} to {signed(max(means))} %"
     if n == 1:
-        test = "1 seed has no interval to test this by"
-    else:
-        furthest = max(abs(bound) for w in found for bound in (w.difference.low, w.difference.high))
-        test = (
-            f"the 95 % interval is within the margin of {percent(MARGIN)} at {len(within)} of "
-            f"{count(n_ratios, 'ratio')}, and the furthest bound is {percent(furthest, '.1f')} "
-            f"(two one-sided t tests, {n} seeds)"
+        return (
+            f"Models without biases that start with a constant unit differ {differ} from those "
+            f"with biases and one unit fewer (1 seed, which has no interval). {_prices(found)}"
         )
-    if len(within) == n_ratios:
-        says = "A bias is worth one hidden unit: models without biases that start with a constant "
-        says += "unit do"
-    else:
-        says = "If a bias is worth one hidden unit, models without biases and a constant unit do"
+    bounds = [abs(bound) for w in found for bound in (w.difference.low, w.difference.high)]
+    says = (
+        "A bias is worth one hidden unit: models without biases that start with a constant unit do "
+        "what models with biases and one unit fewer do"
+        if len(shown) == len(found)
+        else "Models without biases that start with a constant unit are shown to do what models "
+        f"with biases and one unit fewer do at {len(shown)} of {count(len(found), 'ratio')}"
+    )
     return (
-        f"{says} what models with biases and one unit fewer do. Their error differs by "
-        f"{differences}; {test}. That unit takes {gains} off the error. {_about_plain(found)}"
+        f"{says}. Their error differs {differ}, and the furthest bound of a 95 % interval is "
+        f"{percent(max(bounds), '.1f')}, where less than {percent(MARGIN)} was to count as equal "
+        f"(two one-sided t tests at each ratio, {n} seeds). {_prices(found)}"
     )
 
 
-def _about_plain(found: Sequence[Worth]) -> str:
-    """Say what happens without a constant unit at the start."""
+def _prices(found: Sequence[Worth]) -> str:
+    """Say what the unit is worth, and what happens without a constant unit at the start."""
+    gains = listing(f"{percent(w.unit.mean, '.1f')} at {w.ratio}x" for w in found)
     excesses = [w.excess("no bias, plain start").mean for w in found]
     n_models = sum(w.errors["no bias, plain start"].size for w in found)
-    n_found = sum(w.n_found for w in found)
-    where = listing(f"{w.n_found} at {w.ratio}x" for w in found)
+    where = [f"{w.n_found} at {w.ratio}x" for w in found if w.n_found]
     return (
-        f"Started plainly, {n_found} of {n_models} models without biases find such a unit by "
-        f"themselves ({where}), and the error is {extent(excesses)} above that with biases."
+        f"That unit takes {gains} off the error. Started plainly, {sum(w.n_found for w in found)} "
+        f"of {count(n_models, 'model')} without biases find such a unit by themselves"
+        f"{f' ({listing(where)})' if where else ''}, and the error is {extent(excesses)} above "
+        "that with biases."
     )
 
 
@@ -181,7 +182,3 @@ def in_the_study(results: Results, protocol: str) -> str:
     """Return what the bias study adds to the answer under a protocol; empty if nothing."""
     added = {"tuned": answer_worth, "corrected": share_of_start}
     return added[protocol](results) if protocol in added else ""
-
-
-def _signed(share: float) -> str:
-    return percent(share, "+.1f")

@@ -83,14 +83,15 @@ def test_errors_are_compared_seed_by_seed_whatever_their_order():
 def test_the_answer_says_what_is_shown():
     answer = answer_worth(with_studies())
     assert answer.startswith("A bias is worth one hidden unit: ")
-    assert "within the margin of 5 % at 7 of 7 ratios" in answer
+    assert "Their error differs by " in answer
+    assert "less than 5 % was to count as equal" in answer
     assert "That unit takes 9.1 % at 392x" in answer
     assert "Started plainly, 21 of 70 models without biases find such a unit" in answer
+    assert "themselves (3 at 392x, 3 at 196x," in answer
     assert "the error is 50 % above that with biases" in answer
     other = answer_worth(with_studies(LIKE_THEIRS | {"no bias": 1.2}))
-    assert other.startswith("If a bias is worth one hidden unit")
-    assert "at 0 of 7 ratios" in other
-    assert "1 seed has no interval" in answer_worth(with_studies(n_seeds=1))
+    assert "are shown to do what models with biases and one unit fewer do at 0 of 7" in other
+    assert "1 seed, which has no interval" in answer_worth(with_studies(n_seeds=1))
 
 
 def test_without_the_studies_nothing_is_said():

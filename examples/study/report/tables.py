@@ -15,7 +15,7 @@ from study.report.markup import Html, join, prose, table, tabs, tag
 from study.report.sections import lead_first, note, protocol_name
 from study.results import Results
 from study.statistics import Interval
-from study.words import count, percent
+from study.words import count, percent, signed
 
 
 def table_1(results: Results) -> Html:
@@ -182,5 +182,5 @@ def _worth_row(worth: Worth) -> list[Any]:
 
 
 def _in_percent(interval: Interval) -> str:
-    mean, low, high = (f"{100 * value:+.1f}" for value in interval)
+    mean, low, high = map(signed, interval)
     return f"{mean} %" if np.isnan(interval.low) else f"{mean} % ({low} to {high})"
