@@ -125,9 +125,9 @@ def reservation(protocol: str) -> str:
         )
     if not isnan(of.decoder_bias):
         return (
-            "The recipe was chosen on models with bias. They start with decoder biases of "
-            f"{of.decoder_bias:g}, and the models without with one constant hidden unit that has "
-            "these as its weights: each kind has a good start of its own."
+            "The recipe was chosen on models with bias, but each kind has a good start of its own: "
+            f"those with bias start with decoder biases of {of.decoder_bias:g}, those without with "
+            "one constant hidden unit, whose weights to the pixels are the same."
         )
     return ""
 

@@ -165,6 +165,7 @@ def share_of_start(results: Results) -> str:
     if not results.start_study:
         return ""
     fair = with_fair_starts(results)
+    answer = answer_rq2(fair, "corrected")
     by_bias, by_start = bias_effects(results, "corrected"), bias_effects(fair, "corrected")
     gains = listing(
         f"{percent((start.without - plain.without) / plain.without, '+.0f')} at {plain.ratio}x "
@@ -174,7 +175,7 @@ def share_of_start(results: Results) -> str:
     return (
         "How much of this is the start's: one constant hidden unit at the start changes the error "
         f"of models without biases by {gains}; in brackets, what trained biases change. "
-        f"Against models that start so: {answer_rq2(fair, 'corrected')}"
+        f"Compared with models that start so, {answer[0].lower()}{answer[1:]}"
     )
 
 

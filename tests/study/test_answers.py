@@ -334,8 +334,8 @@ def test_what_the_pairs_differ_in_stands_beside_all_that_is_said_of_biases():
     assert "frozen" in reservation("published")
     assert reservation("corrected") == ""
     assert "chosen on models with bias" in reservation("tuned")
-    assert "start with decoder biases of -2" in reservation("tuned")
-    assert "with one constant hidden unit" in reservation("tuned")
+    assert "with bias start with decoder biases of -2" in reservation("tuned")
+    assert "without with one constant hidden unit" in reservation("tuned")
     for protocol in PROTOCOLS:
         said = reservation(protocol)
         for claim in ("At 392x", "At the lower", "The direction", "These changes"):

@@ -181,6 +181,7 @@ def _worth_row(worth: Worth) -> list[Any]:
     ]
 
 
-def _in_percent(interval: Interval) -> str:
+def _in_percent(interval: Interval) -> Html:
     mean, low, high = map(signed, interval)
-    return f"{mean} %" if np.isnan(interval.low) else f"{mean} % ({low} to {high})"
+    bounds = tag("small", f"{low} to {high}", class_="interval")
+    return join([f"{mean} %"] if np.isnan(interval.low) else [f"{mean} %", bounds], " ")
