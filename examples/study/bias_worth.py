@@ -129,7 +129,20 @@ def answer_worth(results: Results) -> str:
     return (
         f"{says}. Their error differs {differ}, and the furthest bound of a 95 % interval is "
         f"{percent(max(bounds), '.1f')}, where less than {percent(MARGIN)} was to count as equal "
-        f"(two one-sided t tests at each ratio, {n} seeds). {_prices(found)}"
+        f"(two one-sided t tests at each ratio, {n} seeds). {_prices(found)}{_limits(found)}"
+    )
+
+
+def _limits(found: Sequence[Worth]) -> str:
+    """Say where the test cannot tell one unit, and what the difference is next to it."""
+    weak = [w for w in found if w.unit.mean < MARGIN]
+    if not weak:
+        return ""
+    in_units = listing(f"{w.difference.mean / w.unit.mean:+.1f} at {w.ratio}x" for w in weak)
+    return (
+        f" Where the unit takes less than {percent(MARGIN)}, the test says little, because with "
+        "biases h and h - 1 units count as equal, too; as a multiple of what the unit takes, the "
+        f"difference there is {in_units}."
     )
 
 

@@ -94,6 +94,14 @@ def test_the_answer_says_what_is_shown():
     assert "1 seed, which has no interval" in answer_worth(with_studies(n_seeds=1))
 
 
+def test_the_answer_says_where_one_unit_is_less_than_the_margin():
+    assert "the test says little" not in answer_worth(with_studies())
+    small = {"bias, one unit fewer": 1 + MARGIN / 2, "no bias": 1 + 3 * MARGIN / 4}
+    answer = answer_worth(with_studies(LIKE_THEIRS | small, spread=1e-6))
+    assert "Where the unit takes less than 5 %, the test says little" in answer
+    assert "the difference there is +0.5 at 392x" in answer
+
+
 def test_without_the_studies_nothing_is_said():
     results = made_up_results()
     assert worths(results) == []
