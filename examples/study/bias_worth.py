@@ -24,9 +24,10 @@ from study.words import count, extent, listing, percent, signed
 # for any claim about biases, for the reason given there.
 MARGIN = UNAFFECTED
 
-# A share of a unit's highest activation. Such a unit moves the sum of a pixel by a thousandth of
-# its weight: for weights up to 15 this moves no pixel by one of 255 grey levels.
-CONSTANT = 1e-3
+# Shares of a unit's highest activation. A constant unit moves the sum of a pixel by a thousandth of
+# its weight: for weights up to 15 this moves no pixel by one of 255 grey levels. The training ends
+# with most units near to that, on either side, so those ten times as far are counted, too.
+CONSTANT, NEARLY = 1e-3, 1e-2
 
 KINDS = {
     "bias": (0, True, "decoder biases"),
@@ -51,15 +52,15 @@ class Worth:
         mean.
     unit : Interval
         What the last unit takes from the error of models with bias, as a share of that without it.
-    n_found : int
-        How many of the models that start plainly end with a constant unit.
+    spreads : array
+        Those of the most constant units of the models that start plainly: see `ConstantUnit`.
     """
 
     ratio: int
     errors: dict[str, np.ndarray]
     difference: Interval
     unit: Interval
-    n_found: int
+    spreads: np.ndarray
 
     @property
     def equivalent(self) -> bool:
@@ -68,6 +69,10 @@ class Worth:
         A test: two one-sided t tests, each at half of LEVEL, reject a difference as large as that.
         """
         return bool(self.difference.low >= -MARGIN and self.difference.high <= MARGIN)
+
+    def n_constant(self, share: float) -> int:
+        """Count the models that start plainly and end with a unit constant to a share."""
+        return int((self.spreads <= share).sum())
 
     def excess(self, kind: str) -> Interval:
         """Return by how much the error of a kind exceeds that of models with bias, as a share."""
@@ -86,12 +91,12 @@ def _worth(results: Results, ratio: int) -> Worth:
     errors = {kind: _errors(results, HIDDEN_UNITS[ratio], *KINDS[kind]) for kind in KINDS}
     fewer = errors["bias, one unit fewer"]
     compared = [(errors["no bias"] - fewer) / fewer.mean(), (fewer - errors["bias"]) / fewer.mean()]
-    n_found = sum(
-        unit.spread <= CONSTANT
+    spreads = [
+        unit.spread
         for unit in results.constant_units
         if (unit.hidden_units, unit.start) == (HIDDEN_UNITS[ratio], "plain")
-    )
-    return Worth(ratio, errors, *(t_interval(d, 1 - LEVEL) for d in compared), n_found)
+    ]
+    return Worth(ratio, errors, *(t_interval(d, 1 - LEVEL) for d in compared), np.array(spreads))
 
 
 def _errors(results: Results, hidden_units: int, fewer: int, bias: bool, start: str) -> np.ndarray:
@@ -150,14 +155,21 @@ def _prices(found: Sequence[Worth]) -> str:
     """Say what the unit is worth, and what happens without a constant unit at the start."""
     gains = listing(f"{percent(w.unit.mean, '.1f')} at {w.ratio}x" for w in found)
     excesses = [w.excess("no bias, plain start").mean for w in found]
-    n_models = sum(w.errors["no bias, plain start"].size for w in found)
-    where = [f"{w.n_found} at {w.ratio}x" for w in found if w.n_found]
+    n_models = sum(w.spreads.size for w in found)
+    constant, nearly = (_n_constant(found, share) for share in (CONSTANT, NEARLY))
     return (
-        f"That unit takes {gains} off the error. Started plainly, {sum(w.n_found for w in found)} "
-        f"of {count(n_models, 'model')} without biases find such a unit by themselves"
-        f"{f' ({listing(where)})' if where else ''}, and the error is {extent(excesses)} above "
-        "that with biases."
+        f"That unit takes {gains} off the error. Started plainly, {constant} of "
+        f"{count(n_models, 'model')} without biases find a unit constant to "
+        f"{percent(CONSTANT, 'g')} by themselves, and {nearly} one constant to {percent(NEARLY)}; "
+        f"their error is {extent(excesses)} above that with biases."
     )
+
+
+def _n_constant(found: Sequence[Worth], share: float) -> str:
+    """Say how many models that start plainly end with a unit constant to a share, and where."""
+    where = [f"{w.n_constant(share)} at {w.ratio}x" for w in found if w.n_constant(share)]
+    n_found = sum(w.n_constant(share) for w in found)
+    return f"{n_found} ({listing(where)})" if where else str(n_found)
 
 
 def with_fair_starts(results: Results) -> Results:

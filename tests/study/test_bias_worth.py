@@ -86,9 +86,10 @@ def test_the_answer_says_what_is_shown():
     assert "Their error differs by " in answer
     assert "less than 5 % was to count as equal" in answer
     assert "That unit takes 9.1 % at 392x" in answer
-    assert "Started plainly, 21 of 70 models without biases find such a unit" in answer
-    assert "themselves (3 at 392x, 3 at 196x," in answer
-    assert "the error is 50 % above that with biases" in answer
+    assert "Started plainly, 21 (3 at 392x, 3 at 196x," in answer
+    assert "of 70 models without biases find a unit constant to 0.1 % by themselves" in answer
+    assert "and 70 (10 at 392x, 10 at 196x," in answer
+    assert "error is 50 % above that with biases" in answer
     other = answer_worth(with_studies(LIKE_THEIRS | {"no bias": 1.2}))
     assert "are shown to do what models with biases and one unit fewer do at 0 of 7" in other
     assert "1 seed, which has no interval" in answer_worth(with_studies(n_seeds=1))
@@ -149,7 +150,7 @@ def test_the_report_has_the_study(tmp_path):
     assert answer_worth(results) in page
     rows = page[page.index("What a bias is worth</h3>") :].partition("</table>")[0]
     assert rows.count("<tr>") == 1 + len(RATIOS)
-    assert rows.count("3 of 10") == len(RATIOS)
+    assert rows.count("3 and 10 of 10") == len(RATIOS)
     assert rows.count(">yes<") == len(RATIOS)
     assert f"{results.n_trained:,}" in page
     assert "What a bias is worth" not in report(tmp_path)

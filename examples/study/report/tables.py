@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from study.answers import ranks
-from study.bias_worth import KINDS, MARGIN, Worth, worths
+from study.bias_worth import CONSTANT, KINDS, MARGIN, NEARLY, Worth, worths
 from study.measures import Cell, bias_effects, cells, testable
 from study.paper import HIDDEN_UNITS
 from study.report import charts
@@ -157,7 +157,7 @@ def worth_table(results: Results) -> Html:
         "No bias against bias and one unit fewer",
         f"Within {percent(MARGIN)}",
         "What the unit takes off",
-        "Constant units, plain start",
+        f"Constant to {percent(CONSTANT, 'g')} and {percent(NEARLY)}, plain start",
     ]
     seeds = count(found[0].errors["bias"].size, "seed")
     caption = (
@@ -177,7 +177,7 @@ def _worth_row(worth: Worth) -> list[Any]:
         _in_percent(worth.difference),
         "one seed" if n == 1 else "yes" if worth.equivalent else "no",
         _in_percent(worth.unit),
-        f"{worth.n_found} of {n}",
+        f"{worth.n_constant(CONSTANT)} and {worth.n_constant(NEARLY)} of {n}",
     ]
 
 
