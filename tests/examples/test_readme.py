@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from readme_blocks import code_blocks
 from strategies import needs_compiler
-from study.bias_worth import MARGIN, worths
+from study.bias_worth import CONSTANT, MARGIN, NEARLY, worths
 from study.measures import LEVEL, bias_effects
 from study.paper import TABLE_1
 from study.protocols import PROTOCOLS
@@ -95,11 +95,13 @@ def test_the_answer_about_biases_has_the_numbers_of_the_full_run():
     first, last = (percent(worth.unit.mean, ".1f") for worth in (found[0], found[-1]))
     highest = max(worth.excess("no bias, plain start").mean for worth in found)
     shown = [e for e in bias_effects(results, "corrected") if e.p_holm <= LEVEL]
+    constant, nearly = (sum(w.n_constant(share) for w in found) for share in (CONSTANT, NEARLY))
     text = " ".join(README.read_text().split())
     for said in (
         f"to within {percent(furthest, '.1f')} at all {len(found)} ratios",
         f"where {percent(MARGIN)} was to count as equal",
         f"from {first} off the error at 392x to {last} at 7x",
+        f"{constant} of 70 end with such a unit, constant to 0.1 %, and {nearly} with one constant",
         f"up to {percent(highest)} above models with biases",
         f"lower the error at {len(shown)} of 7 ratios, by {extent(e.relative for e in shown)}",
     ):

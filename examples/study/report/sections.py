@@ -134,7 +134,7 @@ def answers(results: Results, drawn: Sequence[Any]) -> Html:
         _error_plot(results) + _see(9, numbers, "the models without bias, too, and every seed"),
         _bias_plot(results)
         + _see(10, numbers, "every seed")
-        + _see(12, numbers, "what is left of this where both kinds have a good start"),
+        + _see(12, numbers, "what a bias is worth where both kinds have a good start"),
     )
     cards = [
         _card(f"RQ{k}", question, papers, Html(picture), found)
