@@ -24,7 +24,7 @@ from study.cluster import dask_executor
 from study.data import N_TEST, N_TRAIN, DataSource
 from study.locking import alone_in
 from study.paper import EPOCHS, RATIOS
-from study.protocols import PROTOCOLS
+from study.protocols import PROTOCOLS, STUDIES
 from study.statistics import MOST_FLIPPED
 from study.summary import summarise
 from study.training import Pair
@@ -35,7 +35,7 @@ from ae_numpy.sweep import SweepError, WorkerDiedError
 
 QUICK = {"epochs": 2, "n_train": 1000, "n_test": 500}
 DATA = ("auto", "mnist", "stroke-digits")
-PROTOCOL_SETS = {"both": ("published", "corrected"), "all": tuple(PROTOCOLS)}
+PROTOCOL_SETS = {"both": ("published", "corrected"), "all": (*PROTOCOLS, *STUDIES)}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -112,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=(*PROTOCOLS, *PROTOCOL_SETS),
         default="published",
         help="published: what the paper's code did (default); corrected: what its text says; "
-        "both: these two; tuned: by the best recipe found; all: the three",
+        "both: these two; tuned: by the best recipe found; all: the three, and a study of what "
+        "biases are worth",
     )
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=_natural, default=0, help="one seed (default 0)")

@@ -125,8 +125,9 @@ def reservation(protocol: str) -> str:
         )
     if not isnan(of.decoder_bias):
         return (
-            "The recipe was chosen on models with bias, and only they start with decoder biases of "
-            f"{of.decoder_bias:g}: this is no neutral comparison of bias against none."
+            "The recipe was chosen on models with bias, but each kind has a good start of its own: "
+            f"those with bias start with decoder biases of {of.decoder_bias:g}, those without with "
+            "one constant hidden unit, whose weights to the pixels are the same."
         )
     return ""
 

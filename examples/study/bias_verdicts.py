@@ -13,7 +13,7 @@ from study.paper import RATIOS
 from study.results import Results
 from study.statistics import can_reject
 from study.verdicts import Verdict
-from study.words import listing, percent
+from study.words import listing, percent, signed
 
 # In Table 1 a bias changes the error by less than 1 % at 392x and 196x, called "relatively
 # unaffected", and by 5 % (56x) to 38 % (7x) elsewhere, called "noticeable".
@@ -107,12 +107,6 @@ def _why(effects: list[BiasEffect]) -> str:
 
 
 def _describe(e: BiasEffect) -> str:
-    mean, low, high = (_signed(value / e.without) for value in (e.mean, e.low, e.high))
+    mean, low, high = (signed(value / e.without) for value in (e.mean, e.low, e.high))
     interval = f" ({low} to {high})" if e.differences.size > 1 else ""
     return f"{'less than 0.1' if mean == '0' else mean} %{interval} at {e.ratio}x"
-
-
-def _signed(share: float) -> str:
-    """Write a share in percent with its sign, and nothing as 0 rather than as -0.0."""
-    text = f"{100 * share:+.1f}"
-    return "0" if float(text) == 0 else text

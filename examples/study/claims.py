@@ -227,8 +227,8 @@ def departures() -> list[str]:
         "`tuned` departs from the text on purpose. It is the best single recipe that we found for "
         f"{EPOCHS} epochs: the learning rate falls as {tuned.rate_formula}, the images come in a "
         "new order every epoch, initial weights are scaled by the number of a layer's inputs, so "
-        "that the hidden units' sums start small, and trained biases of the output start at "
-        f"{tuned.decoder_bias:g}, since most pixels are dark. {reservation('tuned')}",
+        "that the hidden units' sums start small, and every model starts with dark pictures, since "
+        f"most pixels are dark. {reservation('tuned')}",
     ]
 
 

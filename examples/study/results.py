@@ -7,13 +7,14 @@ go or in many.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ae_numpy import Autoencoder
 from study.baselines import Baselines, mean_per_class
+from study.bias_runs import BiasRun, ConstantUnit
 from study.data import pixels
 from study.training import Pair
 
@@ -51,6 +52,13 @@ class Results:
     data, versions : dict
     date : str
     wall_seconds : float
+    bias_study : list of BiasRun
+        By the recipe of `tuned`, half of them its own models. Empty if the study was not asked for;
+        so are the two below.
+    constant_units : list of ConstantUnit
+        One of each model of the bias study that has no bias.
+    start_study : list of BiasRun
+        Under `corrected`: without biases, started with a constant unit.
     """
 
     models: list[Trained]
@@ -60,6 +68,9 @@ class Results:
     versions: dict[str, str]
     date: str
     wall_seconds: float
+    bias_study: list[BiasRun] = field(default_factory=list)
+    constant_units: list[ConstantUnit] = field(default_factory=list)
+    start_study: list[BiasRun] = field(default_factory=list)
 
     @property
     def protocols(self) -> list[str]:
@@ -72,6 +83,12 @@ class Results:
     @property
     def ratios(self) -> list[int]:
         return self.settings["ratios"]
+
+    @property
+    def n_trained(self) -> int:
+        """How many models were trained: those of Table 1, and the others of the studies."""
+        in_table_1 = len(self.bias_study) // 2
+        return len(self.models) + len(self.bias_study) - in_table_1 + len(self.start_study)
 
     def seeds_of(self, protocol: str) -> list[int]:
         """Return the seeds that have models of this protocol."""
@@ -99,6 +116,9 @@ class Results:
         """Read what `to_json` has written."""
         content = json.loads(text)
         content["models"] = [Trained(**model) for model in content["models"]]
+        kinds = {"bias_study": BiasRun, "constant_units": ConstantUnit, "start_study": BiasRun}
+        for name, kind in kinds.items():
+            content[name] = [kind(**row) for row in content.get(name, [])]
         content["baselines"] = Baselines.from_json(content["baselines"])
         return cls(**content)
 

@@ -200,12 +200,12 @@ def train(
     SweepError
         When all pairs are done, if some have failed.
     """
-    missing = {pair: 2 - len(pair.finished()) for pair in pairs}
-    n_missing = sum(missing.values())
-    if n_missing < 2 * len(pairs):
-        tell(f"{2 * len(pairs) - n_missing} of {2 * len(pairs)} models are there")
+    missing = {pair: len(pair.biases) - len(pair.finished()) for pair in pairs}
+    n_missing, n_models = sum(missing.values()), sum(len(pair.biases) for pair in pairs)
+    if n_missing < n_models:
+        tell(f"{n_models - n_missing} of {n_models} models are there")
     todo = sorted(
-        (pair for pair, n_models in missing.items() if n_models),
+        (pair for pair, n in missing.items() if n),
         key=lambda pair: -missing[pair] * pair.work_per_epoch,
     )
     if not todo:

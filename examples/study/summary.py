@@ -12,10 +12,12 @@ from ae_numpy.datasets import Digits
 from ae_numpy.progress import tell
 from study import run
 from study.baselines import fit_baselines
+from study.bias_runs import read_studies
 from study.data import pixels
 from study.figures import Drawn, draw_figures
 from study.files import write
 from study.paper import HIDDEN_UNITS
+from study.protocols import PROTOCOLS
 from study.report import write_report
 from study.results import Results, read_models
 from study.table import table_1
@@ -60,13 +62,14 @@ def summarise(
 def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool) -> Results:
     """Read all models, and measure them on the test images."""
     images, labels = digits.test_images, digits.test_labels
-    models = [model for pair in pairs for model in read_models(pair, images, labels)]
+    cells = [pair for pair in pairs if pair.protocol in PROTOCOLS]
+    models = [model for pair in cells for model in read_models(pair, images, labels)]
     ratios = {pair.ratio: HIDDEN_UNITS[pair.ratio] for pair in pairs}
     return Results(
         models=models,
         baselines=fit_baselines(pixels(digits.train_images), pixels(images), labels, ratios),
         settings={
-            "protocols": list(dict.fromkeys(pair.protocol for pair in pairs)),
+            "protocols": list(dict.fromkeys(pair.protocol for pair in cells)),
             "seeds": list(dict.fromkeys(pair.seed for pair in pairs)),
             "ratios": list(ratios),
             "epochs": pairs[0].epochs,
@@ -76,6 +79,7 @@ def collect(pairs: Sequence[Pair], digits: Digits, *, quick: bool) -> Results:
         versions={**run.versions(), **run.machine()},
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         wall_seconds=run.wall_seconds(pairs[0].folder),
+        **read_studies(pairs, pixels(images)),
     )
 
 

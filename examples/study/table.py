@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from study.answers import answer_rq1, answer_rq2, ranks, reservation
+from study.bias_worth import in_the_study
 from study.measures import Cell, cells
 from study.results import Results
 from study.words import count
@@ -34,6 +35,7 @@ def table_1(results: Results, protocol: str) -> str:
         ranks(results, protocol) if several else "",
         f"RQ1: {answer_rq1(results, protocol)}",
         f"RQ2: {answer_rq2(results, protocol)} {reservation(protocol)}".strip(),
+        in_the_study(results, protocol),
     ]
     return "\n\n".join(filter(None, paragraphs))
 

@@ -1,4 +1,4 @@
-"""One unit of work: the two models of a protocol, a seed and a ratio, trained and kept.
+"""One unit of work: the models of a protocol, a seed and a ratio, trained and kept.
 
 Each model is written to its own file as soon as it is trained; a missing file is work still to
 be done.
@@ -17,7 +17,7 @@ from ae_numpy import Autoencoder
 from study.data import DataSource, training_and_test_pixels
 from study.files import naming
 from study.paper import HIDDEN_UNITS
-from study.protocols import PROTOCOLS
+from study.protocols import protocol_named
 
 
 class SettingsDifferError(ValueError):
@@ -37,7 +37,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Pair:
-    """A unit of work: the model with bias and the one without, of one protocol, seed and ratio."""
+    """A unit of work: the model with bias and the one without, of one protocol, seed and ratio.
+
+    A study may have only one of the two.
+    """
 
     protocol: str
     seed: int
@@ -52,14 +55,23 @@ class Pair:
         return f"{self.protocol} seed {self.seed} {self.ratio}x"
 
     @property
+    def biases(self) -> tuple[bool, ...]:
+        """Which of the two there are, the one with bias first."""
+        return protocol_named(self.protocol).biases
+
+    @property
     def work_per_epoch(self) -> float:
         """Estimate how long an epoch of one of the models takes, in arbitrary units."""
         return 25 + HIDDEN_UNITS[self.ratio]
 
     @property
     def model_bytes(self) -> int:
-        """Return the size of the weights of one of the models, most of its file."""
-        return 2 * 784 * HIDDEN_UNITS[self.ratio] * np.dtype(np.float32).itemsize
+        """Return the size of the weights in the larger of the files, most of it.
+
+        A start that was given is stored as float64, besides the trained float32.
+        """
+        itemsize = np.dtype(np.float32).itemsize + np.dtype(np.float64).itemsize
+        return 2 * 784 * HIDDEN_UNITS[self.ratio] * itemsize
 
     def path(self, bias: bool) -> Path:
         """Return the file of one of the models."""
@@ -68,14 +80,17 @@ class Pair:
 
     def model(self, bias: bool, twin: Autoencoder | None = None) -> Autoencoder:
         """Return one of the models, untrained."""
-        protocol = PROTOCOLS[self.protocol]
+        protocol = protocol_named(self.protocol)
         return protocol.model(self.ratio, bias, self.seed, self.epochs, twin)
 
     def finished(self) -> dict[bool, Autoencoder]:
         """Read the models that are trained, by bias."""
-        with_bias = self.load(True)
-        models = {True: with_bias, False: self.load(False, with_bias)}
-        return {bias: model for bias, model in models.items() if model is not None}
+        models: dict[bool, Autoencoder] = {}
+        for bias in self.biases:
+            model = self.load(bias, models.get(True))
+            if model is not None:
+                models[bias] = model
+        return models
 
     def load(self, bias: bool, twin: Autoencoder | None = None) -> Autoencoder | None:
         """Read a trained model; None if it is missing or cannot be used.
@@ -101,7 +116,7 @@ class Pair:
         _check_settings(model, expected, path)
         if _start_alike(model, expected):
             return model
-        if bias or not PROTOCOLS[self.protocol].inherits_biases:
+        if bias or not protocol_named(self.protocol).inherits_biases:
             raise SettingsDifferError(f"{path} has other initial_parameters than expected")
         warnings.warn(f"training again, for other biases than its twin's: {path}", stacklevel=2)
         return None
@@ -135,13 +150,13 @@ def train_pair(pair: Pair, report: Callable[[Progress], None]) -> list[Progress]
     list of Progress
         The last one of every model that was trained.
     """
-    trained = []
-    with_bias = pair.load(True)
-    if with_bias is None:
-        with_bias = pair.model(True)
-        trained.append(_train(pair, with_bias, report))
-    if pair.load(False, with_bias) is None:
-        trained.append(_train(pair, pair.model(False, twin=with_bias), report))
+    trained, twin = [], None
+    for bias in pair.biases:
+        model = pair.load(bias, twin)
+        if model is None:
+            model = pair.model(bias, twin)
+            trained.append(_train(pair, model, report))
+        twin = model
     return trained
 
 

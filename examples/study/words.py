@@ -34,6 +34,16 @@ def percent(share: float, form: str = ".0f") -> str:
     return f"{100 * share:{form}} %"
 
 
+def signed(share: float) -> str:
+    """Write a share in percent with its sign, and nothing as 0 rather than as -0.0.
+
+    >>> signed(0.052), signed(-0.00001)
+    ('+5.2', '0')
+    """
+    text = f"{100 * share:+.1f}"
+    return "0" if float(text) == 0 else text
+
+
 def extent(shares: Iterable[float]) -> str:
     """Give the range of the sizes of shares, whatever their signs, as precisely as it matters.
 

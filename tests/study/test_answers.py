@@ -334,7 +334,8 @@ def test_what_the_pairs_differ_in_stands_beside_all_that_is_said_of_biases():
     assert "frozen" in reservation("published")
     assert reservation("corrected") == ""
     assert "chosen on models with bias" in reservation("tuned")
-    assert "start with decoder biases of -2" in reservation("tuned")
+    assert "with bias start with decoder biases of -2" in reservation("tuned")
+    assert "without with one constant hidden unit" in reservation("tuned")
     for protocol in PROTOCOLS:
         said = reservation(protocol)
         for claim in ("At 392x", "At the lower", "The direction", "These changes"):
@@ -676,7 +677,9 @@ def test_departures_say_what_the_protocols_do():
     assert "frozen" in biases
     assert [p.inherits_biases for p in PROTOCOLS.values()] == [True, False, False]
     assert "falls as 0.05 (1 - e / epochs)² in epoch e = 0, 1, ..." in chosen
-    assert "start at -2" in chosen
+    assert "every model starts with dark pictures" in chosen
+    assert tuned.decoder_bias < 0
+    assert tuned.constant_unit
     assert "the best single recipe that we found for 50 epochs" in chosen
     assert reservation("tuned") in chosen
     assert "in a new order every epoch" in chosen

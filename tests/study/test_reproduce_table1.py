@@ -9,9 +9,11 @@ import pytest
 import reproduce_table1
 from strategies import needs_compiler
 from study import data, training
+from study.answers import reservation
+from study.bias_worth import in_the_study
 from study.data import DataSource
 from study.paper import HIDDEN_UNITS
-from study.protocols import PROTOCOLS
+from study.protocols import BIAS_STUDY, PROTOCOLS
 from study.results import Results
 from study.training import Pair
 from study_runs import QUICK, run
@@ -52,6 +54,36 @@ def test_quick_run_trains_both_models_of_each_ratio_and_labels_what_it_is(quick_
     table = (out / "table1.md").read_text()
     assert table.strip() in result.stdout
     assert "| 392 | yes |" in table
+
+
+def test_the_bias_study_has_four_kinds_of_models_of_every_seed_and_ratio(quick_run):
+    """Half of them are those of `tuned`; only a run of all protocols has it."""
+    _, out = quick_run
+    summary = json.loads((out / "table1.json").read_text())
+    kinds = [(8, False, "constant unit"), (8, True, "decoder biases")]
+    kinds += [(7, True, "decoder biases"), (8, False, "plain")]
+    kinds += [(units // 4, bias, start) for units, bias, start in kinds]
+    found = [(r["hidden_units"], r["bias"], r["start"], r["seed"]) for r in summary["bias_study"]]
+    assert sorted(found) == sorted((*kind, seed) for kind in kinds for seed in (0, 1))
+    assert len(list((out / "models").glob("*.npz"))) == 2 * 2 * (3 * 2 + 2 + 1)
+    tuned = {m["mse"] for m in summary["models"] if m["protocol"] == "tuned"}
+    in_both = {run["mse"] for run in summary["bias_study"]} & tuned
+    assert in_both == tuned
+    units = {(u["hidden_units"], u["start"], u["seed"]) for u in summary["constant_units"]}
+    assert units == {(h, start, seed) for h, bias, start, seed in found if not bias}
+    assert all(0 <= unit["spread"] <= 1 for unit in summary["constant_units"])
+    started = [(r["hidden_units"], r["bias"], r["start"]) for r in summary["start_study"]]
+    assert sorted(started) == 2 * [(2, False, "constant unit")] + 2 * [(8, False, "constant unit")]
+
+
+def test_the_studies_survive_json_and_their_answers_follow_those_of_their_protocols(quick_run):
+    result, out = quick_run
+    text = (out / "table1.json").read_text()
+    results = Results.from_json(text)
+    assert results.to_json() == text
+    for protocol in ("corrected", "tuned"):
+        assert f"{reservation(protocol)}\n\n{in_the_study(results, protocol)}" in result.stdout
+    assert results.n_trained == len(list((out / "models").glob("*.npz")))
 
 
 def test_errors_per_class_add_up_to_the_error(quick_run):
@@ -187,8 +219,34 @@ def test_both_models_of_a_pair_start_from_the_same_weights(protocol):
     X = data.pixels(FEW.load().train_images)
     with_bias = PROTOCOLS[protocol].model(98, True, seed=1, epochs=0).fit(X)
     without = PROTOCOLS[protocol].model(98, False, seed=1, epochs=0, twin=with_bias).fit(X)
-    for free, frozen in zip(with_bias.network_.layers, without.network_.layers, strict=True):
-        np.testing.assert_array_equal(free.W, frozen.W)
+    n_own = 1 if protocol == "tuned" else 0  # the constant unit
+    free, frozen = (
+        [model.network_.layers[0].W.T, model.network_.layers[1].W] for model in (with_bias, without)
+    )
+    for rows, others in zip(free, frozen, strict=True):
+        np.testing.assert_array_equal(rows[n_own:], others[n_own:])
+        assert (rows[:n_own] != others[:n_own]).all()
+
+
+def test_a_tuned_model_without_bias_starts_with_a_unit_that_is_a_bias():
+    """Its first unit is on for every image, and the pixels start as with the decoder's biases."""
+    X = data.pixels(FEW.load().train_images)
+    model = PROTOCOLS["tuned"].model(98, False, seed=1, epochs=0).fit(X)
+    codes = model.encode(X)
+    assert codes[:, 0].min() > 0.9  # 0.05 of the 50 units of light in the darkest image is 2.5
+    np.testing.assert_array_equal(model.network_.layers[1].W[0], PROTOCOLS["tuned"].decoder_bias)
+
+
+def test_the_bias_study_compares_one_unit_fewer_and_a_plain_start():
+    X = data.pixels(FEW.load().train_images)
+    fewer = BIAS_STUDY.model(98, True, seed=1, epochs=0).fit(X)
+    plain = BIAS_STUDY.model(98, False, seed=1, epochs=0).fit(X)
+    drawn = PROTOCOLS["corrected"].model(98, False, seed=1, epochs=0)
+    drawn = drawn.set_params(weight_init="fan_in", shuffle=True).fit(X)
+    assert (fewer.code_size_, plain.code_size_) == (7, 8)
+    assert (fewer.network_.layers[1].b == PROTOCOLS["tuned"].decoder_bias).all()
+    np.testing.assert_array_equal(plain.network_.parameters, drawn.network_.parameters)
+    assert fewer.get_params()["learning_rate"] == plain.get_params()["learning_rate"]
 
 
 def test_a_pair_trains_what_is_missing_from_the_file_of_its_twin(tmp_path):

@@ -1,7 +1,7 @@
-"""The paper's figures, drawn again from our models, and three that go beyond it.
+"""The paper's figures, drawn again from our models, and four that go beyond it.
 
-`setting` draws figures 1 to 4, `training` 5 to 7, `per_class` 8 and 11, `comparisons` 9 and 10;
-`style` is what they share. matplotlib is needed to draw, not to import.
+`setting` draws figures 1 to 4, `training` 5 to 7, `per_class` 8 and 11, `comparisons` 9 and 10,
+`bias_worth` 12; `style` is what they share. matplotlib is needed to draw, not to import.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ae_numpy.datasets import Digits
-from study.figures import comparisons, per_class, setting, training
+from study.figures import bias_worth, comparisons, per_class, setting, training
 from study.figures.style import RATIO_COLOURS, Drawing, Drawn, data_title, our_style, save
 from study.figures.training import Models
 from study.results import Results
@@ -62,3 +62,5 @@ def drawings(results: Results, digits: Digits, model: Models) -> Iterator[Drawin
         yield comparisons.bias_effect(results, protocols)
     for protocol in protocols:
         yield per_class.per_class(results, protocol, share=True)
+    if results.bias_study:
+        yield bias_worth.bias_worth(results)

@@ -122,6 +122,10 @@ def _recipe(name: str) -> dict[str, str]:
         "Order of images": "new in every epoch" if settings["shuffle"] else "that of the file",
         "Spread of initial weights": fan[settings["weight_init"]],
         "Initial output biases": f"{starts_at:g}" if starts_at == starts_at else "drawn as weights",
+        "Start without bias": "one constant hidden unit, whose output weights are "
+        f"{protocol.decoder_bias:g}"
+        if protocol.constant_unit
+        else "as with bias",
         "Hidden layer's error": {
             "exact": "the gradient",
             "raw_error": "the raw error: not the gradient",
@@ -144,8 +148,10 @@ def settings(results: Results) -> Html:
         "Errors are in": "units of squared pixels, with pixels from 0.01 to 1 as in the paper; "
         "for pixels from 0 to 1 multiply by 1.0203",
         "Mean image in place of every test image": f"{results.baselines.mean_image:.4f}",
-        "Time of all trainings, one after the other": _time(sum(m.seconds for m in results.models)),
-        "Wall time of the trainings": _time(results.wall_seconds),
+        "Time of the trainings of Table 1, one after the other": _time(
+            sum(m.seconds for m in results.models)
+        ),
+        "Wall time of all trainings": _time(results.wall_seconds),
         "Date": results.date.replace("T", " ").replace("+00:00", " UTC"),
     }
     hashes = {name: tag("code", digest) for name, digest in data["sha256"].items()}

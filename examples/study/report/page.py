@@ -51,6 +51,7 @@ def write_report(
         "answers": sections.answers(results, figures),
         "table_1": tables.table_1(results),
         "bias_table": tables.bias_table(results),
+        "worth_table": tables.worth_table(results),
         "figures": gallery.figures(figures),
         "claims": details.claims_table(results),
         "departures": details.departures_list(),

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from study.answers import answer_rq1, answer_rq2, reservation
+from study.bias_worth import in_the_study
 from study.measures import bias_effects, cells
 from study.paper import EPOCHS
 from study.protocols import PROTOCOLS
 from study.report import charts, gallery
-from study.report.markup import Html, join, tag
+from study.report.markup import Html, join, prose, tag
 from study.results import Results
 from study.words import count, listing, plural
 
@@ -74,6 +75,12 @@ def note(protocol: str) -> Html:
     return tag("p", said, class_="hint") if said else Html("")
 
 
+def _study(results: Results, protocol: str) -> Html:
+    """Show what the bias study adds to the answer under a protocol, if anything."""
+    said = in_the_study(results, protocol)
+    return tag("p", prose(said)) if said else Html("")
+
+
 def ways(results: Results) -> str:
     """Name the protocols in a clause."""
     return listing(WAYS[protocol] for protocol in results.protocols)
@@ -84,7 +91,7 @@ def key_numbers(results: Results) -> Html:
     data, n_ways = results.data, len(results.protocols)
     counts = sorted({len(results.seeds_of(protocol)) for protocol in results.protocols})
     numbers = [
-        (f"{len(results.models):,}", "models trained"),
+        (f"{results.n_trained:,}", "models trained"),
         (str(n_ways), f"{plural(n_ways, 'way')} of training them"),
         (
             " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))),
@@ -120,11 +127,14 @@ def answers(results: Results, drawn: Sequence[Any]) -> Html:
     protocols = lead_first(results)
     first = [(protocol_name(name), answer_rq1(results, name)) for name in protocols]
     second = [
-        (protocol_name(name), join([answer_rq2(results, name), note(name)])) for name in protocols
+        (protocol_name(name), join([answer_rq2(results, name), note(name), _study(results, name)]))
+        for name in protocols
     ]
     pictures = (
         _error_plot(results) + _see(9, numbers, "the models without bias, too, and every seed"),
-        _bias_plot(results) + _see(10, numbers, "every seed"),
+        _bias_plot(results)
+        + _see(10, numbers, "every seed")
+        + _see(12, numbers, "what a bias is worth where both kinds have a good start"),
     )
     cards = [
         _card(f"RQ{k}", question, papers, Html(picture), found)

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from study.answers import ranks
+from study.bias_worth import CONSTANT, KINDS, MARGIN, NEARLY, Worth, worths
 from study.measures import Cell, bias_effects, cells, testable
 from study.paper import HIDDEN_UNITS
 from study.report import charts
 from study.report.markup import Html, join, prose, table, tabs, tag
 from study.report.sections import lead_first, note, protocol_name
 from study.results import Results
-from study.words import count
+from study.statistics import Interval
+from study.words import count, percent, signed
 
 
 def table_1(results: Results) -> Html:
@@ -142,3 +144,44 @@ def _bias_panel(results: Results, protocol: str) -> Html:
         f"{count(len(effects[0].differences), 'pair')} of models per ratio: below 0, bias helps"
     )
     return join([table(caption, heads, rows), note(protocol)])
+
+
+def worth_table(results: Results) -> Html:
+    """Lay out the bias study; nothing where it was not trained."""
+    found = worths(results)
+    if not found:
+        return Html("")
+    heads = [
+        "Ratio",
+        *(f"{kind[0].upper()}{kind[1:]}" for kind in KINDS),
+        "No bias against bias and one unit fewer",
+        f"Within {percent(MARGIN)}",
+        "What the unit takes off",
+        f"Constant to {percent(CONSTANT, 'g')} and {percent(NEARLY)}, plain start",
+    ]
+    seeds = count(found[0].errors["bias"].size, "seed")
+    caption = (
+        f"What a bias is worth, by the recipe of tuned: mean errors over {seeds} of four kinds of "
+        "models, differences in percent with 95 % intervals, and how many models that start "
+        "plainly end with a constant unit"
+    )
+    title = tag("h3", "What a bias is worth")
+    return join([title, table(caption, heads, map(_worth_row, found), class_="worth")])
+
+
+def _worth_row(worth: Worth) -> list[Any]:
+    n = worth.errors["bias"].size
+    return [
+        f"{worth.ratio}x",
+        *(f"{worth.errors[kind].mean():.5f}" for kind in KINDS),
+        _in_percent(worth.difference),
+        "one seed" if n == 1 else "yes" if worth.equivalent else "no",
+        _in_percent(worth.unit),
+        f"{worth.n_constant(CONSTANT)} and {worth.n_constant(NEARLY)} of {n}",
+    ]
+
+
+def _in_percent(interval: Interval) -> Html:
+    mean, low, high = map(signed, interval)
+    bounds = tag("small", f"{low} to {high}", class_="interval")
+    return join([f"{mean} %"] if np.isnan(interval.low) else [f"{mean} %", bounds], " ")
