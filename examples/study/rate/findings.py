@@ -209,7 +209,7 @@ def lossless(study: Study) -> str:
 
 
 def payback(study: Study) -> str:
-    """After how many images decoder and tables are paid back, at the paper's largest model."""
+    """After how many images decoder and tables are paid back, for the paper's largest models."""
     if not study.mosaics or not study.best:
         return ""
     parts = []

@@ -8,7 +8,7 @@ from typing import Any
 from study.paper import EPOCHS, HIDDEN_UNITS
 
 # Besides the paper's: where its sizes are far apart, and one beyond them.
-_OTHER_UNITS = (20, 40, 80, 160)
+_OTHER_UNITS = (40, 80, 160)
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Grid:
 
     hidden_units: tuple[int, ...] = tuple(sorted((*HIDDEN_UNITS.values(), *_OTHER_UNITS)))
     epochs: int = EPOCHS
-    levels: tuple[int, ...] = (3, 4, 5, 6, 8, 12, 16, 32)
+    levels: tuple[int, ...] = (3, 4, 6, 8, 12, 16, 32)
     contexts: tuple[int, ...] = (1, 64, 256)
-    steps: tuple[float, ...] = (4, 3, 2.3, 1.8, 1.4, 1.1, 0.85, 0.65, 0.5, 0.38)
+    steps: tuple[float, ...] = (4, 2.8, 2, 1.5, 1.1, 0.8, 0.6, 0.45, 0.35)
     settings_of_codecs: int = 1
     n_single: int = 250
 

@@ -56,22 +56,26 @@ class Unit:
 
 
 def units(grid: Grid, n_seeds: int) -> list[Unit]:
-    """List all units whose packages are installed, the longest first."""
+    """List all units whose packages are installed: those of the first seed, then the other seeds.
+
+    So a run that was interrupted can be summarised with fewer seeds.
+    """
     formats = [one for one in image_codecs.FORMATS.values() if one.available]
     with_values = [
         (one.name, value)
-        for one in sorted(formats, key=lambda one: one.name != "AVIF")
+        for one in formats
         for value in one.values[:: grid.settings_of_codecs] or (0.0,)
+    ]
+    models = [
+        Unit("autoencoder", (h, seed))
+        for seed in range(n_seeds)
+        for h in sorted(grid.hidden_units, reverse=True)
     ]
     return [
         Unit("PCA"),
-        *(
-            Unit("autoencoder", (h, seed))
-            for seed in range(n_seeds)
-            for h in sorted(grid.hidden_units, reverse=True)
-        ),
-        *(Unit("mosaic", arguments) for arguments in with_values),
-        *(Unit("single", arguments) for arguments in with_values),
+        *models[: len(grid.hidden_units)],
+        *(Unit(kind, which) for kind in ("mosaic", "single") for which in with_values),
+        *models[len(grid.hidden_units) :],
     ]
 
 
