@@ -18,6 +18,9 @@ CODECS = ("JPEG", "WebP", "AVIF", "JPEG XL", "JPEG 2000")
 BYTES_COMPARED = (6, 8, 15, 20, 30, 36, 50)
 """Bytes an image at which methods are compared."""
 
+LOW_RATE = 30
+"""Bytes an image up to which errors are compared with those of image codecs."""
+
 TOLERATED = 0.05
 """How much more error than codes of float32 the best level may cost."""
 
@@ -117,7 +120,7 @@ def overtakes(study: Study) -> str:
     for name, curve in study.mosaics.items():
         at = overtaken_at(study.curves["autoencoder"], curve)
         where = "nowhere" if at is None else f"from {at:.0f} bytes an image ({784 / at:.0f}x) on"
-        parts.append(f"{name} {where}, starting at {curve.bytes[0]:.0f}")
+        parts.append(f"{name} {where} (its range begins at {curve.bytes[0]:.0f})")
     if not parts:
         return ""
     highest = study.curves["autoencoder"].bytes[-1]
@@ -129,18 +132,20 @@ def overtakes(study: Study) -> str:
 
 def against_codecs(study: Study) -> str:
     """How errors compare at equal bytes, where both methods reach."""
+    if not study.mosaics:
+        return ""
     ours, ratios = study.curves["autoencoder"], {}
-    for n in np.geomspace(ours.bytes[0], 30, 200):
+    for n in np.geomspace(ours.bytes[0], min(LOW_RATE, ours.bytes[-1]), 2001)[1:-1]:
         for name, curve in study.mosaics.items():
             if curve.bytes[0] <= n <= curve.bytes[-1]:
                 ratios.setdefault(name, []).append(ours.mse_at(n) / curve.mse_at(n))
-    unreached = [name for name in study.mosaics if name not in ratios]
-    parts = [f"{_extent(values)} of {name}'s" for name, values in ratios.items()]
-    said = f"the autoencoders' error is {listing(parts)}" if parts else ""
-    rest = f"{listing(unreached)} {'do' if len(unreached) > 1 else 'does'} not go that low"
-    if not study.mosaics:
-        return ""
-    return f"At 30 bytes an image and below, {'; '.join(filter(None, (said, unreached and rest)))}."
+    found = [f"{_extent(values)} of {name}'s" for name, values in ratios.items()]
+    parts = [f"the autoencoders' error is {listing(found)}"] if found else []
+    if unreached := [name for name in study.mosaics if name not in ratios]:
+        parts.append(
+            f"{listing(unreached)} {'do' if len(unreached) > 1 else 'does'} not go that low"
+        )
+    return f"At {LOW_RATE} bytes an image and below, {'; '.join(parts)}."
 
 
 def _extent(shares: Sequence[float]) -> str:
@@ -262,21 +267,19 @@ def legible(study: Study) -> str:
 
 def papers_claim(study: Study) -> str:
     """What that says of the paper's sentence that 7x and 14x are legible."""
-    found = [best for best in study.best if best.ratio in (7, 14)]
-    if not found:
-        return ""
+    whole = study.original_accuracy
     parts = [
-        f"at {best.ratio}x it reads {percent(best.plain.accuracy / study.original_accuracy, '.1f')}"
-        f" of what it reads in originals, and as much ("
-        f"{percent(best.coded.accuracy / study.original_accuracy, '.1f')}) in "
-        f"{best.coded.bytes_per_image:.0f} bytes, {best.coded.ratio:.0f}x"
-        for best in found
+        f"at {best.ratio}x it reads {percent(best.plain.accuracy / whole, '.1f')} of what it reads "
+        f"in originals, and {percent(best.coded.accuracy / whole, '.1f')} in "
+        f"{best.coded.bytes_per_image:.0f} bytes, which is {best.coded.ratio:.0f}x"
+        for best in study.best
+        if best.ratio in (7, 14)
     ]
-    least = READS * study.original_accuracy
-    smallest = [b.ratio for b in study.best if b.plain.accuracy >= least]
+    if not parts:
+        return ""
+    reading = [best.ratio for best in study.best if best.plain.accuracy >= READS * whole]
+    most = f"up to {max(reading)}x" if reading else "nowhere"
     return (
-        f"The paper calls 7x and 14x legible: {'; '.join(parts)}. By this measure its ratios are "
-        f"legible up to {max(smallest)}x."
-        if smallest
-        else f"The paper calls 7x and 14x legible: {'; '.join(parts)}."
+        f"The paper calls 7x and 14x legible: {'; '.join(parts)}. By this measure, codes of these "
+        f"models in float32 are legible {most}."
     )
