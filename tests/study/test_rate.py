@@ -34,6 +34,11 @@ def bench():
     return Bench(GRID, digits, Classifier.trained_on(digits))
 
 
+@pytest.fixture(scope="module")
+def components(bench):
+    return pca.Components.of(bench.digits.train_images)
+
+
 def test_autoencoders_are_measured_as_the_codec_of_the_package_would(bench):
     digits = bench.digits
     model = Autoencoder(6, epochs=2, batch_size=8, engine="numpy", random_state=0)
@@ -64,8 +69,7 @@ def test_the_recipe_is_that_of_table_1_for_any_size_of_the_code():
     assert ours.initial_parameters["b1"].tolist() == [-2.0] * 784
 
 
-def test_pca_decodes_cells_to_the_means_of_the_training_images(bench):
-    components = pca.Components.of(bench.digits.train_images)
+def test_pca_decodes_cells_to_the_means_of_the_training_images(bench, components):
     coordinates = components.project(bench.digits.train_images)
     quantiser = pca.Quantiser.fit(coordinates, 2.0)
     symbols = quantiser.symbols(coordinates)
@@ -84,8 +88,7 @@ def test_pca_decodes_cells_to_the_means_of_the_training_images(bench):
     assert (outside == quantiser.centres.shape[1] - 1).all()
 
 
-def test_pca_in_fine_steps_loses_no_more_than_rounding(bench):
-    components = pca.Components.of(bench.digits.train_images)
+def test_pca_in_fine_steps_loses_no_more_than_rounding(bench, components):
     coordinates = components.project(bench.digits.train_images[:40])
     rebuilt = components.rebuild(coordinates, np.arange(784))
     # float32 may cross the middle between two grey levels, not more.
