@@ -132,6 +132,5 @@ def _shown(
     curve = study.curves[name]
     point = curve.nearest(n_bytes)
     if abs(math.log(point.bytes_per_image / n_bytes)) > math.log(_FARTHEST):
-        few = point.bytes_per_image > n_bytes
-        return None, f"{'not below' if few else 'not above'} {point.bytes_per_image:.0f} bytes"
+        return None, f"nearest: {point.bytes_per_image:.0f} bytes"
     return point.images(), f"{point.bytes_per_image:.0f}"
