@@ -15,7 +15,7 @@ from ae_numpy.datasets import Digits
 from ae_numpy.reference import dense_forward, sigmoid_forward
 from study.data import pixels
 from study.paper import HIDDEN_UNITS
-from study.report.levels import LEVELS, counts
+from study.report.levels import LEVELS, N_COUNTED, counts
 from study.report.markup import Html
 from study.results import Results
 
@@ -46,7 +46,7 @@ def pack(results: Results, digits: Digits, model: LoadModel) -> Explorer:
     """Pack as many models as the page has room for, and the digits to try them on."""
     chosen = choose_models(results)
     shown = choose_digits(digits.test_labels)
-    x, x_train = pixels(digits.test_images[shown]), pixels(digits.train_images)
+    x, x_train = pixels(digits.test_images[shown]), pixels(digits.train_images[:N_COUNTED])
     models, roundings = [], [0.0]
     for protocol, ratio, bias in chosen:
         trained = model(protocol, ratio, bias)

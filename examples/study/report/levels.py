@@ -9,6 +9,10 @@ from ae_numpy.codec.tables import Tables
 LEVELS = (2, 3, 4, 6, 8, 16, 32)
 """The stops of the page's slider, before codes that are not rounded."""
 
+N_COUNTED = 10_000
+"""How many training images are counted: all 60,000 change the bytes by half a thousandth, and take
+the main job some seconds."""
+
 
 def counts(codes: np.ndarray) -> list[np.ndarray]:
     """Count levels as the package's `Codec` does, without contexts.
