@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from study.data import N_TEST, N_TRAIN, DataSource
@@ -52,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _measure_and_summarise(options: argparse.Namespace) -> None:
+    if find_spec("constriction") is None:  # before models are trained
+        raise ImportError("no constriction: pip install 'ae_numpy[codec]'")
     sizes = QUICK_SIZES if options.quick else (N_TRAIN, N_TEST)
     source = DataSource(options.data, options.data_dir, *sizes)
     folder = options.out / "rate_distortion"
