@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import io
+import json
 import re
 from pathlib import Path
 
@@ -45,6 +46,14 @@ def test_the_first_taste_prints_errors_that_fall():
 def test_the_checker_prints_what_the_text_shows():
     shown = code_blocks(README, "text")[0]
     assert shown in run(BLOCKS[1])
+
+
+def test_what_is_said_of_bytes_was_found():
+    section = README.read_text().partition("## Ratios in bytes")[2].partition("\n## ")[0]
+    said = re.findall(r"^- (.*(?:\n  .*)*)", section, re.MULTILINE)
+    results = README.parent / "examples" / "results" / "rate_distortion.json"
+    found = json.loads(results.read_text())["findings"] if results.exists() else []
+    assert {" ".join(sentence.split()) for sentence in said} <= set(found)
 
 
 def test_every_link_leads_somewhere():

@@ -14,6 +14,9 @@ from made_up_report import (
     trained_model,
 )
 from study.data import pixels
+from study.report.levels import LEVELS
+
+from ae_numpy.codec import Codec
 
 # The page rounds weights to 11 binary places, which changes these errors by less than 1e-4; a
 # missing bias, a transposed matrix or the wrong scale changes them by more than a tenth.
@@ -270,3 +273,62 @@ def test_no_other_script_style_base_or_form_works(browser, file, tmp_path):
     for directive in ("base-uri", "style-src", "script-src"):
         assert any(directive in said for said in complaints)
     page.close()
+
+
+def move_slider(page, stop: int):
+    """Put the slider of levels at a stop, as a mouse or a key does."""
+    slide = "(input, stop) => { input.value = stop; input.dispatchEvent(new Event('input')); }"
+    page.locator("#levels").evaluate(slide, stop)
+
+
+@pytest.mark.parametrize("ratio", [392, 98, 7])
+def test_the_slider_of_levels_counts_the_bytes_that_the_package_counts(open_page, file, ratio):
+    page = open_page(file)
+    page.click(f"label[for=ratio-{ratio}]")
+    assert float(output(page)["bits"]) == 32 * 784 / ratio  # float32
+    X, model = pixels(few_digits().train_images), trained_model("tuned", ratio, True)
+    n_clear = 0
+    for stop, levels in enumerate(LEVELS):
+        move_slider(page, stop)
+        codec = Codec(model, levels=levels).fit(X)
+        for k in (5, 21):
+            page.locator("#digits button").nth(k).click()
+            found = output(page)
+            assert found["levels"] == str(levels)
+            code = np.array(found["code"].split(), float)
+            x = pixels(few_digits().test_images[[int(found["digit"])]])
+            # So near the middle of two levels, the page's float16 weights may round otherwise.
+            exact = model.encode(x)[0] * (levels - 1)
+            clear = np.abs(exact % 1 - 0.5) > 2e-3 * (levels - 1)
+            n_clear += clear.sum()
+            np.testing.assert_allclose((code * (levels - 1))[clear], np.rint(exact)[clear])
+            if clear.all():
+                assert float(found["bits"]) == pytest.approx(codec.bits(x)[0], abs=1e-6)
+            # Whatever was rounded how: its bits are those of the package's counts.
+            symbols = np.rint(code * (levels - 1)).astype(np.uint8)[np.newaxis]
+            counted = codec._tables.cheapest(symbols)[1][0]
+            assert float(found["bits"]) == pytest.approx(counted, abs=1e-6)  # sums of 2^-16 bits
+            shown = f"{counted / 8:.1f} bytes ({784 / (counted / 8):.1f}x)"
+            assert page.locator("#bytes").text_content() == shown
+            decoded = ink(model.decode(code[np.newaxis])[0])
+            drawn = canvas(page, "reconstruction")
+            np.testing.assert_allclose(drawn, decoded, atol=GREY_TOLERANCE)
+    assert n_clear > 0.8 * 2 * len(LEVELS) * model.code_size_
+
+
+def test_the_slider_of_levels_works_from_the_keyboard_and_moves_the_point(open_page, file):
+    page = open_page(file)
+    before = output(page)["code"]
+    page.locator("#levels").focus()
+    press(page, "Home")
+    assert set(output(page)["code"].split()) <= {"0", "1"}
+    press(page, "ArrowRight")
+    assert output(page)["levels"] == "3"
+    assert page.locator("#levels").get_attribute("aria-valuetext") == "3 levels"
+    page.locator("#square").focus()
+    press(page, "Shift+ArrowRight")  # a tenth is less than half a level, or is rounded to it
+    assert set(output(page)["code"].split()) <= {"0", "0.5", "1"}
+    press(page, "Home")
+    page.locator("#levels").focus()
+    press(page, "End")
+    assert output(page)["code"] == before

@@ -30,6 +30,26 @@
   // Grey levels 0 to 255 are trained on as numbers from 0.01 to 1.
   const pixels = (grey) => Float64Array.from(grey, (p) => (p / 255) * 0.99 + 0.01);
 
+  // ---- The code, rounded to levels and counted in bits ---------------------------------------
+
+  // As NumPy rounds: halves to the even neighbour.
+  function rint(value) {
+    const up = Math.round(value);
+    return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
+  }
+
+  const rounded = (code, levels) => code.map((a) => rint(a * (levels - 1)) / (levels - 1));
+
+  // What a level costs depends on how often the unit took it, in parts of 1 / 65536 of a bit.
+  function codeBits(code, levels, counts) {
+    return code.reduce((bits, a, unit) => {
+      const ofUnit = counts.subarray(unit * levels, (unit + 1) * levels);
+      const total = ofUnit.reduce((sum, count) => sum + count, 0);
+      const share = ofUnit[rint(a * (levels - 1))] / total;
+      return bits + Math.round(-Math.log2(share) * 65536) / 65536;
+    }, 0);
+  }
+
   // ---- What the page holds: numbers as base64 ----------------------------------------------
 
   const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -61,12 +81,14 @@
   function unpacked(model) {
     model.encoder ??= layer(model.layers[0]);
     model.decoder ??= layer(model.layers[1]);
+    model.tables ??= model.counts.map((of) => new Uint32Array(bytes(of).buffer));
     return model;
   }
 
-  // ---- State: which model, which digit, and the code that is decoded -------------------------
+  // ---- State: which model, which digit, its code, and the stop of the slider of levels --------
 
-  const state = { model: unpacked(data.models[0]), digit: digits[0], code: null };
+  const NOT_ROUNDED = data.levels.length;
+  const state = { model: unpacked(data.models[0]), digit: digits[0], code: null, stop: NOT_ROUNDED };
   const byId = (id) => document.getElementById(id);
 
   function selectModel(changes) {
@@ -89,6 +111,14 @@
 
   function setCode(code) {
     state.code = code;
+    showDecoded();
+  }
+
+  // What is decoded is the code, rounded if the slider says so.
+  function showDecoded() {
+    const levels = data.levels[state.stop];
+    const code = levels ? rounded(state.code, levels) : state.code;
+    const bits = levels ? codeBits(code, levels, state.model.tables[state.stop]) : 32 * code.length;
     const reconstruction = decode(state.model, code);
     const mse = meanSquaredError(state.digit.x, reconstruction);
     drawImage(byId("reconstruction"), reconstruction);
@@ -100,9 +130,12 @@
       digit: state.digit.number,
       mse,
       code: code.join(" "),
+      levels: levels ?? "",
+      bits,
     });
-    showCode();
-    announce(code, mse);
+    showCode(code);
+    showBytes(bits);
+    announce(code, mse, bits);
   }
 
   // ---- What is seen --------------------------------------------------------------------------
@@ -117,8 +150,7 @@
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
 
-  function showCode() {
-    const { code } = state;
+  function showCode(code) {
     const units = byId("units");
     if (units.children.length !== code.length) {
       const bars = Array.from(code, () => document.createElement("li"));
@@ -131,18 +163,28 @@
     });
     byId("code-size").textContent = code.length;
     byId("square").hidden = byId("square-hint").hidden = code.length !== 2;
-    if (code.length === 2) drawSquare();
+    if (code.length === 2) drawSquare(code);
+  }
+
+  const inBytes = (bits) => `${(bits / 8).toFixed(1)} bytes (${(784 / (bits / 8)).toFixed(1)}x)`;
+
+  function showBytes(bits) {
+    const levels = data.levels[state.stop];
+    byId("bytes").textContent = inBytes(bits);
+    byId("levels-name").textContent = levels ? `${levels} levels` : "not rounded: float32";
+    byId("levels").setAttribute("aria-valuetext", byId("levels-name").textContent);
   }
 
   // Screen readers are told the code when it has come to rest, not at every step.
   let timer = 0;
-  function announce(code, mse) {
+  function announce(code, mse, bits) {
     clearTimeout(timer);
     const numbers = Array.from(code.subarray(0, 8), (a) => a.toFixed(2)).join(", ");
     const rest = code.length > 8 ? ` and ${code.length - 8} more` : "";
     timer = setTimeout(() => {
       byId("announcement").textContent =
-        `${state.model.ratio}x: code ${numbers}${rest}. Mean squared error ${mse.toFixed(4)}.`;
+        `${state.model.ratio}x: code ${numbers}${rest}, ${inBytes(bits)}. ` +
+        `Mean squared error ${mse.toFixed(4)}.`;
     }, 400);
   }
 
@@ -156,8 +198,8 @@
   ];
   const xy = ([a1, a2]) => [a1 * SIDE, (1 - a2) * SIDE]; // unit 2 grows upwards
 
-  function drawSquare() {
-    const { model, digit, code } = state;
+  function drawSquare(code) {
+    const { model, digit } = state;
     model.background ??= drawBackground(model);
     const pen = byId("square").getContext("2d");
     pen.drawImage(model.background, 0, 0);
@@ -307,9 +349,16 @@
     });
   }
 
+  function followSlider() {
+    state.stop = byId("levels").valueAsNumber;
+    showDecoded();
+  }
+
   makeChoices();
   makeDigits();
+  Object.assign(byId("levels"), { max: NOT_ROUNDED, value: NOT_ROUNDED });
   selectModel({});
+  byId("levels").addEventListener("input", followSlider);
   byId("square").addEventListener("pointermove", followPointer);
   byId("square").addEventListener("pointerdown", followPointer);
   byId("square").addEventListener("keydown", moveByKey);

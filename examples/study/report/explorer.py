@@ -15,6 +15,7 @@ from ae_numpy.datasets import Digits
 from ae_numpy.reference import dense_forward, sigmoid_forward
 from study.data import pixels
 from study.paper import HIDDEN_UNITS
+from study.report.levels import LEVELS, N_COUNTED, counts
 from study.report.markup import Html
 from study.results import Results
 
@@ -45,7 +46,7 @@ def pack(results: Results, digits: Digits, model: LoadModel) -> Explorer:
     """Pack as many models as the page has room for, and the digits to try them on."""
     chosen = choose_models(results)
     shown = choose_digits(digits.test_labels)
-    x = pixels(digits.test_images[shown])
+    x, x_train = pixels(digits.test_images[shown]), pixels(digits.train_images[:N_COUNTED])
     models, roundings = [], [0.0]
     for protocol, ratio, bias in chosen:
         trained = model(protocol, ratio, bias)
@@ -54,6 +55,7 @@ def pack(results: Results, digits: Digits, model: LoadModel) -> Explorer:
             "ratio": ratio,
             "bias": bias,
             "layers": [{"W": _float16(k.W), "b": _float16(k.b)} for k in trained.network_.layers],
+            "counts": [_base64(of.astype("<u4")) for of in counts(trained.encode(x_train))],
         }
         if trained.code_size_ == 2:
             codes = trained.encode(pixels(digits.test_images[:N_DOTS]))
@@ -67,6 +69,7 @@ def pack(results: Results, digits: Digits, model: LoadModel) -> Explorer:
             "labels": digits.test_labels[shown].tolist(),
             "numbers": shown,
         },
+        "levels": LEVELS,
         "dotLabels": digits.test_labels[:N_DOTS].tolist(),
     }
     # Numbers, base64 and the protocols' names: nothing that could end the script element.

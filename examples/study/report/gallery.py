@@ -37,15 +37,16 @@ def place(number: int) -> str:
 def _group(group: Sequence[Any]) -> Html:
     first = group[0]
     name, title = place(first.number), f"Figure {first.number}. {first.title}"
-    panels = [(figure.protocol or "all", _figure(figure)) for figure in group]
+    panels = [(figure.protocol or "all", picture(figure.png, figure.caption)) for figure in group]
     panels.sort(key=lambda panel: panel[0] != "corrected")
     class_ = "figure small" if first.number <= N_SMALL_FIGURES else "figure"
     return tag("article", tag("h3", title), tabs(name, title, panels), class_=class_, id=name)
 
 
-def _figure(figure: Any) -> Html:
-    content = Path(figure.png).read_bytes()
+def picture(png: str | Path, caption: str) -> Html:
+    """Embed a picture, with its caption."""
+    content = Path(png).read_bytes()
     width, height = struct.unpack(">II", content[16:24])
     source = f"data:image/png;base64,{b64encode(content).decode()}"
-    image = tag("img", src=source, alt=figure.caption, width=width, height=height)
-    return tag("figure", image, tag("figcaption", figure.caption))
+    image = tag("img", src=source, alt=caption, width=width, height=height)
+    return tag("figure", image, tag("figcaption", caption))

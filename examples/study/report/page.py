@@ -12,6 +12,7 @@ from typing import Any
 from ae_numpy.datasets import Digits
 from study.files import write
 from study.paper import HIDDEN_UNITS
+from study.report import bytes as in_bytes
 from study.report import details, gallery, sections, tables
 from study.report.explorer import Explorer, LoadModel, pack
 from study.report.markup import Html, html
@@ -53,6 +54,7 @@ def write_report(
         "bias_table": tables.bias_table(results),
         "worth_table": tables.worth_table(results),
         "figures": gallery.figures(figures),
+        "bytes": in_bytes.section(path.parent),
         "claims": details.claims_table(results),
         "departures": details.departures_list(),
         "slips": details.slips_list(),
