@@ -1,0 +1,108 @@
+"""Make the homework: files with holes, tests, solutions, notebooks, and Gradescope's autograder.
+
+Each assignment has one source in `assignments/`: a Python file in percent format, with the solution
+between "# BEGIN SOLUTION" and "# END SOLUTION" and with the tests beside what they test.
+
+    python examples/homework/make.py OUT
+
+    OUT/student/     files with holes, and their tests: python -m pytest
+    OUT/teacher/     the solutions, under the same names; gradescope/, ready to zip
+    OUT/nbgrader/    a course: nbgrader generate_assignment neuron
+    OUT/otter/       notebooks: otter assign --no-pdfs neuron/neuron.ipynb dist
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks import ASSIGNMENTS
+
+HERE = Path(__file__).parent
+HOLE = re.compile(r"^( *)# BEGIN SOLUTION\n.*?# END SOLUTION\n", re.DOTALL | re.MULTILINE)
+PYTEST_INI = "[pytest]\naddopts = -v --no-header -rN -p no:cacheprovider\n"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a source: its kind is "text", "code", "hole", "checks" (imports) or "test"."""
+
+    kind: str
+    text: str
+
+
+def cells_of(source: str) -> Iterator[Cell]:
+    """Yield the cells of a source in percent format."""
+    for part in re.split(r"^# %%", source, flags=re.MULTILINE)[1:]:
+        head, _, text = part.partition("\n")
+        text = text.strip() + "\n"
+        if "[markdown]" in head:
+            yield Cell("text", text)
+        elif "from checks import" in text:
+            yield Cell("checks", text)
+        elif "@item(" in text:
+            yield Cell("test", text)
+        else:
+            yield Cell("hole" if HOLE.search(text) else "code", text)
+
+
+def source_cells(name: str) -> list[Cell]:
+    """Return the cells of an assignment."""
+    return list(cells_of((HERE / "assignments" / f"{name}.py").read_text(encoding="utf-8")))
+
+
+def with_holes(text: str) -> str:
+    """Return a cell's code without the solution."""
+    return HOLE.sub(r"\1# YOUR CODE HERE\n\1raise NotImplementedError\n", text)
+
+
+def without_marks(text: str) -> str:
+    """Return a cell's code with the solution."""
+    return re.sub(r"^ *# (BEGIN|END) SOLUTION\n", "", text, flags=re.MULTILINE)
+
+
+def student_file(cells: list[Cell], *, solved: bool) -> str:
+    """Return an assignment as a Python file, with its solution or with holes."""
+    fill = without_marks if solved else with_holes
+    return "\n\n".join(fill(cell.text) for cell in cells if cell.kind in ("text", "code", "hole"))
+
+
+def test_file(name: str, cells: list[Cell]) -> str:
+    """Return the tests of an assignment as a file for pytest."""
+    head = f'"""The tests of {name}.py: python -m pytest test_{name}.py"""\n\nimport numpy as np\n'
+    tests = [cell.text for cell in cells if cell.kind in ("checks", "test")]
+    return "\n\n".join([head + tests[0], *tests[1:]])
+
+
+def write_tests(folder: Path) -> None:
+    """Write the tests of all assignments, and what they need, into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "checks.py", folder)
+    for name in ASSIGNMENTS:
+        (folder / f"test_{name}.py").write_text(test_file(name, source_cells(name)), "utf-8")
+    (folder / "pytest.ini").write_text(PYTEST_INI, "utf-8")
+
+
+def write_files(folder: Path, *, solved: bool) -> None:
+    """Write all assignments, with solutions or with holes, and their tests."""
+    write_tests(folder)
+    for name in ASSIGNMENTS:
+        text = student_file(source_cells(name), solved=solved)
+        (folder / f"{name}.py").write_text(text, "utf-8")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Make everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", metavar="OUT", type=Path, help="a new folder, or one made before")
+    out = parser.parse_args(arguments).out
+    write_files(out / "student", solved=False)
+    write_files(out / "teacher", solved=True)
+
+
+if __name__ == "__main__":
+    main()
