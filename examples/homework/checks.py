@@ -50,6 +50,7 @@ HINTS = {
     "comes out? Which of them did the next layer's weights see?",
     "shape": "Print the shape of each array on the way.",
     "value": "Do this example on paper, and print what you get after each step.",
+    "in_place": "Which of your lines writes into an array that was there before?",
     "not_written": "Start with one line, and run the tests again.",
 }
 
@@ -77,13 +78,22 @@ def with_hints(kinds, lines):
 
 def gradient(loss_and_gradients, parameters, batch=(), *, only=None, masks=None):
     """Check gradients by the package's checker; `only` names those that count."""
+    counted = only or list(parameters)
+
+    def function(p, *batch):
+        J, d = loss_and_gradients(p, *batch)
+        if isinstance(d, dict):  # what does not count may be missing, or of any shape
+            d = {n: d[n] if n in d and (n in counted or fits(d[n], p[n])) else 0 * p[n] for n in p
+                 if n in d or n not in counted}  # fmt: skip
+        return J, d
+
     try:
-        report = check_gradients(loss_and_gradients, parameters, batch=batch or None, masks=masks)
+        report = check_gradients(function, parameters, batch=batch or None, masks=masks)
     except (TypeError, ValueError) as error:
         if line_of(error):
             raise
         raise with_hints(["shape" if "shape" in str(error) else "value"], [str(error)]) from None
-    names = [a.name for a in report.arrays if a.verdict != "right" and a.name in (only or [a.name])]
+    names = [a.name for a in report.arrays if a.verdict != "right" and a.name in counted]
     if names:
         raise explained(report, names)
 
@@ -98,24 +108,36 @@ def joined(loss, backward):
     return loss_and_gradients
 
 
-def named(returned, **like):
-    """Gradients by name, from a tuple in this order; each must have the shape of its array."""
+def named(returned, only=None, **like):
+    """Gradients by name, from a tuple in this order; `only` names those that count."""
     names = ", ".join(f"d{name}" for name in like)
-    if returned is None or returned is ...:
-        raise with_hints(["not_written"], ["Nothing is returned: it is not written yet."])
     parts = returned if isinstance(returned, tuple) else (returned,)
+    if all(part is None or part is ... for part in parts):
+        raise with_hints(["not_written"], ["Nothing is returned: it is not written yet."])
     if len(parts) != len(like):
         raise with_hints(["shape"], [f"{len(parts)} results; expected {len(like)}: {names}."])
-    arrays = [as_numbers(part, f"d{name}") for name, part in zip(like, parts, strict=True)]
-    shapes, expected = [a.shape for a in arrays], [np.shape(a) for a in like.values()]
+    shapes, expected = [[np.shape(a) for a in arrays] for arrays in (parts, like.values())]
     if shapes != expected and sorted(shapes) == sorted(expected):
         raise with_hints(["swapped"], [f"The results are not in the order {names}."])
-    return dict(zip(like, arrays, strict=True))
+    found = dict(zip(like, parts, strict=True))
+    for name, part in found.items():
+        if only is None or name == only:
+            found[name] = as_numbers(part, f"d{name}")
+        elif not fits(part, like[name]):
+            found[name] = 0 * like[name]
+    return found
+
+
+def fits(given, like):
+    """Are these numbers, of the right shape?"""
+    return np.shape(given) == np.shape(like) and np.asarray(given).dtype.kind in "biufc"
 
 
 def explained(report, names):
     """What a report says about some of its arrays, in its own words, without the right formula."""
     found = [f for f in report.diagnosis.findings if set(f.arrays) & set(names)]
+    if len({kind for finding in found for kind in finding.kinds}) > 1:  # then only what is certain
+        found = [finding for finding in found if finding.certain]
     lines = [f"The gradient is {report.verdict}: {', '.join(names)}."]
     lines += [f"Kind: {finding.heading}." for finding in found]
     lines += [f"Place: {text}" for text in report.diagnosis.located]
@@ -164,12 +186,19 @@ def as_numbers(given, what):
 
 def kind_of(given, expected):
     """What is wrong with an array of at least two different numbers, where that is plain to see."""
-    known = np.isfinite(given).all() and len(np.unique(expected)) > 1 and (expected != 0).all()
-    ratio = np.ravel(given / expected) if known else np.zeros(0)
-    if known and np.ptp(ratio) < 1e-9 * np.max(np.abs(ratio)):
+    some = expected != 0
+    known = np.isfinite(given).all() and len(np.unique(expected[some])) > 1 and given[some].all()
+    ratio = given[some] / expected[some] if known and not given[~some].any() else np.arange(2.0)
+    if np.ptp(ratio) < 1e-9 * np.max(np.abs(ratio)):
         return "sign" if np.isclose(ratio[0], -1, rtol=1e-9) else "factor"
     square = expected.ndim == 2 and expected.shape[0] == expected.shape[1]
     return "transposed" if square and np.allclose(given, expected.T) else "value"
+
+
+def unchanged(now, before, what):
+    """Fail unless an argument has kept its values."""
+    text = f"{what} was changed: the function must leave its arguments as they are."
+    require(np.array_equal(now, before), text, "in_place")
 
 
 def require(condition, message, kind="value"):

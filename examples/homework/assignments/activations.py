@@ -83,19 +83,21 @@ def relu_backward(da, z):
 
 # %%
 def check_activation(activation, backward):
-    """Check it after a layer, z = x @ W + b: then W and b show whether dz is right."""
+    """Check it between two layers: W and b, those below, show whether dz is right."""
 
-    def loss(p, x, da):
-        return np.sum(da * activation(x @ p["W"] + p["b"]))
+    def loss(p, x, t):
+        return np.sum((activation(x @ p["W"] + p["b"]) @ p["V"] - t) ** 2) / 2
 
-    def gradients(p, x, da):
+    def gradients(p, x, t):
         z = x @ p["W"] + p["b"]
-        dz = named(backward(da.copy(), z), z=z)["z"]
-        return {"W": x.T @ dz, "b": dz.sum(axis=0)}
+        a = activation(z)
+        dout = a @ p["V"] - t
+        dz = named(backward(dout @ p["V"].T, z), z=z)["z"]
+        return {"W": x.T @ dz, "b": dz.sum(axis=0), "V": a.T @ dout}
 
     rng = np.random.default_rng(3)
-    p = {"W": rng.normal(size=(3, 4)), "b": rng.normal(size=4)}
-    gradient(joined(loss, gradients), p, (rng.normal(size=(6, 3)), rng.normal(size=(6, 4))))
+    p = {"W": rng.normal(size=(4, 5)), "b": rng.normal(size=5), "V": rng.normal(size=(5, 2))}
+    gradient(joined(loss, gradients), p, (rng.normal(size=(7, 4)), rng.normal(size=(7, 2))))
 
 
 @item(points=2)

@@ -12,7 +12,7 @@
 import numpy as np
 
 # %%
-from checks import gradient, items_of, require, value
+from checks import gradient, items_of, require, unchanged, value
 
 item = items_of("autoencoder")
 
@@ -158,7 +158,7 @@ def test_train(train):
     X, before = bars(), start(16, 3)
     p = train(before, X, 2000, 1.0, 4, np.random.default_rng(15))
     for name, array in start(16, 3).items():
-        value(before[name], array, f"p[{name!r}] after training")
+        unchanged(before[name], array, f"p[{name!r}]")
     Z = 1 / (1 + np.exp(-X @ p["W0"] - p["b0"]))
     mse = np.mean((1 / (1 + np.exp(-Z @ p["W1"] - p["b1"])) - X) ** 2)
     mean = np.mean((X.mean(axis=0) - X) ** 2)

@@ -9,7 +9,7 @@
 import numpy as np
 
 # %%
-from checks import gradient, items_of, joined, named, require, value
+from checks import gradient, items_of, joined, named, require, unchanged, value
 
 item = items_of("bias_mask")
 
@@ -93,8 +93,9 @@ def test_numerical_gradient(numerical_gradient):
     p = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, 4.0]])
     before = p.copy()
     # ((p + h)**3 - (p - h)**3) / (2 h) = 3 p**2 + h**2; terms near 100 are rounded at 1e-14.
-    value(numerical_gradient(lambda p: np.sum(p**3), p, h=0.1), 3 * p**2 + 0.01, "the gradient")
-    value(p, before, "p afterwards")
+    found = numerical_gradient(lambda p: np.sum(p**3), p, h=0.1)
+    unchanged(p, before, "p")
+    value(found, 3 * p**2 + 0.01, "the gradient")
 
 
 # %% [markdown]

@@ -11,7 +11,8 @@
 # | `b` | (O,) | biases, the same for every sample |
 # | `z` | (B, O) | outputs |
 #
-# A gradient is called `d` and the name of the array, and has its shape.
+# A gradient is called `d` and the name of the array, and has its shape. Textbooks, and the messages
+# of the tests, call `dz` delta.
 
 # %%
 import numpy as np
@@ -65,22 +66,22 @@ def backward(dz, x, W):
 
 
 # %%
-def check_backward(backward, only):
-    """Check it in a network: tanh(u @ V) goes into the layer, with equal and other widths."""
+def check_backward(backward, which):
+    """Check one result in a network, with equal and other widths: x = tanh(u @ V)."""
 
     def loss(p, u, dz):
         return np.sum(dz * (np.tanh(u @ p["V"]) @ p["W"] + p["b"]))
 
     def gradients(p, u, dz):
         x = np.tanh(u @ p["V"])
-        d = named(backward(dz, x, p["W"]), x=x, W=p["W"], b=p["b"])
+        d = named(backward(dz, x, p["W"]), which, x=x, W=p["W"], b=p["b"])
         return {"V": u.T @ (d["x"] * (1 - x**2)), "W": d["W"], "b": d["b"]}
 
     rng = np.random.default_rng(2)
     for I, O in ((3, 3), (4, 2)):
         p = {"V": rng.normal(size=(2, I)), "W": rng.normal(size=(I, O)), "b": rng.normal(size=O)}
         batch = rng.normal(size=(5, 2)), rng.normal(size=(5, O))
-        gradient(joined(loss, gradients), p, batch, only=[only])
+        gradient(joined(loss, gradients), p, batch, only=["V" if which == "x" else which])
 
 
 @item(points=2)
@@ -100,7 +101,7 @@ def test_backward_dW(backward):  # noqa: N802
 @item(points=2)
 def test_backward_dx(backward):
     """The gradient of the inputs, dx: here V, the weights of the layer below, depends on it."""
-    check_backward(backward, "V")
+    check_backward(backward, "x")
 
 
 # %% [markdown]

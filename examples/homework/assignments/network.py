@@ -12,7 +12,7 @@
 import numpy as np
 
 # %%
-from checks import as_numbers, gradient, items_of, named, require, value
+from checks import as_numbers, gradient, items_of, joined, named, require, unchanged, value
 
 item = items_of("network")
 
@@ -129,13 +129,25 @@ def deep_gradients(layers, X, T):
 def test_deep_gradients(deep_gradients):
     """Three layers."""
     rng = np.random.default_rng(8)
-    layers = [{"W": rng.normal(size=(3, 3)), "b": rng.normal(size=3)} for _ in range(3)]
+    shapes = {"W": (3, 3), "b": (3,)}
+    p = {f"{n}{k}": rng.normal(size=shape) for k in range(3) for n, shape in shapes.items()}
     X, T = rng.normal(size=(5, 3)), rng.random((5, 3))
-    a = X
-    for layer in layers:
-        a = np.tanh(a @ layer["W"] + layer["b"])
-    value(deep_gradients(layers, X, T)[0], np.sum((a - T) ** 2) / 10, "J of five samples")
-    gradient(deep_gradients, layers, (X, T))
+
+    def layers(p):
+        return [{"W": p[f"W{k}"], "b": p[f"b{k}"]} for k in range(3)]
+
+    def loss(p, X, T):
+        for layer in layers(p):
+            X = np.tanh(X @ layer["W"] + layer["b"])
+        return np.sum((X - T) ** 2) / (2 * len(X))
+
+    def gradients(p, X, T):
+        found = deep_gradients(layers(p), X, T)[1]
+        require(len(found) == 3, f"{len(found)} gradients for 3 layers.", "shape")
+        return {f"{name}{k}": layer[name] for k, layer in enumerate(found) for name in layer}
+
+    value(deep_gradients(layers(p), X, T)[0], loss(p, X, T), "J of five samples")
+    gradient(joined(loss, gradients), p, (X, T))
 
 
 # %% [markdown]
@@ -193,10 +205,12 @@ def test_step(step):
     rate = 1e-4
     new = step(p, X, T, rate)
     for name, array in before.items():
-        value(p[name], array, f"p[{name!r}] after the step")
+        unchanged(p[name], array, f"p[{name!r}]")
     require(isinstance(new, dict) and new.keys() == p.keys(), f"expected a dict of {', '.join(p)}.")
     moved = {name: as_numbers(new[name], name) - p[name] for name in p}
     moved = named((*moved.values(),), **p)
+    for name, change in moved.items():
+        require(change.any(), f"{name} has not moved.", "zero")
     # What a step along the gradient takes from the loss, up to rate**2: |moved|**2 / rate.
     fall, expected = loss(p) - loss(new), sum(np.sum(m**2) for m in moved.values()) / rate
     require(fall > 0, f"the loss rises by {-fall:.3g}.", "sign")
