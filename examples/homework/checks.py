@@ -1,7 +1,7 @@
 """What the tests of the homework are made of: an item, a gradient check, a comparison of values.
 
 An item is a test with points. Its parameters are named like the functions that it needs: they are
-taken from the student's file, or from the notebook in which the test stands. An item that fails
+taken from the student's file, or from the notebook that calls it. An item that fails
 says what kind of mistake it is, where it is, and gives a hint, one step towards the solution.
 """
 
@@ -153,6 +153,8 @@ def explained(report, names):
 
 def value(given, expected, what, *, tolerance=1e-9):
     """Compare a result with the numbers expected of it; several results in a tuple."""
+    if given is None or given is ...:
+        raise with_hints(["not_written"], [f"{what} returned nothing: it is not written yet."])
     if isinstance(expected, tuple):
         if not isinstance(given, tuple) or len(given) != len(expected):
             raise with_hints(["shape"], [f"{what} must return {len(expected)} things, in a tuple."])
@@ -173,8 +175,6 @@ def value(given, expected, what, *, tolerance=1e-9):
 
 def as_numbers(given, what):
     """The result as an array of numbers, or the answer that it is none."""
-    if given is None or given is ...:
-        raise with_hints(["not_written"], [f"{what} returned nothing: it is not written yet."])
     try:
         array = np.asarray(given)
     except ValueError:
@@ -217,23 +217,25 @@ class Item:
         self.test, self.module, self.points = test, module, points
         self.name, self.title = test.__name__.removeprefix("test_"), test.__doc__
 
-    def outcome(self):
-        """Run the test: kinds and message, both empty if it passed."""
+    def outcome(self, space=None):
+        """Run the test: kinds and message, both empty if it passed.
+
+        The functions that it asks for are taken from `space`, or from the student's file.
+        """
         try:
-            self.test(*self._functions())
+            self.test(*self._functions(load(self.module) if space is None else space))
         except AnswerError as answer:
             return answer.kinds, answer.message
         except BaseException as error:  # whatever a student's code raises is an answer
             return raised(error)
         return (), ""
 
-    def _functions(self):
-        """The functions that the test asks for by name."""
-        names, here = list(inspect.signature(self.test).parameters), self.test.__globals__
-        space = here if all(name in here for name in names) else load(self.module)
+    def _functions(self, space):
+        """The functions that the test's parameters are named like."""
+        names = list(inspect.signature(self.test).parameters)
         for name in names:
             if not callable(space.get(name)):
-                text = f"{self.module}.py has no function {name}: it must be called just that."
+                text = f"There is no function {name} in {self.module}: it must be called just that."
                 raise AnswerError(["missing"], text)
         return [space[name] for name in names]
 
@@ -258,8 +260,8 @@ def items_of(module):
 
     def item(*, points):
         def decorate(test):
-            def run():
-                kinds, message = run.item.outcome()
+            def run(space=None):
+                kinds, message = run.item.outcome(space)
                 if message and "pytest" in sys.modules:
                     sys.modules["pytest"].fail(message, pytrace=False)
                 if message:

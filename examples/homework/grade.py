@@ -28,6 +28,7 @@ from pathlib import Path
 
 from checks import ASSIGNMENTS, Item
 from make import write_tests
+from worker import WAIT
 
 HERE = Path(__file__).parent
 COLUMNS = ("submission", "assignment", "item", "points", "max_points", "kinds", "message")
@@ -63,7 +64,7 @@ def all_items(tests: Path, assignments: Sequence[str]) -> dict[str, Item]:
     }
 
 
-def grade(submission: Path, tests: Path, items: dict[str, Item], seconds: float) -> list[Grade]:
+def grade(submission: Path, tests: Path, items: dict[str, Item], seconds: int) -> list[Grade]:
     """Run all items on a copy of the submission; start again after each that ends the worker."""
     found: dict[str, tuple[Sequence[str], str]] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
@@ -94,7 +95,7 @@ def copy_files(submission: Path, scratch: Path) -> dict[str, str]:
     return refused
 
 
-def run_worker(scratch: Path, tests: Path, todo: list[str], seconds: float) -> dict[str, tuple]:
+def run_worker(scratch: Path, tests: Path, todo: list[str], seconds: int) -> dict[str, tuple]:
     """Run some items in a process group of its own; return what was found out before it ended."""
     results = scratch.parent / "results.jsonl"
     results.write_text("")
@@ -105,7 +106,7 @@ def run_worker(scratch: Path, tests: Path, todo: list[str], seconds: float) -> d
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     with contextlib.suppress(subprocess.TimeoutExpired):
-        worker.wait(timeout=(seconds + 1) * len(todo) + 30)  # should the worker itself be stopped
+        worker.wait(timeout=WAIT * seconds * (len(todo) + 1))  # should the worker itself be stopped
     with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGKILL)  # and whatever it has left running
     worker.wait()
@@ -169,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("submissions", metavar="SUBMISSION", nargs="+", type=Path, help="a student's folder")
     add("--out", metavar="DIR", required=True, type=Path, help="where the results go")
     add("--only", choices=ASSIGNMENTS, nargs="+", default=ASSIGNMENTS, help="some assignments")
-    add("--seconds", type=float, default=10.0, help="time limit of an item (default: 10)")
+    add("--seconds", type=int, default=10, help="of processor time for an item (default: 10)")
     add("--jobs", type=int, default=os.cpu_count(), help="submissions at once")
     options = parser.parse_args(arguments)
     names = checked_names(options.submissions)

@@ -14,40 +14,18 @@ between "# BEGIN SOLUTION" and "# END SOLUTION" and with the tests beside what t
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from checks import ASSIGNMENTS
+from notebooks import HOLE, Cell, cells_of, for_nbgrader, for_otter
+
+import ae_numpy
 
 HERE = Path(__file__).parent
-HOLE = re.compile(r"^( *)# BEGIN SOLUTION\n.*?# END SOLUTION\n", re.DOTALL | re.MULTILINE)
 PYTEST_INI = "[pytest]\naddopts = -v --no-header -rN -p no:cacheprovider\n"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a source: its kind is "text", "code", "hole", "checks" (imports) or "test"."""
-
-    kind: str
-    text: str
-
-
-def cells_of(source: str) -> Iterator[Cell]:
-    """Yield the cells of a source in percent format."""
-    for part in re.split(r"^# %%", source, flags=re.MULTILINE)[1:]:
-        head, _, text = part.partition("\n")
-        text = text.strip() + "\n"
-        if "[markdown]" in head:
-            yield Cell("text", text)
-        elif "from checks import" in text:
-            yield Cell("checks", text)
-        elif "@item(" in text:
-            yield Cell("test", text)
-        else:
-            yield Cell("hole" if HOLE.search(text) else "code", text)
 
 
 def source_cells(name: str) -> list[Cell]:
@@ -95,6 +73,27 @@ def write_files(folder: Path, *, solved: bool) -> None:
         (folder / f"{name}.py").write_text(text, "utf-8")
 
 
+def write_notebooks(out: Path) -> None:
+    """Write the notebooks that nbgrader and otter turn into assignments, with their tests."""
+    for tool, convert in (("nbgrader/source", for_nbgrader), ("otter", for_otter)):
+        for name in ASSIGNMENTS:
+            folder, cells = out / tool / name, source_cells(name)
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(HERE / "checks.py", folder)
+            (folder / f"test_{name}.py").write_text(test_file(name, cells), "utf-8")
+            text = json.dumps(convert(name, cells), indent=1, ensure_ascii=False)
+            (folder / f"{name}.ipynb").write_text(text + "\n", "utf-8")
+
+
+def write_gradescope(folder: Path) -> None:
+    """Write all that Gradescope's container needs: two scripts, the homework, the package."""
+    leave = shutil.ignore_patterns("__pycache__", "gradescope")
+    shutil.copytree(HERE / "gradescope", folder, dirs_exist_ok=True)
+    shutil.copytree(HERE, folder / "homework", dirs_exist_ok=True, ignore=leave)
+    package = Path(ae_numpy.__file__).parent
+    shutil.copytree(package, folder / "ae_numpy", dirs_exist_ok=True, ignore=leave)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Make everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -102,6 +101,8 @@ def main(arguments: list[str] | None = None) -> None:
     out = parser.parse_args(arguments).out
     write_files(out / "student", solved=False)
     write_files(out / "teacher", solved=True)
+    write_gradescope(out / "teacher" / "gradescope")
+    write_notebooks(out)
 
 
 if __name__ == "__main__":
