@@ -113,7 +113,7 @@ def named(returned, only=None, **like):
     names = ", ".join(f"d{name}" for name in like)
     parts = returned if isinstance(returned, tuple) else (returned,)
     if all(part is None or part is ... for part in parts):
-        raise with_hints(["not_written"], ["Nothing is returned: it is not written yet."])
+        require_written(None, names)
     if len(parts) != len(like):
         raise with_hints(["shape"], [f"{len(parts)} results; expected {len(like)}: {names}."])
     shapes, expected = [[np.shape(a) for a in arrays] for arrays in (parts, like.values())]
@@ -153,8 +153,7 @@ def explained(report, names):
 
 def value(given, expected, what, *, tolerance=1e-9):
     """Compare a result with the numbers expected of it; several results in a tuple."""
-    if given is None or given is ...:
-        raise with_hints(["not_written"], [f"{what} returned nothing: it is not written yet."])
+    require_written(given, what)
     if isinstance(expected, tuple):
         if not isinstance(given, tuple) or len(given) != len(expected):
             raise with_hints(["shape"], [f"{what} must return {len(expected)} things, in a tuple."])
@@ -173,8 +172,14 @@ def value(given, expected, what, *, tolerance=1e-9):
         raise with_hints([kind_of(given, expected)], [line])
 
 
+def require_written(given, what):
+    """Fail where nothing was returned."""
+    require(given is not None and given is not ..., f"{what}: nothing is returned.", "not_written")
+
+
 def as_numbers(given, what):
     """The result as an array of numbers, or the answer that it is none."""
+    require_written(given, what)
     try:
         array = np.asarray(given)
     except ValueError:

@@ -73,7 +73,7 @@ SAID = {
     "dies": ("exited", "ended in the middle"),
     "kills": ("exited", "killed"),
     "kills_parent": ("exited", "killed"),
-    "forks": ("not_written", "Nothing is returned"),
+    "forks": ("not_written", "nothing is returned"),
     "prints": ("exception", "File too large"),
     "memory": ("memory", "Out of memory at neuron.py, line"),
     "file": ("exception", "File too large"),
