@@ -6,6 +6,7 @@ says what kind of mistake it is, where it is, and gives a hint, one step towards
 """
 
 import ast
+import errno
 import inspect
 import sys
 import traceback
@@ -255,6 +256,8 @@ def raised(error):
             return ("memory",), f"Out of memory{where}: {text or 'a list without end?'}"
         case SystemExit():
             return ("exited",), f"The program was ended{where}: return a result instead."
+        case OSError(errno=errno.EFBIG):
+            return ("output",), f"Too much is printed, or written to a file{where}."
         case ImportError():
             return ("import",), f"An import failed{where}: {text}."
     return ("exception",), f"{type(error).__name__}{where}: {text}"

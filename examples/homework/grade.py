@@ -86,18 +86,21 @@ def copy_files(submission: Path, scratch: Path) -> dict[str, str]:
     refused = {}
     for name in ASSIGNMENTS:
         path = submission / f"{name}.py"
-        if not path.is_file():
-            refused[name] = f"{path.name} is missing."
-        elif path.stat().st_size > LARGEST:
-            refused[name] = f"{path.name} has more than {LARGEST} bytes: was data pasted into it?"
-        else:
-            shutil.copyfile(path, scratch / path.name)
+        try:
+            if not path.is_file():
+                refused[name] = f"{path.name} is missing."
+            elif path.stat().st_size > LARGEST:
+                refused[name] = f"{path.name} has more than {LARGEST} bytes: was data pasted in?"
+            else:
+                shutil.copyfile(path, scratch / path.name)
+        except OSError as error:
+            refused[name] = f"{path.name} cannot be read: {error.strerror}."
     return refused
 
 
 def run_worker(scratch: Path, tests: Path, todo: list[str], seconds: int) -> dict[str, tuple]:
     """Run some items in a process group of its own; return what was found out before it ended."""
-    results = scratch.parent / "results.jsonl"
+    results = scratch.parent / "results"
     results.write_text("")
     places = {"HOME": str(scratch), "TMPDIR": str(scratch)}
     worker = subprocess.Popen(
@@ -111,7 +114,12 @@ def run_worker(scratch: Path, tests: Path, todo: list[str], seconds: int) -> dic
         os.killpg(worker.pid, signal.SIGKILL)  # and whatever it has left running
     worker.wait()
     lines = map(json.loads, results.read_text(encoding="utf-8").splitlines())
-    return {line["item"]: (line["kinds"], line["message"]) for line in lines}
+    return {line["item"]: (line["kinds"], printable(line["message"])) for line in lines}
+
+
+def printable(text: str) -> str:
+    """Return a message in which every character can be written to a file."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def rows(name: str, grades: list[Grade]) -> Iterator[tuple]:

@@ -65,6 +65,7 @@ MISBEHAVED = {
     "prints": "while True: print('x' * 10**6)",
     "memory": "return np.ones(10**10)",
     "file": "f = open('big', 'wb')\n    while True: f.write(bytes(10**7))",
+    "surrogate": "raise ValueError('\\ud800\\0')",
     "imports": "import random\n    return random.random()",
 }
 SAID = {
@@ -74,16 +75,17 @@ SAID = {
     "kills": ("exited", "killed"),
     "kills_parent": ("exited", "killed"),
     "forks": ("not_written", "nothing is returned"),
-    "prints": ("exception", "File too large"),
+    "prints": ("output", "printed, or written to a file at neuron.py, line"),
     "memory": ("memory", "Out of memory at neuron.py, line"),
-    "file": ("exception", "File too large"),
+    "file": ("output", "printed, or written to a file at neuron.py, line"),
+    "surrogate": ("exception", "ValueError at neuron.py, line"),
     "imports": ("import", "random: only numpy, math"),
 }
 
 
 @pytest.fixture(scope="module")
-def class_of_ten(made, tmp_path_factory):
-    """Ten submissions of the first assignment, each with one function that misbehaves; graded."""
+def misbehaving_class(made, tmp_path_factory):
+    """Submissions of the first assignment, each with one function that misbehaves; graded."""
     place = tmp_path_factory.mktemp("class")
     solution = (made / "teacher" / "neuron.py").read_text(encoding="utf-8")
     body = "    return dy * w, dy * (x + 2 * w)\n"
@@ -95,8 +97,8 @@ def class_of_ten(made, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", MISBEHAVED)
-def test_a_function_that_misbehaves_loses_its_own_points(class_of_ten, name):
-    out, rows = class_of_ten
+def test_a_function_that_misbehaves_loses_its_own_points(misbehaving_class, name):
+    out, rows = misbehaving_class
     kind, said = SAID[name]
     bad = rows[name, "neuron.twice_backward"]
     assert (bad["points"], bad["kinds"]) == ("0", kind), bad["message"]
@@ -105,7 +107,7 @@ def test_a_function_that_misbehaves_loses_its_own_points(class_of_ten, name):
     assert "Traceback" not in (out / name / "report.txt").read_text()
 
 
-def test_nothing_is_left_running(class_of_ten):
+def test_nothing_is_left_running(misbehaving_class):
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert str(HOMEWORK / "worker.py") not in running
 
