@@ -83,10 +83,7 @@ def gradient(loss_and_gradients, parameters, batch=(), *, only=None, masks=None)
 
     def function(p, *batch):
         J, d = loss_and_gradients(p, *batch)
-        if isinstance(d, dict):  # what does not count may be missing, or of any shape
-            d = {n: d[n] if n in d and (n in counted or fits(d[n], p[n])) else 0 * p[n] for n in p
-                 if n in d or n not in counted}  # fmt: skip
-        return J, d
+        return J, without_others(d, p, counted) if isinstance(d, dict) else d
 
     try:
         report = check_gradients(function, parameters, batch=batch or None, masks=masks)
@@ -97,6 +94,18 @@ def gradient(loss_and_gradients, parameters, batch=(), *, only=None, masks=None)
     names = [a.name for a in report.arrays if a.verdict != "right" and a.name in counted]
     if names:
         raise explained(report, names)
+
+
+def without_others(gradients, parameters, counted):
+    """The gradients, with 0 for what does not count and is missing, or of another shape."""
+    found = {}
+    for name, array in parameters.items():
+        given = gradients.get(name)
+        if name not in counted and not fits(given, array):
+            found[name] = 0 * array
+        elif name in gradients:
+            found[name] = given
+    return found
 
 
 def joined(loss, backward):
@@ -143,7 +152,7 @@ def explained(report, names):
     lines += [f"Kind: {finding.heading}." for finding in found]
     lines += [f"Place: {text}" for text in report.diagnosis.located]
     if not found:
-        worst = report.worst
+        worst = max((a for a in report.arrays if a.name in names), key=lambda a: a.max_error).worst
         lines.append(f"Worst: {worst.name}{list(worst.index or ())} is {worst.given:.6g}, "
                      f"measured {worst.expected:.6g}.")  # fmt: skip
     return with_hints([kind for finding in found for kind in finding.kinds], lines)

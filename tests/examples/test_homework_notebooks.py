@@ -86,8 +86,9 @@ def test_what_otter_leaves_of_a_solution_gets_no_points(made, items, tmp_path, m
 
 
 def run(*command, cwd, place):
-    """Run a tool, which keeps its settings to itself."""
+    """Run a tool as in its activated environment; it keeps its settings to itself."""
     own = {name: str(place / name) for name in ("JUPYTER_DATA_DIR", "IPYTHONDIR", "HOME")}
+    own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     subprocess.run([sys.executable, "-m", *command], cwd=cwd, env=os.environ | own, check=True)
 
 
