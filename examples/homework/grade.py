@@ -181,6 +181,8 @@ def main(arguments: list[str] | None = None) -> None:
     add("--seconds", type=int, default=10, help="of processor time for an item (default: 10)")
     add("--jobs", type=int, default=os.cpu_count(), help="submissions at once")
     options = parser.parse_args(arguments)
+    if not hasattr(os, "fork"):
+        parser.error("grading needs Linux or macOS, where processes can be forked")
     names = checked_names(options.submissions)
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.jobs) as pool:
