@@ -100,7 +100,7 @@ def test_nbgrader_grades_an_assignment(made, items, tmp_path):
     run("nbgrader", "generate_assignment", "dense", "--create", cwd=course, place=tmp_path)
     for student, version in (("ada", "source"), ("sam", "release")):
         shutil.copytree(course / version / "dense", course / "submitted" / student / "dense")
-    (course / "submitted" / "ada" / "dense" / "test_dense.py").write_text("")  # nbgrader's own counts
+    (course / "submitted" / "ada" / "dense" / "test_dense.py").write_text("")  # does not count
     run("nbgrader", "autograde", "dense", cwd=course, place=tmp_path)
     run("nbgrader", "export", cwd=course, place=tmp_path)
     with (course / "grades.csv").open(newline="") as file:

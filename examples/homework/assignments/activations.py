@@ -143,9 +143,9 @@ def squared_error(a, t):
 @item(points=1)
 def test_squared_error(squared_error):
     """The loss J of one sample, and of three."""
-    one, three = np.array([[1.0, 2.0]]), np.array([[1.0, 2.0], [0.0, 3.0], [1.0, 1.0]])
-    J = [squared_error(a, np.zeros(a.shape))[0] for a in (one, three)]
-    value(J, [2.5, 16 / 6], "J of one sample and of three")
+    a, t = np.array([[1.0, 2.0], [0.0, 3.0], [1.0, 1.0]]), np.array([[0.0, 4.0], [1, 1], [1, 3]])
+    J = [squared_error(a[:B], t[:B])[0] for B in (1, 3)]
+    value(J, [2.5, 14 / 6], "J of one sample and of three")
 
 
 # %%
