@@ -177,7 +177,7 @@ def value(given, expected, what, *, tolerance=1e-9):
     wrong = ~(np.abs(given - expected) <= tolerance * scale)  # NaN is wrong, too
     if wrong.any():
         at = tuple(int(k) for k in np.argwhere(wrong)[0])
-        place = f"{what}{list(at) if at else ''}"
+        place = f"{what}: entry {list(at)}" if at else what
         line = f"{place} is {given[at]:.6g}; expected {expected[at]:.6g}."
         raise with_hints([kind_of(given, expected)], [line])
 

@@ -139,7 +139,7 @@ def test_batches(train):
             f"expected [4, 4, 2, 4, 4, 2].")  # fmt: skip
     first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
     for epoch in (first, second):
-        value(np.sort(epoch, axis=0), X, "the images of an epoch, sorted,")
+        value(np.sort(epoch, axis=0), X, "the images of an epoch, sorted")
     require((first != second).any(), "the order of the images is the same in both epochs.")
 
 
