@@ -209,8 +209,8 @@ def cross_entropy(z, labels):
 def test_softmax(softmax):
     """Probabilities of three classes, and of scores near 1000."""
     log2 = np.log(2.0)
-    expected = [[0.25, 0.25, 0.5], [0.5, 0.25, 0.25]]
-    value(softmax(np.array([[0.0, 0.0, log2], [log2, 0.0, 0.0]])), expected, "softmax")
+    z = np.log([[1.0, 1.0, 2.0], [4.0, 3.0, 3.0]])
+    value(softmax(z), [[0.25, 0.25, 0.5], [0.4, 0.3, 0.3]], "softmax(z)")
     with np.errstate(over="ignore", invalid="ignore"):
         far = softmax(np.array([[1000.0, 1000.0, 1000.0 + log2]]))
     value(far, [[0.25, 0.25, 0.5]], "softmax of scores near 1000")

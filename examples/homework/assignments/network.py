@@ -213,6 +213,7 @@ def test_step(step):
         require(change.any(), f"{name} has not moved.", "zero")
     # What a step along the gradient takes from the loss, up to rate**2: |moved|**2 / rate.
     fall, expected = loss(p) - loss(new), sum(np.sum(m**2) for m in moved.values()) / rate
-    require(fall > 0, f"the loss rises by {-fall:.3g}.", "sign")
-    require(abs(fall / expected - 1) < 0.01, f"the loss falls by {fall:.4g}; a step along the "
-            f"gradients of this length and rate would take {expected:.4g} from it.")  # fmt: skip
+    uphill = abs(fall / expected + 1) < 0.01
+    require(not uphill, f"the loss rises by {-fall:.3g}, as much as it should fall.", "sign")
+    require(abs(fall / expected - 1) < 0.01, f"the loss changes by {-fall:.4g}; a step of this "
+            f"length and rate against the gradients would change it by {-expected:.4g}.")  # fmt: skip
