@@ -215,5 +215,5 @@ def test_step(step):
     fall, expected = loss(p) - loss(new), sum(np.sum(m**2) for m in moved.values()) / rate
     uphill = abs(fall / expected + 1) < 0.01
     require(not uphill, f"the loss rises by {-fall:.3g}, as much as it should fall.", "sign")
-    require(abs(fall / expected - 1) < 0.01, f"the loss changes by {-fall:.4g}; a step of this "
-            f"length and rate against the gradients would change it by {-expected:.4g}.")  # fmt: skip
+    text = f"the loss changes by {-fall:.4g}; a step of this length and rate against the gradients"
+    require(abs(fall / expected - 1) < 0.01, f"{text} would change it by {-expected:.4g}.")
