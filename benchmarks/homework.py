@@ -26,7 +26,7 @@ def write_class(solutions: Path, folder: Path, n: int) -> list[Path]:
     for k in range(n):
         submission = folder / f"student{k:03d}"
         submission.mkdir(parents=True)
-        files = {path.name: path.read_text("utf-8") for path in solutions.glob("[!ct]*.py")}
+        files = {path.name: path.read_text("utf-8") for path in solutions.glob("*.py")}
         for name, mutant in mutants[k % 10 :: 10]:
             file = f"{name}.py"
             files[file] = files[file].replace(mutant["old"], mutant["new"], 1)

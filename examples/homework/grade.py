@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks import ASSIGNMENTS, Item
+from items import ASSIGNMENTS, Item
 from make import write_tests
 from worker import WAIT
 

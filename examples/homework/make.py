@@ -19,8 +19,8 @@ import re
 import shutil
 from pathlib import Path
 
-from checks import ASSIGNMENTS
-from notebooks import HOLE, Cell, cells_of, for_nbgrader, for_otter
+from items import ASSIGNMENTS
+from notebooks import HELPERS, HOLE, Cell, cells_of, for_nbgrader, for_otter
 
 import ae_numpy
 
@@ -56,10 +56,16 @@ def test_file(name: str, cells: list[Cell]) -> str:
     return "\n\n".join([head + tests[0], *tests[1:]])
 
 
+def copy_helpers(folder: Path) -> None:
+    """Copy what the tests are made of."""
+    for name in HELPERS:
+        shutil.copy(HERE / name, folder)
+
+
 def write_tests(folder: Path) -> None:
     """Write the tests of all assignments, and what they need, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "checks.py", folder)
+    copy_helpers(folder)
     for name in ASSIGNMENTS:
         (folder / f"test_{name}.py").write_text(test_file(name, source_cells(name)), "utf-8")
     (folder / "pytest.ini").write_text(PYTEST_INI, "utf-8")
@@ -79,7 +85,7 @@ def write_notebooks(out: Path) -> None:
         for name in ASSIGNMENTS:
             folder, cells = out / tool / name, source_cells(name)
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(HERE / "checks.py", folder)
+            copy_helpers(folder)
             (folder / f"test_{name}.py").write_text(test_file(name, cells), "utf-8")
             text = json.dumps(convert(name, cells), indent=1, ensure_ascii=False)
             (folder / f"{name}.ipynb").write_text(text + "\n", "utf-8")

@@ -20,6 +20,10 @@ MARKS = {
 }
 
 
+# What lies beside the tests of an assignment.
+HELPERS = ("hints.py", "items.py", "checks.py")
+
+
 @dataclass(frozen=True)
 class Cell:
     """A cell of a source: its kind is "text", "code", "hole", "checks" (imports) or "test"."""
@@ -99,7 +103,7 @@ def for_nbgrader(assignment: str, cells: list[Cell]) -> dict[str, Any]:
 
 def for_otter(assignment: str, cells: list[Cell]) -> dict[str, Any]:
     """Return the version that `otter assign` takes apart."""
-    files = f"files:\n- checks.py\n- test_{assignment}.py"
+    files = "files:\n" + "\n".join(f"- {name}" for name in (*HELPERS, f"test_{assignment}.py"))
     settings = "export_cell: false\ntests:\n  ok_format: false"
     found = [raw(f"# ASSIGNMENT CONFIG\nname: {assignment}\n{settings}\n{files}")]
     for group in questions([cell for cell in cells if cell.kind != "checks"]):

@@ -217,7 +217,7 @@ def test_students_see_what_pytest_says_of_each_item(made, tmp_path):
 
 def test_no_solution_is_in_a_students_files(homework, made):
     make, notebooks = homework("make"), homework("notebooks")
-    for name in homework("checks").ASSIGNMENTS:
+    for name in homework("items").ASSIGNMENTS:
         cells = make.source_cells(name)
         given = "".join(cell.text for cell in cells if cell.kind == "code")
         files = [(made / "student" / f"{prefix}{name}.py").read_text() for prefix in ("", "test_")]

@@ -28,7 +28,7 @@ def made(tmp_path_factory):
 def items(made):
     """Points of each test, by assignment, as the tests beside the notebooks say."""
     sys.path.insert(0, str(made / "teacher"))
-    names = importlib.import_module("checks").ASSIGNMENTS
+    names = importlib.import_module("items").ASSIGNMENTS
     found = {}
     for name in names:
         tests = vars(importlib.import_module(f"test_{name}"))

@@ -8,7 +8,8 @@
 import numpy as np
 
 # %%
-from checks import gradient, items_of, joined, named, require, value
+from checks import gradient, joined, named, require, value
+from items import items_of
 
 item = items_of("activations")
 

@@ -12,7 +12,8 @@
 import numpy as np
 
 # %%
-from checks import gradient, items_of, require, unchanged, value
+from checks import gradient, require, unchanged, value
+from items import items_of
 
 item = items_of("autoencoder")
 

@@ -9,7 +9,8 @@
 import numpy as np
 
 # %%
-from checks import gradient, items_of, joined, named, require, unchanged, value
+from checks import gradient, joined, named, require, unchanged, value
+from items import items_of
 
 item = items_of("bias_mask")
 

@@ -18,7 +18,8 @@
 import numpy as np
 
 # %%
-from checks import gradient, items_of, joined, named, value
+from checks import gradient, joined, named, value
+from items import items_of
 
 item = items_of("dense")
 

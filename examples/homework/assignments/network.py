@@ -12,7 +12,8 @@
 import numpy as np
 
 # %%
-from checks import as_numbers, gradient, items_of, joined, named, require, unchanged, value
+from checks import as_numbers, gradient, joined, named, require, unchanged, value
+from items import items_of
 
 item = items_of("network")
 

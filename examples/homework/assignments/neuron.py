@@ -13,7 +13,8 @@
 import numpy as np
 
 # %%
-from checks import gradient, items_of, joined, named, unchanged, value
+from checks import gradient, joined, named, unchanged, value
+from items import items_of
 
 item = items_of("neuron")
 
