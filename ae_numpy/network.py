@@ -172,7 +172,7 @@ class Network(Architecture):
     def forward(self, x: Array, parameters: Array | None = None) -> list[Array]:
         """Pass a batch through all layers.
 
-        ``a_0 = x`` and ``a_(l+1) = sigmoid(a_l @ W_l + b_l)``.
+        ``a0 = sigmoid(x @ W0 + b0)``, ``a1 = sigmoid(a0 @ W1 + b1)``, and so on.
 
         Parameters
         ----------
@@ -208,15 +208,16 @@ class Network(Architecture):
     ) -> Array:
         """Pass the error back through all layers.
 
-        With delta = dJ/dz of each layer, the chain rule gives, from the last layer down
+        Layers are numbered from 0, as in ``W0``; with L of them, the last is L - 1. The gradient
+        with respect to ``z_l``, called delta in textbooks, follows from that of the layer above
         (Rumelhart, Hinton and Williams, Nature 323, 1986, equations 4 to 7) ::
 
-            delta_L = (output - target) / B * sigmoid'(z_L)
-            delta_l = (delta_(l+1) @ W_(l+1).T) * sigmoid'(z_l)
+            dz_(L-1) = (output - target) / B * sigmoid'(z_(L-1))
+            dz_l = (dz_(l+1) @ W_(l+1).T) * sigmoid'(z_l)
 
-        The rule ``"raw_error"`` takes e_(l+1) @ W_(l+1).T instead, where e is output - target at
-        the top and that product below: the derivatives of the activations on the way down are
-        missing.
+        and gives ``dW_l`` and ``db_l`` by `reference.dense_backward`. The rule ``"raw_error"``
+        passes down e_(l+1) @ W_(l+1).T instead, where e is (output - target) / B at the top and
+        that product below: the derivatives of the activations on the way down are missing.
 
         Parameters
         ----------
@@ -247,14 +248,14 @@ class Network(Architecture):
         target = _checked_batch(target, "target", self.layer_sizes[-1], parameters, activations[-1])
         engine = self._engine_for(parameters)
         gradient = np.empty_like(parameters)
-        inputs, outputs = activations[:-1], activations[1:]
-        layers = zip(inputs, outputs, self.views(parameters), self.views(gradient), strict=True)
+        layers = [activations[:-1], activations[1:], self.views(parameters), self.views(gradient)]
         da = engine.half_squared_error_backward(activations[-1], target)  # (B, O)
-        for x, a, layer, d_layer in reversed(list(layers)):
-            delta = engine.sigmoid_backward(da, a)  # (B, O)
-            dx, d_layer.W[...], d_layer.b[...] = engine.dense_backward(delta, x, layer.W)
-            da = dx if self.backprop == "exact" else engine.matmul(da, layer.W.T)  # (B, I)
-        gradient[self.n_weights :][~self.bias_mask] = 0
+        for x, a, layer, d_layer in reversed(list(zip(*layers, strict=True))):
+            e, dz = da, engine.sigmoid_backward(da, a)  # (B, O)
+            da, d_layer.W[...], d_layer.b[...] = engine.dense_backward(dz, x, layer.W)
+            if self.backprop == "raw_error":
+                da = engine.matmul(e, layer.W.T)  # (B, I)
+        gradient[self.n_weights :][~self.bias_mask] = 0  # biases that are not trained
         return gradient
 
     def _engine_for(self, parameters: Array):

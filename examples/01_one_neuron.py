@@ -1,52 +1,64 @@
 # %% [markdown]
 # # 1. One neuron, forward and backward
 #
-# A neuron turns numbers into one number. If that number is wrong, each weight should move a
-# little; but which way, and how far? *Backpropagation* answers this for every weight at once.
-# Here it is, for the smallest network there is, with every number written down.
+# A *neuron* turns several numbers into one: it multiplies each by a *weight* of its own, adds up,
+# and squashes the sum. If the result is wrong, each weight should move a little; but which way,
+# and how far? *Backpropagation* answers this for every weight at once. Here it is, for a single
+# neuron, with every number written down.
 #
 # **At the end you will understand** what a gradient says about a weight, why the backward pass
-# is a chain of multiplications, and what each box of a computation has to know to take part in it.
+# is a chain of multiplications, and why a weight's gradient is *delta times input*.
 #
 # **You need** the derivative of a function of one variable, and a little Python.
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L112) and
-# [`dense_backward`](../ae_numpy/reference.py#L137),
-# [`sigmoid_forward`](../ae_numpy/reference.py#L58) and
-# [`sigmoid_backward`](../ae_numpy/reference.py#L86),
-# [`half_squared_error_forward`](../ae_numpy/reference.py#L180) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L204).
+# [`dense_forward`](../ae_numpy/reference.py#L117) and
+# [`dense_backward`](../ae_numpy/reference.py#L142),
+# [`sigmoid_forward`](../ae_numpy/reference.py#L59) and
+# [`sigmoid_backward`](../ae_numpy/reference.py#L91),
+# [`half_squared_error_forward`](../ae_numpy/reference.py#L185) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#L209).
 
 # %%
 import math
 
 import numpy as np
-from matplotlib.figure import Figure
-from tour import BACKWARD, FORWARD, edge, node, save
+from tour import save
+from tour_graphs import neuron_graph
 
 from ae_numpy import Network, reference
 
 # %% [markdown]
+# ## The picture
+#
+# Two inputs, a weight for each, and a *bias*, which is added. Blue: the values, which flow forward,
+# from left to right. Orange: the *gradients*, which flow back; each says how strongly the result at
+# the far right responds to this number. At the end of the chapter you will have computed all of
+# them.
+
+# %%
+x = [2.0, 3.0]  # the inputs
+w = [0.5, -0.25]  # the weights
+b = 0.75  # the bias
+t = 0.0  # the target: what the neuron should say
+
+figure = neuron_graph(x, w, b, t)
+save(figure, "01_one_neuron")
+
+# %% [markdown]
 # ## Forward: from the inputs to the loss
 #
-# The neuron has two inputs, `x[0]` and `x[1]`, a weight for each, `w[0]` and `w[1]`, and a bias
-# `b`. It multiplies, adds up and squashes the sum:
+# The neuron multiplies, adds up and squashes:
 #
 # $$ z = x_0 w_0 + x_1 w_1 + b, \qquad a = \text{sigmoid}(z) = \frac{1}{1 + e^{-z}} $$
 #
-# The sum `z` is called the *pre-activation*, the result `a` the *activation*. Whatever `z` is, `a`
-# lies between 0 and 1. We want `a` to be the target `t`. How far off it is, is measured by the
-# *loss*
+# The sum `z` is called the *pre-activation*, the result `a` the *activation*. The *sigmoid*, drawn
+# as the letter sigma, squashes: whatever `z` is, `a` is between 0 and 1. We want `a` to be the
+# target `t`. The *loss* measures how far off it is:
 #
 # $$ J = \tfrac12 (a - t)^2 $$
 
 # %%
-x = [2.0, 3.0]
-w = [0.5, -0.25]
-b = 0.75
-t = 0.0
-
 p = [x[0] * w[0], x[1] * w[1]]  # the two products
 z = p[0] + p[1] + b
 a = 1 / (1 + math.exp(-z))
@@ -63,10 +75,10 @@ assert round(J, 4) == 0.2672
 #
 # ## The question
 #
-# Turn one knob and leave the others alone: let `w[0]` grow by one millionth. How much does `J`
-# grow? Divide the one by the other, and you have how strongly `J` *responds* to `w[0]`. This
-# number is the derivative dJ/dw[0]. We write it `dw[0]`: a `d`, and the name of the thing. All
-# such numbers together are the *gradient*.
+# Turn one knob and leave the others alone: let `w[0]` grow by a *nudge* of one millionth. How much
+# does `J` grow? Divide the one by the other, and you have how strongly `J` *responds* to `w[0]`.
+# For ever smaller nudges this becomes the derivative dJ/dw[0]. We write it `dw[0]`: a `d`, and the
+# name of the thing. All such numbers together are the *gradient*.
 
 
 # %%
@@ -88,27 +100,27 @@ for name, response in measured.items():
     print(f"J responds to {name:4} with {response:+.4f}")
 
 # %% [markdown]
-# Measuring works, but it takes one more forward pass for every knob, and a network has many knobs.
+# Measuring works, but it takes one more forward pass for every knob, and a network, which is many
+# neurons joined, has many.
 
 # %%
 largest = Network((784, 112, 784))  # the largest of those that this package was made for
-print(f"784 inputs, 112 hidden units, 784 outputs: {largest.parameters.size:,} weights and biases")
+print(f"784 inputs, 112 neurons, then 784: {largest.parameters.size:,} weights and biases")
 assert largest.parameters.size == 176_512
 
 # %% [markdown]
-# The chain rule gives all the responses in *one* pass, backwards.
+# The chain rule gives all the responses in *one* pass, backward.
 #
 # ## Backward: from the loss to the inputs
 #
-# Begin at the end and ask of each box one thing only: *if what goes in grows by a little, how
-# many times as much does what comes out grow?* This is the box's *local slope*. The chain rule
-# says that slopes in a row multiply. So each box takes the gradient of what came out of it,
-# multiplies it by its own slope, and hands the product to what went in. There are four kinds of
-# boxes.
+# Begin at the end and ask each operation one thing only: *if what goes in grows by a little, how
+# many times as much does what comes out grow?* This is its *local slope*. The chain rule says that
+# slopes in a row multiply. So each operation takes the gradient of what came out of it, multiplies
+# it by its own slope, and hands the product to what went in. There are four kinds of operations.
 #
 # **The loss.** The slope of (a - t)^2 / 2 is a - t; the half has cancelled the 2 of the square.
 #
-# **The sigmoid.** Its slope can be had from its result alone. With $a = 1 / (1 + e^{-z})$,
+# **The sigmoid.** Its slope can be computed from its result alone. With $a = 1 / (1 + e^{-z})$,
 #
 # $$ \frac{da}{dz} = \frac{e^{-z}}{(1 + e^{-z})^2}
 #    = \frac{1}{1 + e^{-z}} \cdot \frac{e^{-z}}{1 + e^{-z}} = a \, (1 - a) $$
@@ -139,15 +151,21 @@ assert [round(d, 4) for d in dw] == [0.2875, 0.4312]
 
 # %% [markdown]
 # All five agree with what was measured. Read `dw[0] = 0.2875` as a sentence: *if `w[0]` grows by a
-# little, `J` grows by 0.2875 times as much.* And `dw[1]` is larger than `dw[0]`, because `x[1]` is
-# larger than `x[0]`: a weight matters as much as the input that it multiplies.
+# little, `J` grows by 0.2875 times as much.*
+#
+# **Why does the input occur in the gradient of its weight?** Textbooks call `dz` *delta*, δ: it
+# says how strongly the loss responds to the sum. And how much does the sum grow when `w[0]` grows
+# by a little? By `x[0]` times as much, because `w[0]` is multiplied by `x[0]` and by nothing else.
+# The two in a row: `dw[0] = dz * x[0]`, delta times input. So `dw[1]` is larger than `dw[0]` as
+# `x[1]` is larger than `x[0]`: a weight matters as much as the input it meets, and where the input
+# is 0 it does not matter at all. The bias is a weight whose input is always 1: `db = dz * 1`.
 #
 # ## The same in the package
 #
-# In the package a batch of samples goes through at once, one sample a row. Ours has a single
-# row, and its layer a single unit. So `x` is an array of shape (1, 2), `W` of (2, 1), `b` of
-# (1,). Every forward function has a backward function beside it, which takes the gradient of its
-# result and returns the gradients of its arguments.
+# In the package many inputs go through at once, one a row. Ours has a single row, and a single
+# neuron. So `x` is an array of shape (1, 2), `W` of (2, 1), `b` of (1,); chapter 5 says what the
+# letters B, I and O stand for. Every forward function has a backward function next to it, which
+# takes the gradient of its result and returns the gradients of its arguments.
 
 # %%
 X = np.array([x])  # (B, I) = (1, 2)
@@ -170,11 +188,29 @@ np.testing.assert_allclose(dbias, [db], rtol=1e-14)
 np.testing.assert_allclose(dX.ravel(), dx, rtol=1e-14)
 
 # %% [markdown]
+# One thing the package does differently. Our sigmoid is the formula, word for word: the naive way.
+# For z = -1000 it computes e^1000, which is larger than the largest floating-point number, and
+# stops with an error, though the answer is simply 0. `sigmoid_forward` takes the exponential of
+# negative numbers only, which cannot overflow, and is otherwise the same function.
+
+# %%
+try:
+    naive = 1 / (1 + math.exp(1000))
+except OverflowError as error:
+    naive = None
+    print("the naive sigmoid of -1000:", error)
+print("that of the package:", reference.sigmoid_forward(np.array([-1000.0])))
+assert naive is None
+assert reference.sigmoid_forward(np.array([-1000.0])) == 0
+
+# %% [markdown]
 # ## What the gradient is for
 #
 # A positive `dw[0]` says that a larger `w[0]` makes the loss larger. So move every weight
-# *against* its gradient, a small step: `w -= learning_rate * dw`. To first order, the loss falls
-# by learning_rate times the sum of the squares of all the gradients.
+# *against* its gradient, a small step: `w -= learning_rate * dw`, where the *learning rate* is a
+# small number that you choose. If every weight moves by learning_rate times its gradient, and `J`
+# responds with the gradient once more, `J` falls by learning_rate times the sum of the squares of
+# all the gradients: exactly so for tiny steps, roughly for small ones.
 
 # %%
 learning_rate = 0.1
@@ -189,57 +225,9 @@ assert stepped < J
 assert math.isclose(J - stepped, promised, rel_tol=0.1)  # a step of 0.1 is small, not tiny
 
 # %% [markdown]
-# The inputs have gradients too, `dx`. Nobody moves the inputs. But if they were the activations
-# of a layer below, `dx` is what that layer needs for *its* backward pass. [The next
-# chapter](03_computation_graph.py) does this.
-#
-# ## The picture
-#
-# Blue, above an edge: the number that flows forward. Orange, below it: the gradient that flows
-# back.
-
-# %%
-SLOPE = {"style": "italic", "color": "0.25"}
-
-figure = Figure(figsize=(10, 5.1), layout="constrained")
-axes = figure.subplots()
-axes.set(xlim=(-0.6, 13.4), ylim=(0.2, 7.0))
-axes.axis("off")
-
-places = {"w[0]": (0, 6.2), "x[0]": (0, 4.4), "w[1]": (0, 2.6), "x[1]": (0, 0.8)}
-times = [(3.0, 5.3), (3.0, 1.7)]
-plus, sigma, error, end = (5.6, 3.5), (7.9, 3.5), (10.7, 3.5), (13.3, 3.5)
-b_at, t_at = (5.6, 0.8), (10.7, 0.8)
-
-for i in (0, 1):
-    for label, value, gradient in ((f"w[{i}]", w[i], dw[i]), (f"x[{i}]", x[i], dx[i])):
-        edge(axes, places[label], times[i], f"{value:g}", f"{gradient:.4f}", along=0.46)
-        node(axes, places[label], label, round_=False)
-    edge(axes, times[i], plus, f"{p[i]:g}", f"{dp[i]:.4f}")
-    node(axes, times[i], r"$\times$", size=16)
-edge(axes, b_at, plus, f"{b:g}", f"{db:.4f}", along=0.42)
-edge(axes, plus, sigma, f"z = {z:g}", f"dz = {dz:.4f}")
-edge(axes, sigma, error, f"a = {a:.4f}", f"da = {da:.4f}", along=0.42)
-edge(axes, error, end, f"J = {J:.4f}", "dJ = 1", along=0.6)
-edge(axes, t_at, error, f"{t:g}", "", along=0.42)
-node(axes, b_at, "b", round_=False)
-node(axes, t_at, "t", round_=False)
-node(axes, plus, "$+$", size=16)
-node(axes, sigma, r"$\sigma$", size=16)
-node(axes, error, r"$\frac{1}{2}(a-t)^2$", round_=False, size=12)
-
-axes.text(6.6, 6.65, "above an edge, forward: the value", color=FORWARD, fontsize=12)
-axes.text(6.6, 6.15, "below it, backward: the gradient", color=BACKWARD, fontsize=12)
-axes.text(6.6, 5.65, "at a box, its slope: what a gradient is multiplied by", fontsize=11, **SLOPE)
-for (left, height), slope in (
-    (times[0], "the other\nfactor"),
-    (times[1], "the other\nfactor"),
-    (plus, "1"),
-    (sigma, f"a (1 - a)\n= {a * (1 - a):.4f}"),
-    (error, f"a - t\n= {a - t:.4f}"),
-):
-    axes.text(left, height + 0.55, slope, ha="center", va="bottom", fontsize=11, **SLOPE)
-save(figure, "01_one_neuron")
+# [The next chapter](02_a_neuron_that_learns.py) takes many such steps. The inputs have gradients
+# too, `dx`. Nobody moves the inputs. But if they were the activations of other neurons, `dx` is
+# what those need for *their* backward pass: [chapter 3](03_computation_graph.py) joins neurons.
 
 # %% [markdown]
 # ## Exercises
@@ -258,7 +246,7 @@ save(figure, "01_one_neuron")
 # ## Solutions
 #
 # **1.** With the target 1, `da` = a - t is negative, and so everything that is multiplied by it
-# turns its sign: all of them do. (Of the two `dx`, one was negative, and is positive now.) The
+# changes its sign: all of them do. (Of the two `dx`, one was negative, and is positive now.) The
 # ratios stay.
 
 # %%
@@ -270,9 +258,8 @@ assert dz_1 < 0 < dz
 assert math.isclose(dw_1[1] / dw_1[0], dw[1] / dw[0], rel_tol=1e-12)
 
 # %% [markdown]
-# **2.** A product hands each factor the other one, and the other one is 0: `dw[0]` is 0,
-# exactly. The weights of a pixel that is black in every picture never move from where they
-# started.
+# **2.** The input is 0, so delta times input is 0, exactly. The weights of a pixel that is black in
+# every picture never move from where they started.
 
 # %%
 _, dW_dark, _ = reference.dense_backward(dZ, np.array([[0.0, 3.0]]), W)
@@ -280,9 +267,9 @@ print("with x[0] = 0: dW =", dW_dark.ravel())
 assert dW_dark[0, 0] == 0
 
 # %% [markdown]
-# **3.** The number has two ways (*paths*) to the loss, one through each weight. Along each it
-# has an effect, and the effects add up: dJ/dx = dx[0] + dx[1]. *Multiply along a way, add up
-# over the ways*: the whole of backpropagation is in this sentence.
+# **3.** The number has two *paths* to the loss, one through each weight. Along each it has an
+# effect, and the effects add up: dJ/dx = dx[0] + dx[1]. *Multiply along a path, add up over the
+# paths*: the whole of backpropagation is in this sentence.
 
 # %%
 same = np.array([[2.0, 2.0]])
@@ -294,10 +281,10 @@ print(f"dx[0] + dx[1] = {dX_same.sum():.5f}, measured {both:.5f}")
 assert math.isclose(dX_same.sum(), both, rel_tol=1e-5)
 
 # %% [markdown]
-# **4.** Not at all, nearly. `z` is 19.25, `a` differs from 1 by some billionths, and the slope
-# of the sigmoid, a (1 - a), is as small as that. The error is as large as can be, and the
-# gradient is nothing: the unit is *saturated*. [Chapter 8](08_saturation.py) shows what this
-# does to a network.
+# **4.** Hardly at all. `z` is 19.25, `a` differs from 1 by some billionths, and the slope of the
+# sigmoid, a (1 - a), is as small as that. The error is as large as it can be, and the gradient
+# next to nothing: the neuron is *saturated*. [Chapter 8](08_saturation.py) shows what this does
+# to a network.
 
 # %%
 A_far = reference.sigmoid_forward(reference.dense_forward(X, W, np.array([19.0])))

@@ -1,49 +1,63 @@
 # %% [markdown]
 # # 5. Why batches are matrix products
 #
-# So far one sample went through the network. Training shows it many, and the formulas of the
-# package say `x @ W` and `x.T @ dz`, where chapter 3 had sums over indices. This chapter gets
-# from the one to the other, without a new idea.
+# Chapter 4 sent one sample through the network, as a row. Training shows it many, and the package
+# sends them through together, one a row: a *batch*. The formulas become `x @ W` and `x.T @ dz`.
+# This chapter gets from the one to the other, without a new idea.
 #
-# **At the end you will understand** where the transposes in the backward pass come from, why the
-# bias gradient is a sum over samples, where the 1/B belongs, and how shapes alone can tell you
-# the formula.
+# **At the end you will understand** where the transpose in `x.T @ dz` comes from, why the bias
+# gradient is a sum over samples, where the 1/B belongs, and how shapes alone can tell you the
+# formula.
 #
-# **You need** [chapter 3](03_computation_graph.py): multiply along a way, add up over the ways.
+# **You need** [chapter 4](04_the_chain_rule_for_matrices.py): dx = dz @ W.T, and dW is an outer
+# product. From [chapter 2](02_a_neuron_that_learns.py): the loss of many samples is a mean.
 #
 # **This explains**, in the textbook page of the package:
-# [`matmul`](../ae_numpy/reference.py#L34),
-# [`dense_forward`](../ae_numpy/reference.py#L112) and
-# [`dense_backward`](../ae_numpy/reference.py#L137), and the averages in
-# [`half_squared_error_forward`](../ae_numpy/reference.py#L180) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L204).
+# [`dense_forward`](../ae_numpy/reference.py#L117) and
+# [`dense_backward`](../ae_numpy/reference.py#L142), the averages in
+# [`half_squared_error_forward`](../ae_numpy/reference.py#L185) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#L209), and
+# [`matmul`](../ae_numpy/reference.py#L250), which is `@` without false alarms about overflow.
 
 # %%
 import itertools
 import time
 
 import numpy as np
-from matplotlib.figure import Figure
 from tour import save
+from tour_pictures import sum_of_tables
 
 from ae_numpy import Network, reference
 
 # %% [markdown]
+# ## The picture
+#
+# Above: `dW = x.T @ dz` for three samples. Below: the same `dW` as the sum of one table for each
+# sample, its outer product. Follow one sample by its shade: a column of `x.T` and a row of `dz`
+# make its table.
+
+# %%
+B, I, O = 3, 4, 2  # samples in the batch, inputs and outputs of the layer
+rng = np.random.default_rng(3)
+x = rng.integers(-2, 4, size=(B, I)).astype(float)
+dz = np.array([[1.0, -2.0], [0.5, 0.0], [-1.0, 3.0]])  # as if it had come from the layer above
+
+figure = sum_of_tables(x, dz)
+save(figure, "05_batches_are_matrix_products")
+
+# %% [markdown]
 # ## Rows are samples
 #
-# A *batch* is a matrix `x` of shape (B, I): B samples, one a row, of I numbers each. A dense
-# layer has weights `W` of shape (I, O) and biases `b` of shape (O,). Sample by sample, with a
-# loop for every index, the layer computes
+# The batch `x` is a matrix of shape (B, I): B samples, one a row, of I numbers each. A layer in
+# which every input is connected to every output is called *dense*. It has weights `W` of shape
+# (I, O) and biases `b` of shape (O,). Sample by sample, with a loop for every index, it computes
 #
 # $$ z[n, o] = \sum_i x[n, i] \, W[i, o] + b[o] $$
 #
-# A sum over an index that stands *inside*, between n and o, is what a matrix product is. So z =
-# x @ W, with the bias added to every row.
+# This is a matrix product: row n of z is row n of x times W. So z = x @ W, with the bias added to
+# every row.
 
 # %%
-B, I, O = 3, 4, 2
-rng = np.random.default_rng(3)
-x = rng.integers(-2, 4, size=(B, I)).astype(float)
 W = rng.integers(-2, 3, size=(I, O)).astype(float)
 b = np.array([0.5, -0.5])
 
@@ -55,7 +69,7 @@ for n in range(B):
             z[n, o] += x[n, i] * W[i, o]
 
 print("x =\n", x, "\nW =\n", W, "\nz =\n", z)
-# Small integers and halves are exact in floating point, so nothing has to be forgiven.
+# Small integers and halves are exact in floating point, so the two are equal, bit for bit.
 np.testing.assert_array_equal(reference.dense_forward(x, W, b), z)
 
 # %% [markdown]
@@ -63,12 +77,11 @@ np.testing.assert_array_equal(reference.dense_forward(x, W, b), z)
 #
 # From above comes `dz`, of the shape of `z`. Go through the forward loop once more, and wherever
 # a product was added to `z[n, o]`, hand each factor the other one, times `dz[n, o]`. `W[i, o]`
-# is used once *in every sample*. So its ways to the loss lead through all samples, and the
-# gradients of the ways add up. The same holds for `b[o]`, which is multiplied by one.
+# is used once *in every sample*. So its paths to the loss lead through all samples, and their
+# contributions add up. The same holds for `b[o]`, whose input is 1 in every sample: this is why
+# its gradient is a sum over samples, and not a number for each.
 
 # %%
-dz = np.array([[1.0, -2.0], [0.5, 0.0], [-1.0, 3.0]])  # as if it had come from above
-
 dx, dW, db = np.zeros((B, I)), np.zeros((I, O)), np.zeros(O)
 for n in range(B):
     for o in range(O):
@@ -86,10 +99,10 @@ print("dW =\n", dW, "\ndb =", db)
 # $$ dW[i, o] = \sum_n x[n, i] \, dz[n, o], \qquad dx[n, i] = \sum_o dz[n, o] \, W[i, o],
 #    \qquad db[o] = \sum_n dz[n, o] $$
 #
-# In a matrix product the index that goes is the last of the left matrix and the first of the
-# right one. In the first sum n is the first of both: turn `x` round, and it is `x.T @ dz`. In
-# the second sum o is the last of both: turn `W` round, and it is `dz @ W.T`. That is all that a
-# transpose does here: it brings the index that is summed away to the inside.
+# In a matrix product the index that is summed away is the last of the left matrix and the first of
+# the right one. In the first sum n is the first of both: transpose `x`, and it is `x.T @ dz`. In
+# the second sum o is the last of both: transpose `W`, and it is `dz @ W.T`, as in chapter 4. That
+# is all that a transpose does here: it moves the index that is summed away to the inside.
 
 # %%
 np.testing.assert_array_equal(dW, x.T @ dz)
@@ -105,9 +118,8 @@ for by_loops, of_the_page in zip((dx, dW, db), reference.dense_backward(dz, x, W
 # when two of the sizes are equal: then a wrong formula can have the right shape. Test with sizes
 # that all differ.
 #
-# **One sample gives a table of products.** For one sample, `dW` is the table of all products of
-# an input and a delta: the *outer product*. For the batch it is the sum of the samples' tables.
-# The picture at the end shows this.
+# **One sample gives one table of products**, its outer product. For the batch, `dW` is the sum of
+# the samples' tables, as the picture shows.
 
 # %%
 tables = [np.outer(x[n], dz[n]) for n in range(B)]  # each (I, O)
@@ -115,7 +127,7 @@ np.testing.assert_array_equal(sum(tables), dW)
 
 # %% [markdown]
 # **Forward copies, backward adds.** The bias was *copied* to every row, and its gradient is the
-# *sum* over the rows. It is so with everything that is used in several places.
+# *sum* over the rows. The same goes for everything that is used in several places.
 #
 # ## Where the 1/B belongs
 #
@@ -143,8 +155,8 @@ print("the gradient of the batch is the mean of", B, "gradients")
 # ## Why take the trouble?
 #
 # The loops and the matrix product do the same multiplications. But a matrix product is *one*
-# call: no interpreter between the numbers, and the processor loads a weight once and uses it for
-# many samples.
+# call: no Python between the numbers, and the processor loads a weight once and uses it for many
+# samples.
 
 
 # %%
@@ -170,63 +182,15 @@ many_x, many_dz = rng.normal(size=(32, 196)), rng.normal(size=(32, 14))
 slow = seconds(with_loops, many_x, many_dz)
 fast = seconds(lambda x, dz: x.T @ dz, many_x, many_dz)
 print(f"loops {slow * 1e3:.1f} ms, matrix product {fast * 1e3:.3f} ms: {slow / fast:.0f} times")
-assert fast < slow / 5  # the measured factor is in the hundreds; a busy machine may disturb it
+assert fast < slow / 5  # it is in the thousands; a busy machine may disturb it
 # Both add up 32 products of size about 1, in different orders.
 np.testing.assert_allclose(with_loops(many_x, many_dz), many_x.T @ many_dz, atol=1e-12)
-
-# %% [markdown]
-# ## The picture
-#
-# Above: `dW = x.T @ dz`, with the numbers from before. Below: the same `dW` as the sum of one
-# table for each sample. Follow one sample by its shade: a column of `x.T` and a row of `dz` make
-# its table.
-
-# %%
-figure = Figure(figsize=(10, 7.2))
-SHADES = np.array([0.12, 0.45, 0.8])  # one for each sample
-CELL, TALL = 0.058, 0.058 * 10 / 7.2  # the width and the height of a cell
-
-
-def table(matrix: np.ndarray, shades: np.ndarray, left: float, bottom: float, title: str) -> None:
-    """Draw a matrix as shaded cells with their numbers."""
-    rows, columns = matrix.shape
-    axes = figure.add_axes((left, bottom, columns * CELL, rows * TALL))
-    cells = np.broadcast_to(shades, matrix.shape)[::-1]
-    axes.pcolormesh(cells, cmap="Blues", vmin=0, vmax=1.8, edgecolors="0.8", linewidth=1)
-    for row in range(rows):
-        for column in range(columns):
-            number = f"{matrix[row, column] + 0.0:g}"  # adding 0.0 makes 0 of -0
-            axes.text(column + 0.5, rows - row - 0.5, number, ha="center", va="center", fontsize=12)
-    axes.set_title(title, fontsize=12)
-    axes.axis("off")
-
-
-def sign(text: str, left: float, height: float) -> None:
-    figure.text(left, height, text, fontsize=20, ha="center", va="center")
-
-
-top, low = 0.56, 0.06
-no_shade = np.zeros(1)
-table(x.T, SHADES, 0.15, top, f"x.T  (I, B) = ({I}, {B})")
-sign("@", 0.38, top + 2 * TALL)
-table(dz, SHADES[:, None], 0.45, top + 0.5 * TALL, f"dz  (B, O) = ({B}, {O})")
-sign("=", 0.63, top + 2 * TALL)
-table(dW, no_shade, 0.72, top, f"dW  (I, O) = ({I}, {O})")
-for n in range(B):
-    table(tables[n], SHADES[n : n + 1], 0.10 + 0.21 * n, low, f"sample {n}:\nx[{n}] times dz[{n}]")
-    sign("+" if n < B - 1 else "=", 0.26 + 0.21 * n, low + 2 * TALL)
-    figure.text(0.15 + (n + 0.5) * CELL, top - 0.03, f"{n}", ha="center", color="0.4", fontsize=11)
-    height = top + (3 - n) * TALL
-    figure.text(0.435, height, f"{n}", ha="center", va="center", color="0.4", fontsize=11)
-table(dW, no_shade, 0.74, low, "their sum:\ndW")
-figure.text(0.5, 0.955, "A weight's gradient adds up over the samples", ha="center", fontsize=15)
-save(figure, "05_batches_are_matrix_products")
 
 # %% [markdown]
 # ## Exercises
 #
 # 1. Append a column of ones to `x`, and `b` as one more row to `W`. Show that the bias is now a
-#    weight like any other, and that its gradient comes out of `x.T @ dz`.
+#    weight like any other, and that `x.T @ dz` contains its gradient.
 # 2. Put every sample into the batch twice. What happens to the gradient? What would happen if
 #    the loss were a sum over samples and not a mean?
 # 3. Somebody writes `dx = dz @ W` and finds that it runs. How is that possible? What comes out?
@@ -238,7 +202,7 @@ save(figure, "05_batches_are_matrix_products")
 # %% [markdown]
 # ## Solutions
 #
-# **1.** The one that the bias is multiplied by is an input that never changes.
+# **1.** The bias is a weight whose input never changes.
 
 # %%
 x_1 = np.hstack([x, np.ones((B, 1))])  # (B, I + 1)
@@ -249,7 +213,7 @@ np.testing.assert_array_equal((x_1.T @ dz)[-1], db)
 print("the last row of x_1.T @ dz is", (x_1.T @ dz)[-1], "and db is", db)
 
 # %% [markdown]
-# **2.** With the mean, nothing happens: twice as many ways, each with half the weight. With the
+# **2.** With the mean, nothing happens: twice as many paths, each with half the weight. With the
 # sum, the gradient doubles, and with it the step. So with a sum the right learning rate depends
 # on the batch size, which is why the package has the mean.
 
@@ -262,9 +226,9 @@ np.testing.assert_allclose(sum_twice, 2 * sum_once, rtol=1e-12, atol=1e-15)
 print("mean: factor", round(float((twice["W0"] / whole["W0"]).mean()), 6), "  sum: factor 2")
 
 # %% [markdown]
-# **3.** The layer has as many outputs as inputs, so that `W` is square, and the shapes agree.
-# What comes out is wrong: `sum_o dz[n, o] W[o, i]` takes the weight from o to i where that from
-# i to o belongs.
+# **3.** The layer has as many outputs as inputs, so that `W` is square, and the shapes agree. The
+# result is wrong: `sum_o dz[n, o] W[o, i]` takes the weight from o to i where that from i to o
+# belongs.
 
 # %%
 square = np.array([[1.0, 2.0], [3.0, 4.0]])

@@ -5,24 +5,26 @@
 # and the loss falls. You need another way to know, and there is one: *measure* the derivative,
 # and compare.
 #
-# **At the end you will understand** why the obvious way to measure has a best step size, neither
-# large nor small; how an imaginary step gets round this; what a gradient check catches, and what
-# it cannot catch.
+# **At the end you will understand** why the obvious way to measure has a best nudge, neither large
+# nor small; how an imaginary nudge avoids this; what a gradient check catches, and what it cannot
+# catch; and how to see a wrong gradient with nothing but a plot.
 #
-# **You need** [chapter 3](03_computation_graph.py): the backward pass of a network.
+# **You need** [chapter 3](03_computation_graph.py) and
+# [chapter 5](05_batches_are_matrix_products.py): the backward pass of a network, for a batch. What
+# is needed of Taylor series and of complex numbers is said here.
 #
 # **This explains**, in the textbook page of the package, the sentence of its first paragraphs
 # that everything works "for any floating dtype, complex too". Look at
-# [`sigmoid_forward`](../ae_numpy/reference.py#L58), which compares only the real part of z, and
-# at [`half_squared_error_forward`](../ae_numpy/reference.py#L180), which squares and takes no
-# absolute value. What is checked are [`sigmoid_backward`](../ae_numpy/reference.py#L86),
-# [`dense_backward`](../ae_numpy/reference.py#L137) and
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L204).
+# [`sigmoid_forward`](../ae_numpy/reference.py#L59), which compares only the real part of z, and
+# at [`half_squared_error_forward`](../ae_numpy/reference.py#L185), which squares and takes no
+# absolute value. What is checked are [`sigmoid_backward`](../ae_numpy/reference.py#L91),
+# [`dense_backward`](../ae_numpy/reference.py#L142) and
+# [`half_squared_error_backward`](../ae_numpy/reference.py#L209).
 
 # %%
 import numpy as np
-from matplotlib.figure import Figure
-from tour import BACKWARD, FORWARD, save
+from tour import save
+from tour_pictures import first_order_errors, measuring_errors
 
 from ae_numpy import Network, reference
 from ae_numpy.gradcheck import check_gradients, check_vjp
@@ -30,25 +32,22 @@ from ae_numpy.gradcheck import check_gradients, check_vjp
 # %% [markdown]
 # ## Measuring a derivative
 #
-# Let J be the loss as a function of one weight w. Two ways to measure its derivative with a step
-# h:
+# Chapter 1 nudged a weight up and looked at what the loss does: a *forward difference*. Chapter 3
+# nudged it up and down: a *central difference*. With a nudge ε,
 #
-# $$ \text{forward:} \quad \frac{J(w + h) - J(w)}{h} = J' + \frac{h}{2} J'' + \ldots $$
-# $$ \text{central:} \quad \frac{J(w + h) - J(w - h)}{2h} = J' + \frac{h^2}{6} J''' + \ldots $$
+# $$ \text{forward:} \quad \frac{J(w + \varepsilon) - J(w)}{\varepsilon}, \qquad
+#    \text{central:} \quad \frac{J(w + \varepsilon) - J(w - \varepsilon)}{2 \varepsilon} $$
 #
-# What stands behind J' is the *truncation error*: with a step ten times smaller it is ten times
-# smaller in the first, a hundred times in the second, where the term with J'' cancels. So take h
-# very small?
-#
-# A number in double precision has about 16 digits. J(w + h) and J(w) agree in most of them if h is
-# small, and the difference keeps only the rest. That is the *rounding error*: about 1e-16 times J,
-# divided by h. It *grows* when h shrinks. Let us see it, for every parameter of a small network.
+# Let us do both for every *parameter* of a small network, which is a word for weights and biases
+# together, with nudges from 0.1 down to 1e-15, and see how far they are from what backpropagation
+# says. The error is *relative*: divided by the largest entry of the gradient. A third way, the
+# *complex step*, is in the code and the picture already; it is explained below.
 
 # %%
 rng = np.random.default_rng(0)
 network = Network((6, 3, 6))
 network.parameters[:] = rng.normal(size=network.parameters.size)
-parameters = network.parameters  # (P,)
+parameters = network.parameters  # all weights and biases in one row
 X = rng.random((5, 6))
 
 
@@ -57,87 +56,139 @@ def loss(flat: np.ndarray) -> complex:
     return reference.half_squared_error_forward(output, X)
 
 
-activations = network.forward(X)
-exact = network.backward(activations, X)  # (P,), by backpropagation
+gradient = network.backward(network.forward(X), X)  # by backpropagation, in one row too
 J = loss(parameters)
-eye = np.eye(len(parameters))  # a row of it nudges one parameter
+eye = np.eye(len(parameters))  # row k has a single 1, and so nudges parameter k alone
 
 
 def relative_error(measured: list[float]) -> float:
-    return np.abs(measured - exact).max() / np.abs(exact).max()
+    return np.abs(measured - gradient).max() / np.abs(gradient).max()
 
 
-def forward_difference(h: float) -> list[float]:
-    return [(loss(parameters + h * e) - J) / h for e in eye]
+def forward_difference(nudge: float) -> list[float]:
+    return [(loss(parameters + nudge * e) - J) / nudge for e in eye]
 
 
-def central_difference(h: float) -> list[float]:
-    return [(loss(parameters + h * e) - loss(parameters - h * e)) / (2 * h) for e in eye]
+def central_difference(nudge: float) -> list[float]:
+    return [
+        (loss(parameters + nudge * e) - loss(parameters - nudge * e)) / (2 * nudge) for e in eye
+    ]
 
 
-steps = 10.0 ** np.arange(-1, -16, -1)  # 0.1, 0.01, ...
-error_forward = np.array([relative_error(forward_difference(h)) for h in steps])
-error_central = np.array([relative_error(central_difference(h)) for h in steps])
-print("step     forward  central")
-for h, of_forward, of_central in zip(steps, error_forward, error_central, strict=True):
-    print(f"{h:.0e}    {of_forward:.0e}    {of_central:.0e}")
+def complex_step(nudge: float) -> list[float]:
+    return [loss(parameters + 1j * nudge * e).imag / nudge for e in eye]
+
+
+nudges = 10.0 ** np.arange(-1, -16, -1)  # 0.1, 0.01, ...
+error_forward = np.array([relative_error(forward_difference(nudge)) for nudge in nudges])
+error_central = np.array([relative_error(central_difference(nudge)) for nudge in nudges])
+error_complex = np.array([relative_error(complex_step(nudge)) for nudge in nudges])
 
 # %% [markdown]
-# Read the columns from the top. Down to a step of 1e-4 the forward difference gains one digit a
-# line, the central difference two: truncation. Then both get worse by a digit a line: rounding.
-# In between lies the best step, and it is not the same for both.
+# ## The picture
 
 # %%
-slope_forward = np.polyfit(np.log10(steps[:5]), np.log10(error_forward[:5]), 1)[0]  # to 1e-5
-slope_central = np.polyfit(np.log10(steps[:3]), np.log10(error_central[:3]), 1)[0]  # to 1e-3
-slope_rounding = np.polyfit(np.log10(steps[8:14]), np.log10(error_forward[8:14]), 1)[0]
-print(f"truncation: h to the power {slope_forward:.2f} and {slope_central:.2f}")
-print(f"rounding:   h to the power {slope_rounding:.2f}")
+figure = measuring_errors(nudges, error_forward, error_central, error_complex)
+save(figure, "06_the_gradient_check")
+print("nudge    forward  central  complex")
+for row in zip(nudges, error_forward, error_central, error_complex, strict=True):
+    print("    ".join(f"{number:.0e}" for number in row))
+
+# %% [markdown]
+# Follow the blue line from the left. Each ten times smaller nudge gives one digit more, down to
+# 1e-7; the orange line gains two, down to 1e-4. Then both lose a digit each time. In between is the
+# best nudge, and it is not the same for both. Why?
+#
+# **Too large a nudge: truncation.** Near w, a smooth function is a straight line, plus a bend, plus
+# smaller and smaller corrections. This is its *Taylor series*, where J'' is the derivative of J',
+# and so on:
+#
+# $$ J(w + \varepsilon) = J + \varepsilon J' + \frac{\varepsilon^2}{2} J''
+#    + \frac{\varepsilon^3}{6} J''' + \ldots $$
+#
+# Put it into the two differences. What they measure is
+#
+# $$ \text{forward:} \quad J' + \frac{\varepsilon}{2} J'' + \ldots, \qquad
+#    \text{central:} \quad J' + \frac{\varepsilon^2}{6} J''' + \ldots $$
+#
+# and what follows J' is the *truncation error*. A ten times smaller nudge makes it ten times
+# smaller in the first, a hundred times in the second, where the terms with J'' cancel.
+#
+# **Too small a nudge: rounding.** A number in double precision, which NumPy uses unless told
+# otherwise, has about 16 digits. With a small nudge, J(w + ε) and J(w) agree in most of them, and
+# the difference keeps only the rest: it is wrong by about 1e-16 times J, divided by the nudge. This
+# *rounding error* grows when the nudge shrinks.
+
+# %%
+slope_forward = np.polyfit(np.log10(nudges[:5]), np.log10(error_forward[:5]), 1)[0]  # to 1e-5
+slope_central = np.polyfit(np.log10(nudges[:3]), np.log10(error_central[:3]), 1)[0]  # to 1e-3
+print(f"truncation: the nudge to the power {slope_forward:.2f} and {slope_central:.2f}")
 best_forward, best_central = error_forward.argmin(), error_central.argmin()
-print(f"best forward: {error_forward.min():.0e} at h = {steps[best_forward]:.0e}")
-print(f"best central: {error_central.min():.0e} at h = {steps[best_central]:.0e}")
+print(f"best forward: {error_forward.min():.0e} with a nudge of {nudges[best_forward]:.0e}")
+print(f"best central: {error_central.min():.0e} with a nudge of {nudges[best_central]:.0e}")
 assert abs(slope_forward - 1) < 0.05
 assert abs(slope_central - 2) < 0.05
-assert abs(slope_rounding + 1) < 0.3  # rounding is noise about a straight line
-# Where truncation meets rounding: h near sqrt(1e-16) = 1e-8, and near 1e-16 ** (1/3) = 5e-6.
-assert 1e-9 < steps[best_forward] < 1e-6
-assert 1e-7 < steps[best_central] < 1e-3
+# Where truncation meets rounding: near sqrt(1e-16) = 1e-8, and near 1e-16 ** (1/3) = 5e-6.
+assert 1e-9 < nudges[best_forward] < 1e-6
+assert 1e-7 < nudges[best_central] < 1e-3
 assert error_central.min() < error_forward.min() / 10
 
+small = nudges < 1e-9
+expected = 1e-16 * J / nudges / np.abs(gradient).max()
+print("rounding, measured over expected:", (error_forward / expected)[small].round(1))
+assert np.all((error_forward / expected)[small] < 10)  # rounding is noise: about this large
+assert np.all((error_forward / expected)[small] > 0.1)
+
 # %% [markdown]
-# ## A step into the imaginary direction
-#
-# The trouble is the subtraction of two numbers that nearly agree. Can we do without it? Let the
-# step be imaginary: put w + ih in the place of w. Then
-#
-# $$ J(w + ih) = J + ih J' - \frac{h^2}{2} J'' - \frac{i h^3}{6} J''' + \ldots,
-#    \qquad \frac{\text{Im}\, J(w + ih)}{h} = J' - \frac{h^2}{6} J''' + \ldots $$
-#
-# The value J sits in the real part, the derivative in the imaginary part, and neither disturbs the
-# other. Nothing is subtracted. So h may be as small as you like, and with h = 1e-20 the truncation
-# error, of the order 1e-40, is gone as well. First by hand: the derivative of w^3 at 2 is 12.
+# Is it really the subtraction that loses the digits? Take a function simple enough to do the
+# subtraction on paper. For w^3 the forward difference is 3 w^2 + 3 w ε + ε^2, with nothing left to
+# subtract. The derivative at 2 is 12:
 
 # %%
-h = 1e-20
-cube = (2 + 1j * h) ** 3
-print("the cube of 2 + 1e-20i is", cube, "and its imaginary part over h", cube.imag / h)
-assert np.isclose(cube.imag / h, 12, rtol=1e-15)
+w = 2.0
+for nudge in (1e-8, 1e-12, 1e-15):
+    subtracted = ((w + nudge) ** 3 - w**3) / nudge
+    on_paper = 3 * w**2 + 3 * w * nudge + nudge**2
+    print(f"nudge {nudge:.0e}: error {abs(subtracted - 12):.0e}, ", end="")
+    print(f"subtracted on paper {abs(on_paper - 12):.0e}")
+assert abs(subtracted - 12) > 0.1
+assert abs(on_paper - 12) < 1e-14
 
+# %% [markdown]
+# ## An imaginary nudge
+#
+# Can the subtraction be avoided for *any* function? Yes, with complex numbers. All you need to know
+# of them: i is a number with i^2 = -1, and otherwise you calculate with it as with any other. A
+# complex number a + ib has the *real part* a and the *imaginary part* b. Put iε in the place of ε
+# into the Taylor series:
+#
+# $$ J(w + i \varepsilon) = J + i \varepsilon J' - \frac{\varepsilon^2}{2} J''
+#    - \frac{i \varepsilon^3}{6} J''' + \ldots $$
+#
+# The value J is in the real part, the derivative in the imaginary part, and neither disturbs the
+# other. Take the imaginary part, Im, and divide by ε:
+#
+# $$ \frac{\text{Im}\, J(w + i \varepsilon)}{\varepsilon}
+#    = J' - \frac{\varepsilon^2}{6} J''' + \ldots $$
+#
+# This is the complex step. Nothing is subtracted, so no digits are lost; what is left is that every
+# operation rounds its own result, in the 16th digit. So the nudge may be as small as you like, and
+# with 1e-20 the truncation error, of the order 1e-40, is gone as well. By hand first, for w^3:
 
-def complex_step(h: float) -> list[float]:
-    return [loss(parameters + 1j * h * e).imag / h for e in eye]
+# %%
+cube = (2 + 1e-20j) ** 3
+print("the cube of 2 + 1e-20i is", cube, "and its imaginary part over 1e-20", cube.imag / 1e-20)
+assert np.isclose(cube.imag / 1e-20, 12, rtol=1e-15)
 
-
-error_complex = np.array([relative_error(complex_step(h)) for h in steps])
 at_1e_20 = relative_error(complex_step(1e-20))
-print(f"the network, complex step with h = 1e-20: error {at_1e_20:.0e}")
+print(f"the network, complex step of 1e-20: error {at_1e_20:.0e}")
 assert at_1e_20 < 1e-14  # some ten operations in a row, each rounded to 1e-16
-assert error_complex[steps < 1e-7].max() < 1e-14  # for every small step, not for a lucky one
+assert error_complex[nudges < 1e-7].max() < 1e-14  # for every small nudge, not for a lucky one
 
 # %% [markdown]
 # Backpropagation and the complex step have nothing in common but the forward pass. They agree in
-# 14 digits, in all 45 parameters. So a wrong digit anywhere is a mistake, not noise. For this
-# the functions of the textbook page are written such that they work for complex numbers.
+# 14 digits, in all 45 parameters. So a wrong digit among these is a mistake, not noise. This is why
+# the functions of the textbook page are written so that they work for complex numbers.
 #
 # ## `check_gradients`
 #
@@ -160,15 +211,15 @@ assert report.max_relative_error < 1e-13
 
 # %%
 def by_hand(p: dict, X: np.ndarray, mistake: str = "") -> tuple[complex, dict]:
-    h = reference.sigmoid_forward(reference.dense_forward(X, p["W0"], p["b0"]))
-    output = reference.sigmoid_forward(reference.dense_forward(h, p["W1"], p["b1"]))
-    doutput = (output - X) / (1 if mistake == "no mean" else len(X))
-    dz1 = doutput * output * (1 - output)
-    dh = (doutput if mistake == "raw error" else dz1) @ p["W1"].T
-    dz0 = dh if mistake == "no sigmoid" else dh * h * (1 - h)
+    a0 = reference.sigmoid_forward(reference.dense_forward(X, p["W0"], p["b0"]))
+    a1 = reference.sigmoid_forward(reference.dense_forward(a0, p["W1"], p["b1"]))
+    da1 = (a1 - X) / (1 if mistake == "no mean" else len(X))
+    dz1 = da1 * a1 * (1 - a1)
+    da0 = (da1 if mistake == "raw error" else dz1) @ p["W1"].T
+    dz0 = da0 if mistake == "no sigmoid" else da0 * a0 * (1 - a0)
     db1 = dz1[0] if mistake == "one sample" else dz1.sum(axis=0)
-    gradients = {"W0": X.T @ dz0, "b0": dz0.sum(axis=0), "W1": h.T @ dz1, "b1": db1}
-    return reference.half_squared_error_forward(output, X), gradients
+    gradients = {"W0": X.T @ dz0, "b0": dz0.sum(axis=0), "W1": a0.T @ dz1, "b1": db1}
+    return reference.half_squared_error_forward(a1, X), gradients
 
 
 mistakes = {
@@ -188,16 +239,57 @@ for mistake, kind in mistakes.items():
     assert any(kind in finding.kinds for finding in report.diagnosis.findings)
 
 # %% [markdown]
-# *Which arrays* are wrong tells half of the story: a mistake spoils the gradients below it, and
+# *Which arrays* are wrong tells half the story: a mistake spoils the gradients below it, and
 # leaves those above it right. `check_gradients` goes on from there. It computes what well-known
-# mistakes would have returned, and looks which of them gives your numbers.
+# mistakes would have returned, and looks for the one that gives your numbers.
+#
+# ## The Taylor plot
+#
+# There is a test that needs no complex numbers and no package, only the loss and the gradient. A
+# gradient is a promise: after a short step, J has changed by the step times the gradient, entry by
+# entry, added up. This is the *first-order* prediction, the Taylor series up to its first power.
+# What it leaves out is of the order of the *square* of the step's length. So step in some
+# direction, shorter and shorter, and plot the error of the prediction. If the gradient is right, a
+# ten times shorter step has a *hundred* times smaller error. If it is wrong, the prediction is
+# wrong in the first power already, and the error is only *ten* times smaller.
+
+# %%
+direction = rng.normal(size=parameters.size)
+direction /= np.sqrt((direction**2).sum())  # of length 1
+lengths = 10.0 ** np.arange(0, -6.5, -0.5)
+
+
+def error_of_prediction(mistake: str) -> np.ndarray:
+    """How far the change of J is from the predicted one, for every length of the step."""
+    _, claimed = by_hand(network.as_dict(), X, mistake)
+    predicted = lengths * (network.flatten(claimed) @ direction)
+    changed = np.array([loss(parameters + length * direction) - J for length in lengths])
+    return np.abs(changed - predicted)
+
+
+errors = {
+    "right": error_of_prediction(""),
+    **{name: error_of_prediction(name) for name in mistakes},
+}
+figure = first_order_errors(lengths, errors)
+save(figure, "06_the_gradient_check_taylor")
+for name, error in errors.items():
+    order = np.polyfit(np.log10(lengths[2:]), np.log10(error[2:]), 1)[0]
+    print(f"{name:10}: error like the length to the power {order:.2f}")
+    assert abs(order - (2 if name == "right" else 1)) < 0.1
+
+# %% [markdown]
+# The lines of the wrong gradients leave that of the right one and are parallel to each other. How
+# early they leave it says how wrong they are: a small mistake needs short steps to be seen. And the
+# plot looks along one direction, at all arrays together: it tells *that* something is wrong, not
+# where.
 #
 # ## A loss that falls proves nothing
 #
 # The third mistake is not made up. The paper whose experiment this package repeats was published
-# with code that carries the raw error `output - target` down to the hidden layer, without the
-# output's sigmoid slope. Its networks were trained so, and they did learn. The package has the
-# rule as `backprop="raw_error"`. Let us train by both.
+# with code that carries the raw error `output - target` down to the hidden layer, without the slope
+# of the output's sigmoid. Its networks were trained so, and they did learn. The package has the
+# rule as `backprop="raw_error"`. Let us train with both.
 
 
 # %%
@@ -231,76 +323,42 @@ assert report.max_relative_error > 1  # not a small deviation: as large as the g
 # If the forward pass computes the wrong thing, its gradient can be right all the same. It looks
 # at *one* point: exercise 3 shows a bad one. And it says nothing of whether training will go
 # well: [chapter 8](08_saturation.py) has right gradients that are of no use.
-#
-# ## The picture
-
-# %%
-figure = Figure(figsize=(10, 6.2), layout="constrained")
-axes = figure.subplots()
-axes.loglog(steps, error_forward, "o-", color=FORWARD, label="forward difference")
-axes.loglog(steps, error_central, "s-", color=BACKWARD, label="central difference")
-axes.loglog(steps, error_complex, "^-", color="black", label="complex step")
-axes.invert_xaxis()
-axes.set(ylim=(1e-17, 1e4))
-axes.set_xlabel("step h: smaller to the right", fontsize=12)
-axes.set_ylabel("largest error of the measured gradient (relative)", fontsize=12)
-axes.tick_params(labelsize=11)
-axes.grid(color="0.9")
-axes.legend(fontsize=12, loc="upper left", bbox_to_anchor=(0.3, 1), framealpha=1)
-axes.text(8e-4, 1e0, "truncation:\nthe step is too large", fontsize=12, ha="center")
-axes.text(1.5e-11, 2e-1, "rounding:\ntoo few digits are left", fontsize=12, ha="center")
-axes.text(1e-11, 1.5e-14, "no subtraction, no rounding error", fontsize=12, ha="center")
-for k, error, colour, beside in (
-    (best_forward, error_forward, FORWARD, (16, -16)),
-    (best_central, error_central, BACKWARD, (16, -20)),
-):
-    axes.annotate(
-        f"best: h = {steps[k]:.0e}",
-        (steps[k], error[k]),
-        beside,
-        textcoords="offset points",
-        fontsize=12,
-        color=colour,
-        va="center",
-    )
-axes.set_title("How exactly a derivative can be measured", fontsize=14)
-save(figure, "06_the_gradient_check")
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Repeat the forward difference with numbers in float32, which have about 7 digits. Which step
+# 1. Repeat the forward difference with numbers in float32, which have about 7 digits. Which nudge
 #    is the best, and how good is it? Could you notice a gradient that is wrong by 0.01 %?
 # 2. The complex step of `abs(w)`: what goes wrong? What does `check_gradients` do about it?
 # 3. Let all weights and biases be zero, and check the rule `raw_error` there. Why does it pass?
-# 4. Somebody wrote `sigmoid_backward` as `da * z * (1 - z)`. Check it as a layer by itself, with
-#    `check_vjp`.
+# 4. Somebody wrote `sigmoid_backward` as `da * z * (1 - z)`. Check it by itself, with
+#    `check_vjp`. (A *vjp* is a gradient times a table of slopes, as in chapter 4.)
 
 
 # %% [markdown]
 # ## Solutions
 #
-# **1.** The best step is near the root of 1e-7, and about 3 to 4 digits are left. An error of
-# 0.01 % is as large as the noise. Check gradients in double precision, whatever you train in.
+# **1.** The best nudge is near the square root of 1e-7, and about 3 to 4 digits are left. An error
+# of 0.01 % is as large as the noise. Check gradients in double precision, whatever you train in.
 
 # %%
 w32 = np.float32(0.3)
 slope_at_w = reference.sigmoid_forward(np.array([0.3])).item()
 slope_at_w *= 1 - slope_at_w
 errors_32 = []
-for h in 10.0 ** np.arange(-1, -8, -1):
-    after, before = (reference.sigmoid_forward(np.array([w32 + d], "f4")) for d in (h, 0.0))
-    errors_32.append(abs((after - before).item() / h / slope_at_w - 1))
-    print(f"h = {h:.0e}: error {errors_32[-1]:.0e}")
-assert 1 <= int(np.argmin(errors_32)) <= 4  # steps 1e-2 to 1e-5
+for nudge in 10.0 ** np.arange(-1, -8, -1):
+    after, before = (reference.sigmoid_forward(np.array([w32 + d], "f4")) for d in (nudge, 0.0))
+    errors_32.append(abs((after - before).item() / nudge / slope_at_w - 1))
+    print(f"nudge {nudge:.0e}: error {errors_32[-1]:.0e}")
+assert 1 <= int(np.argmin(errors_32)) <= 4  # nudges 1e-2 to 1e-5
 assert min(errors_32) > 1e-6  # double precision reaches 1e-8 and better
 assert errors_32[-1] > 1e-2
 
 # %% [markdown]
 # **2.** The absolute value of a complex number is its distance from 0. A tiny imaginary part
 # does not change it, and its own imaginary part is 0: the measured derivative is 0 in place of 1.
-# `abs` is not an analytic function, and the complex step needs one. `check_gradients` notices,
-# takes central differences in its place, and says so.
+# For complex numbers `abs` has no Taylor series (it is not *analytic*), and the complex step needs
+# one. `check_gradients` notices, takes central differences in its place, and says so.
 
 
 # %%

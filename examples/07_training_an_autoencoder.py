@@ -1,29 +1,28 @@
 # %% [markdown]
 # # 7. Training an autoencoder on digits
 #
-# Everything is there now: forward, backward, batches, a good start. What is left is a loop. We
-# write it by hand first, in a few lines around the functions of the textbook page, and let it learn
-# to squeeze 784 pixels into 28 numbers. Then we let the package do the same, and get the same
-# numbers.
+# Everything is there now: forward, backward, batches, a check. What is left is a loop. We first let
+# the package squeeze 784 pixels into 28 numbers, and look at what comes of it. Then we write the
+# loop by hand, in a few lines around the functions of the textbook page, and get the same numbers.
 #
-# **At the end you will understand** what an epoch, a batch and a learning rate are, what the curve
-# of a training tells, and that `Autoencoder.fit` holds no secret.
+# **At the end you will understand** what an epoch and a batch are, what the curve of a training run
+# tells, what the learning rate decides, and that `Autoencoder.fit` holds no secret.
 #
 # **You need** [chapter 5](05_batches_are_matrix_products.py) (batches) and
-# [chapter 11](11_bias_and_mask.py) (the mean image as a start).
+# [chapter 2](02_a_neuron_that_learns.py) (steps and the learning rate).
 #
 # **This explains**, in the textbook page of the package:
-# [`dense_forward`](../ae_numpy/reference.py#L112),
-# [`sigmoid_forward`](../ae_numpy/reference.py#L58),
-# [`half_squared_error_backward`](../ae_numpy/reference.py#L204),
-# [`sigmoid_backward`](../ae_numpy/reference.py#L86),
-# [`dense_backward`](../ae_numpy/reference.py#L137), all five in a row, and
-# [`squared_errors`](../ae_numpy/reference.py#L225), which keeps the score.
+# [`dense_forward`](../ae_numpy/reference.py#L117),
+# [`sigmoid_forward`](../ae_numpy/reference.py#L59),
+# [`half_squared_error_backward`](../ae_numpy/reference.py#L209),
+# [`sigmoid_backward`](../ae_numpy/reference.py#L91),
+# [`dense_backward`](../ae_numpy/reference.py#L142), all five in a row, and
+# [`squared_errors`](../ae_numpy/reference.py#L230), which keeps the score.
 
 # %%
 import numpy as np
-from matplotlib.figure import Figure
-from tour import BACKWARD, FORWARD, save
+from tour import save
+from tour_pictures import training_curves
 
 from ae_numpy import Autoencoder
 from ae_numpy.datasets import load_stroke_digits
@@ -42,10 +41,11 @@ from ae_numpy.reference import (
 # An autoencoder has no teacher. Its target is its own input: the image goes in as x, and the output
 # x' should be x again. This would be easy if the image did not have to pass through a hidden layer
 # of 28 numbers on its way: 784 / 28 = 28 times fewer than it has pixels. These 28 numbers are the
-# *code*. The first layer is the *encoder*, the second the *decoder*.
+# *code*. The first layer is the *encoder*, the second the *decoder*, which makes an image of the
+# code again, the *reconstruction*.
 #
-# The images are drawn by the package itself. Those for training are one thing, those for testing
-# another: a network is judged by images that it has not been trained on.
+# The images are drawn by the package itself. A network is judged by *test* images, which it has not
+# been trained on.
 
 # %%
 digits = load_stroke_digits(n_train=2000, n_test=500)
@@ -58,13 +58,20 @@ assert X.max() == 1
 # %% [markdown]
 # ## The start
 #
-# The weights start small and random (the rule of [chapter 8](08_saturation.py): standard deviation
-# 1 / sqrt(number of inputs)), the decoder's biases at the logit of the mean image
-# ([chapter 11](11_bias_and_mask.py)). A pixel that is black in all images would need minus
-# infinity, so the mean is held to at least 0.005.
+# The weights start random, as chapter 3 found that equal units stay equal, and small: their
+# *standard deviation*, which is their typical size, is 1 / sqrt(number of inputs), so that the sum
+# over many inputs is neither tiny nor huge. [Chapter 8](08_saturation.py) has the reasons.
+#
+# The biases of the decoder start so that the network first says the *mean image*, whatever it is
+# shown. That takes the inverse of the sigmoid, called *logit*: sigmoid(log(m / (1 - m))) = m. A
+# pixel that is black in all images would need minus infinity, so the mean is held to at least
+# 0.005.
+#
+# The error is reported as **mse**, the mean squared error: the mean of (x' - x)^2 over all pixels
+# of all images.
 
 # %%
-I, H = 784, 28
+I, H = 784, 28  # inputs and hidden units
 rng = np.random.default_rng(0)
 mean_image = X.mean(axis=0)
 bright = np.clip(mean_image, 0.005, 0.995)
@@ -75,18 +82,72 @@ start = {
     "b1": np.log(bright / (1 - bright)),
 }
 n_parameters = sum(array.size for array in start.values())
-print(f"{n_parameters} numbers to train")
+print(f"{n_parameters} parameters to train")
 assert n_parameters == 2 * I * H + H + I
+np.testing.assert_allclose(sigmoid_forward(start["b1"]), bright, rtol=1e-12)
+
+
+def reconstruct(parameters: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    code = sigmoid_forward(dense_forward(x, parameters["W0"], parameters["b0"]))
+    return sigmoid_forward(dense_forward(code, parameters["W1"], parameters["b1"]))
+
+
+def mse(parameters: dict[str, np.ndarray], x: np.ndarray) -> float:
+    return float(squared_errors(reconstruct(parameters, x), x).sum() / x.size)
+
+
+mse_of_mean = float(((mean_image - X_test) ** 2).mean())
+print(f"mse of the mean image {mse_of_mean:.4f}, of the start {mse(start, X_test):.4f}")
+assert 0.9 * mse_of_mean < mse(start, X_test) < 1.2 * mse_of_mean
 
 # %% [markdown]
-# ## The loop
+# ## The picture
 #
 # - A **batch** is a few samples that are averaged over for one step: here 8. Their mean gradient is
 #   a rough guess at the mean gradient of all 2,000, at 1/250 of the price.
 # - An **epoch** is one pass over all samples: here 250 steps.
-# - The **learning rate** says how far a step goes: `parameter -= learning_rate * gradient`.
 #
-# Read the body of the inner loop slowly. It is all there is to it: forward, backward, step.
+# The package trains for 12 epochs, with three learning rates, and judges the network by the test
+# images after each epoch. Left: the mse of the test images. Right: ten of them, and what the
+# network makes of them as it learns, with the learning rate 0.2.
+
+# %%
+EPOCHS = 12
+recipe = {"learning_rate": 0.2, "batch_size": 8, "epochs": EPOCHS, "shuffle": False}
+
+
+def trained(**changes) -> Autoencoder:
+    """Train from the start above, by the recipe with these changes."""
+    model = Autoencoder(H, initial_parameters=start, **{**recipe, **changes})
+    return model.fit(X, validation_data=X_test)
+
+
+by_rate = {rate: trained(learning_rate=rate) for rate in (0.01, 0.2, 20.0)}
+curve = {rate: model.history_["val_mse"] for rate, model in by_rate.items()}
+
+originals = X_test[[int(np.flatnonzero(digits.test_labels == digit)[0]) for digit in range(10)]]
+rows = {"original": originals, "start": reconstruct(start, originals)}
+for epochs in (1, 3, EPOCHS):
+    rows[f"epoch {epochs}"] = trained(epochs=epochs).reconstruct(originals)
+words = {0.01: "too small", 0.2: "good", 20.0: "too large"}
+figure = training_curves({r: (words[r], curve[r]) for r in curve}, mse_of_mean, rows)
+save(figure, "07_training_an_autoencoder")
+
+# %% [markdown]
+# At the start the network knows the mean image alone, grainy from the random weights. Then digits
+# appear that could be anybody's, and then the slant of this one. The mean image, given whatever
+# comes in, is the mark to beat:
+
+# %%
+print(f"mean image {mse_of_mean:.4f}, after {EPOCHS} epochs {curve[0.2][-1]:.4f}")
+assert curve[0.2][-1] < 0.5 * mse_of_mean
+assert curve[0.2][0] < 0.8 * mse_of_mean  # after the first epoch already: early epochs do most
+
+# %% [markdown]
+# ## The loop
+#
+# Now by hand. Read the body of the inner loop slowly. It is all there is to it: forward, backward,
+# step.
 
 
 # %%
@@ -119,145 +180,83 @@ def train_by_hand(
     return after, train_mse
 
 
-def reconstruct(parameters: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-    code = sigmoid_forward(dense_forward(x, parameters["W0"], parameters["b0"]))
-    return sigmoid_forward(dense_forward(code, parameters["W1"], parameters["b1"]))
-
-
-def mse(parameters: dict[str, np.ndarray], x: np.ndarray) -> float:
-    return float(squared_errors(reconstruct(parameters, x), x).sum() / x.size)
-
-
-EPOCHS = 12
 after, train_mse = train_by_hand(start, learning_rate=0.2, batch_size=8, epochs=EPOCHS)
 val_mse = [mse(parameters, X_test) for parameters in after[1:]]
 for epoch in (1, 2, 4, 8, EPOCHS):
     print(f"epoch {epoch:2}: train {train_mse[epoch - 1]:.4f}, test {val_mse[epoch - 1]:.4f}")
 
 # %% [markdown]
-# The error is reported as `mse`, the mean of (x' - x)^2 over all pixels. The loss J that is made
-# small is half of the *sum* over the pixels, averaged over the batch. They differ by a factor,
-# mse = 2 J / 784, and have two names, so that nobody confuses them.
+# The loss J that is made small is half of the *sum* over the pixels, averaged over the batch. The
+# mse is a *mean* over the pixels. They differ by a factor, mse = 2 J / 784, and have two names, so
+# that nobody confuses them.
 #
-# Was it worth it? A network that gives the mean image whatever it is shown is the mark to beat.
-
-# %%
-mse_of_mean = float(((mean_image - X_test) ** 2).mean())
-print(f"mean image {mse_of_mean:.4f}, after {EPOCHS} epochs {val_mse[-1]:.4f}")
-assert mse(start, X_test) > 0.9 * mse_of_mean  # the start knows the mean image, and no more
-assert val_mse[-1] < 0.5 * mse_of_mean
-assert val_mse[0] < 0.8 * mse_of_mean  # after the first epoch already: early epochs do most
-
-# %% [markdown]
 # ## The same with the package
 #
 # `Autoencoder.fit` runs the same loop. Given the same start and the same order (`shuffle=False`),
 # with `engine="numpy"` and `dtype="float64"`, it ends at the same parameters.
 
 # %%
-recipe = {"learning_rate": 0.2, "batch_size": 8, "epochs": EPOCHS, "shuffle": False}
-ae = Autoencoder(H, engine="numpy", dtype="float64", initial_parameters=start, **recipe)
-ae.fit(X, validation_data=X_test)
-
-trained = ae.network_.as_dict()
-difference = max(np.abs(trained[name] - after[-1][name]).max() for name in start)
+ae = trained(engine="numpy", dtype="float64")
+of_package = ae.network_.as_dict()
+difference = max(np.abs(of_package[name] - after[-1][name]).max() for name in start)
 print(f"largest difference of {n_parameters} parameters after {EPOCHS * 250} steps: {difference:g}")
-# The same operations; but BLAS may add up in another order, and rounding is carried along.
+# The same operations; but BLAS, the library behind @, may add up in another order, and rounding
+# is carried along.
 assert difference < 1e-6
 np.testing.assert_allclose(ae.history_["train_mse"], train_mse, rtol=1e-7)
 np.testing.assert_allclose(ae.history_["val_mse"], val_mse, rtol=1e-7)
 
 # %% [markdown]
-# The compiled engine computes in single precision, with 7 digits in place of 16. Along thousands of
-# steps the small differences add up, so that the parameters are not the same any more, and the
-# error is, to the digits that matter.
+# The compiled engine, which is the default and made the picture, computes in single precision
+# (float32), with 7 digits in place of 16. Along thousands of steps the small differences grow, so
+# that the parameters are not the same any more. The error is, to the digits that matter.
 
 # %%
-fast = Autoencoder(H, initial_parameters=start, **recipe)  # engine="numba", dtype="float32"
-fast.fit(X, validation_data=X_test)
-print(f"test mse by hand {val_mse[-1]:.6f}, compiled {fast.history_['val_mse'][-1]:.6f}")
-assert np.isclose(fast.history_["val_mse"][-1], val_mse[-1], rtol=0.02)
+print(f"test mse by hand {val_mse[-1]:.6f}, compiled {curve[0.2][-1]:.6f}")
+assert np.isclose(curve[0.2][-1], val_mse[-1], rtol=0.02)
 
 # %% [markdown]
-# ## Learning rate and batch size
+# ## Learning rate
 #
-# *Too small* a learning rate wastes epochs. *Too large* a one overshoots: the slope is that of the
-# place where you stand, and says nothing about places far away. With sigmoids a far step ends in
-# saturation, and that is where the training stays. It need not look dramatic. Here it is a curve
-# that lies flat, above the others.
+# *Too small* a learning rate wastes epochs. *Too large* a one overshoots: the gradient is that of
+# the place where you are, and says nothing about places far away. With sigmoids a far step ends
+# where their slopes are nearly 0, and so are the gradients. It need not look dramatic. Here it is
+# a curve that lies flat, above the others: most hidden units give the same number for every
+# image, so the network says little more than the mean image.
 
 # %%
-rates = (0.01, 0.2, 5.0)
-by_rate = {}
-for rate in rates:
-    model = Autoencoder(H, initial_parameters=start, **{**recipe, "learning_rate": rate})
-    by_rate[rate] = model.fit(X, validation_data=X_test)
-    silent = int((model.encode(X_test).std(axis=0) < 0.02).sum())
-    print(f"learning rate {rate:4g}: test mse {model.history_['val_mse'][-1]:.4f}, ", end="")
-    print(f"{silent} of {H} hidden units silent")
+for rate, model in by_rate.items():
+    constant = int((model.encode(X_test).std(axis=0) < 0.02).sum())
+    print(f"learning rate {rate:4g}: test mse {curve[rate][-1]:.4f}, ", end="")
+    print(f"{constant} of {H} hidden units give nearly the same number for every image")
 
-curve = {rate: by_rate[rate].history_["val_mse"] for rate in rates}
 assert curve[0.2][-1] < 0.75 * curve[0.01][-1]
-assert curve[0.2][-1] < 0.75 * curve[5.0][-1]
+assert max(curve[20.0]) < 1.25 * min(curve[20.0])  # flat
+assert all(
+    large > max(others) for large, *others in zip(curve[20.0], curve[0.01], curve[0.2], strict=True)
+)
+assert constant > H / 2  # with the last rate, 20
 
 # %% [markdown]
+# ## Batch size
+#
 # A batch of 1 steps after every image, in a direction that this image alone suggests. A batch of
 # 100 steps after a hundred, in the direction that they agree on. With the *same learning rate* and
-# the *same number of epochs*, small batches have taken 100 times as many steps and come further.
-# That is the rate at work, not a law: a larger batch bears a larger rate.
+# the *same number of epochs*, small batches take 100 times as many steps and get further. A larger
+# batch tolerates a larger rate, and gains much by it. But it does not catch up: 20 steps an epoch,
+# however long, do not do here what 2,000 short ones do.
 
 # %%
 by_batch = {}
-for batch_size, rate in ((1, 0.05), (100, 0.05), (100, 1.0)):
-    options = {**recipe, "batch_size": batch_size, "learning_rate": rate}
-    model = Autoencoder(H, initial_parameters=start, **options).fit(X, validation_data=X_test)
+for batch_size, rate in ((1, 0.05), (100, 0.05), (100, 1.0), (100, 2.0), (100, 5.0)):
+    model = trained(batch_size=batch_size, learning_rate=rate)
     by_batch[batch_size, rate] = model.history_["val_mse"][-1]
     print(f"batch {batch_size:3}, rate {rate:4}: test mse {by_batch[batch_size, rate]:.4f}")
+best_of_100 = min(error for (batch_size, _), error in by_batch.items() if batch_size == 100)
 assert by_batch[1, 0.05] < 0.7 * by_batch[100, 0.05]
-assert by_batch[100, 1.0] < 0.8 * by_batch[100, 0.05]
-
-# %% [markdown]
-# ## The picture
-#
-# Left: the error of the test images, for three learning rates. Right: ten test images, and what
-# the network makes of them as it learns. At the start it knows the mean image alone, grainy from
-# the random weights. Then digits appear that could be anybody's, and then the slant of this one.
-
-# %%
-figure = Figure(figsize=(10, 3.7), layout="constrained")
-left, right = figure.subfigures(1, 2, width_ratios=[3.9, 6.1])
-
-axes = left.subplots()
-epochs = np.arange(1, EPOCHS + 1)
-looks = {
-    0.01: (BACKWARD, "--", "too small"),
-    0.2: (FORWARD, "-", "good"),
-    5.0: ("0.3", ":", "too large"),
-}
-for rate, (color, style, word) in looks.items():
-    axes.plot(epochs, curve[rate], style, color=color, lw=2.5, label=f"{rate:g}: {word}")
-axes.axhline(mse_of_mean, color="0.6", lw=1)
-axes.text(EPOCHS, mse_of_mean + 0.0005, "mean image", ha="right", va="bottom", color="0.35")
-axes.set(xlabel="epoch", ylabel="mse on test images", ylim=(0, 0.077), xticks=range(2, 13, 2))
-axes.legend(title="learning rate", loc="lower left", frameon=False)
-
-shown = [int(np.flatnonzero(digits.test_labels == digit)[0]) for digit in range(10)]
-originals = X_test[shown]
-rows = {"original": originals, "start": reconstruct(start, originals)}
-for epoch in (1, 3, EPOCHS):
-    rows[f"epoch {epoch}"] = reconstruct(after[epoch], originals)
-mosaic = np.ones((len(rows) * 30 - 2, 10 * 30 - 2))  # 28 pixels, and 2 between images
-for line, images in enumerate(rows.values()):
-    for column, image in enumerate(images):
-        tile = mosaic[30 * line : 30 * line + 28, 30 * column : 30 * column + 28]
-        tile[:] = image.reshape(28, 28)
-axes = right.subplots()
-axes.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
-axes.set_yticks(30 * np.arange(len(rows)) + 14, rows, fontsize=11)
-axes.set_xticks([])
-axes.tick_params(length=0)
-axes.spines[:].set_visible(False)
-save(figure, "07_training_an_autoencoder")
+assert best_of_100 < 0.7 * by_batch[100, 0.05]
+assert by_batch[1, 0.05] < 0.9 * best_of_100
+assert best_of_100 < by_batch[100, 5.0]  # the best rate is among those tried, not beyond them
 
 # %% [markdown]
 # ## Exercises
@@ -266,7 +265,7 @@ save(figure, "07_training_an_autoencoder")
 #    test images easier? (Look at *when* each of the two is measured.)
 # 2. Sort the training images by digit, all zeros first, and train on one image at a time without
 #    shuffling. What does the network know best at the end of an epoch?
-# 3. Train with a learning rate of 0.5. The error soon stops falling. Then let the rate fall: 0.5
+# 3. Train with a learning rate of 0.5. The error soon hardly falls. Then let the rate fall: 0.5
 #    for the first eight epochs, 0.1 for the last four. Does it pay?
 # 4. Train on 50 images for 400 epochs. Compare the errors of training and test images.
 #
@@ -286,8 +285,8 @@ assert train_mse[0] > 1.1 * val_mse[0]
 assert abs(at_the_end - val_mse[0]) < 0.05 * val_mse[0]
 
 # %% [markdown]
-# **2.** Nines, which it saw last; the zeros have partly been written over. This is why `shuffle`
-# is True unless you say otherwise.
+# **2.** Nines, which it saw last; what it had learned of zeros is partly lost. This is why
+# `shuffle` is True unless you say otherwise.
 
 # %%
 by_digit = np.argsort(digits.train_labels, kind="stable")
@@ -302,21 +301,20 @@ for digit in (0, 9):
 assert change[0] > 1.2 > 1.1 > change[9]
 
 # %% [markdown]
-# **3.** Yes. A batch of 8 points roughly, not exactly, downhill, and large steps keep stirring up
-# what they have reached. Small steps let it settle. But do not begin with them: the curve of 0.01
-# above shows where that leads.
+# **3.** Yes. The mean gradient of 8 images is a rough guess, and large steps undo part of what they
+# have reached. Small steps let the network settle. But do not begin with them: the curve of 0.01
+# shows where that leads.
 
 # %%
 error = {}
 for name, rate in (("constant", 0.5), ("falling", [0.5] * 8 + [0.1] * 4)):
-    model = Autoencoder(H, initial_parameters=start, **{**recipe, "learning_rate": rate})
-    error[name] = model.fit(X, validation_data=X_test).history_["val_mse"]
+    error[name] = trained(learning_rate=rate).history_["val_mse"]
     print(f"{name:8}  epoch 8: {error[name][7]:.4f}, epoch 12: {error[name][11]:.4f}")
 assert error["constant"][11] > 0.93 * error["constant"][7]  # four epochs for next to nothing
 assert error["falling"][11] < 0.95 * error["constant"][11]
 
 # %% [markdown]
-# **4.** The 50 images it knows almost by heart, the others it does not. It has *overfitted*: 44,716
+# **4.** It knows the 50 images almost by heart, and the others not. It has *overfitted*: 44,716
 # parameters can hold 50 images. More images, not more epochs, close such a gap.
 
 # %%

@@ -1,14 +1,17 @@
-"""The API reference: every public name is documented in full, and Sphinx gives no warnings."""
+"""The documentation: every public name in full, the chapters with their output, no warnings."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 import doctest
+import html
 import importlib
 import inspect
+import itertools
 import os
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -403,25 +406,26 @@ def test_a_dataclass_that_documents_itself_does_not_count():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> Path:
-    """The documentation as HTML, built without a warning."""
-    pytest.importorskip("sphinx", reason="Sphinx builds the documentation")
-    folder = tmp_path_factory.mktemp("docs")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    """The documentation as HTML, built without a warning; of the chapters, the first is run."""
+    pytest.importorskip("myst_nb", reason="Sphinx and MyST-NB build the documentation")
+    pytest.importorskip("matplotlib", reason="the chapters draw with matplotlib")
+    folder = tmp_path_factory.mktemp("docs").resolve()
+    command = [sys.executable, "-m", "sphinx", "-M", "html", DOCS.parent, folder, "-c", DOCS]
     built = subprocess.run(
-        [*command, "-d", folder / "doctrees", DOCS, folder / "html"],
+        [*command, "-t", "quick", "-W", "--keep-going", "-q"],
         capture_output=True,
         encoding="utf-8",
         env=os.environ | {"PYTHONUTF8": "1"},
     )
-    assert (built.returncode, built.stderr) == (0, "")
+    assert built.returncode == 0, built.stderr
     return folder / "html"
 
 
 def prose(page: Path) -> str:
     """The text of a page but for its code."""
-    html = page.read_text(encoding="utf-8")
-    html = re.sub(r"(?s)<(pre|code|script|style|title)\b.*?</\1>", "", html)
-    return re.sub(r"(?s)<.*?>", "", html)
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"(?s)<(pre|code|script|style|title)\b.*?</\1>", "", text)
+    return re.sub(r"(?s)<.*?>", "", text)
 
 
 def test_every_public_name_is_in_the_index(pages):
@@ -446,32 +450,93 @@ def test_the_modules_are_in_the_order_of_imports():
         assert not reached(folder) & set().union(*folders[position + 1 :]), table[position]
 
 
-SCRIPTS = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
+CHAPTERS = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
+LINKED = re.compile(r'<a [^>]*href="([^":]+)"')  # without those to other sites
+PLACE = re.compile(r' id="([^"]+)"')
+INDEX = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_chapter_has_a_page_and_every_page_a_chapter():
-    stubs = sorted((DOCS / "tour").glob("[0-9]*.rst"))
-    assert [stub.stem for stub in stubs] == [script.stem for script in SCRIPTS]
-    for stub in stubs:
-        assert stub.read_text(encoding="utf-8") == f".. chapter:: {stub.stem}\n"
+def test_the_command_of_the_readmes_is_that_of_this_test():
+    command = "sphinx-build -M html examples results/docs -c examples/docs"
+    for text in (INDEX, (ROOT / "README.md").read_text(), (DOCS / "conf.py").read_text()):
+        assert command in re.sub(r"\s+", " ", text)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_chapter_is_translated_in_full(pages, script):
-    page = pages / "tour" / f"{script.stem}.html"
-    html, source = page.read_text(encoding="utf-8"), script.read_text(encoding="utf-8")
-    for markup in ("**", "](", "$", "`", "\\", "\0"):
-        assert markup not in prose(page)
-    assert f"{script.stem}.png" in html
+@pytest.mark.parametrize("script", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_is_rendered_in_full(pages, script):
+    page = pages / f"{script.stem}.html"
+    text, source = page.read_text(encoding="utf-8"), script.read_text(encoding="utf-8")
+    for markup in (r"\*\*\S", r"\]\(", r"[$`\\]"):
+        assert not re.search(markup, prose(page))
     for name in re.findall(r"\[`(\w+)`\]\(\.\./ae_numpy/reference\.py", source):
-        assert f'href="../api/reference.html#ae_numpy.reference.{name}"' in html
+        assert f'href="docs/api/reference.html#ae_numpy.reference.{name}"' in text
     chapters = set(re.findall(r"\]\((\d\d_\w+)\.py\)", source))
     for chapter in chapters:
-        assert f'href="{chapter}.html"' in html
-    assert html.count("<math") == len(re.findall(r"\$\$|\$", markdown_of(source))) / 2
+        assert f'href="{chapter}.html' in text
+    markdown = markdown_of(source)
+    blocks, inline = markdown.count("$$") // 2, markdown.replace("$$", "").count("$") // 2
+    assert text.count('<div class="formula">') == blocks
+    assert len(re.findall("<math(?![^>]*block)", text)) == inline
 
 
 def markdown_of(source: str) -> str:
     cells = re.split(r"^# %%(.*)\n", source, flags=re.MULTILINE)[1:]
     texts = (text for mark, text in zip(cells[::2], cells[1::2], strict=True) if mark)
     return re.sub(r"`[^`]*`", "", "".join(texts))
+
+
+@pytest.mark.parametrize("name", [CHAPTERS[0].stem, "find_the_bug"])
+def test_a_page_shows_what_its_cells_print_and_draw(pages, name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
+    page = (pages / f"{name}.html").read_text(encoding="utf-8")
+    outputs = "\n".join(re.findall(r'(?s)<div class="output stream.*?</pre>', page))
+    shown = html.unescape(re.sub(r"<[^>]*>", "", outputs)).splitlines()
+    for line in filter(None, capsys.readouterr().out.splitlines()):
+        if line.startswith("picture: "):
+            alt = re.search(rf"!\[([^]]+)\]\(pictures/{Path(line).stem}\.png\)", INDEX)[1]
+            assert re.search(rf'<img[^>]*alt="{re.escape(html.escape(alt))}"', page)
+        else:
+            assert line.rstrip() in shown
+
+
+def test_the_index_has_title_summary_and_picture_of_every_chapter(pages):
+    found = re.findall(r"\n## (\d+)\. \[(.+)\]\((.+)\.py\)\n\n\w[^#!]+!\[\w.+\]\((.+)\)", INDEX)
+    expected = [
+        (*title_of(script), script.stem, f"pictures/{script.stem}.png") for script in CHAPTERS
+    ]
+    assert sorted(found) == sorted(expected)
+    page = (pages / "README.html").read_text(encoding="utf-8")
+    for *_, name, picture in expected:
+        assert f'href="{name}.html"' in page
+        assert f'src="_images/{Path(picture).name}"' in page
+
+
+def title_of(script: Path) -> tuple[str, str]:
+    number, title = re.match(r".*\n# # (\d+)\. (.+)\n", script.read_text(encoding="utf-8")).groups()
+    return number, title
+
+
+def test_one_page_leads_to_the_next(pages):
+    names = ["README", *(script.stem for script in CHAPTERS), "docs/live", "find_the_bug"]
+    for before, after in itertools.pairwise(names):
+        page = (pages / f"{before}.html").read_text(encoding="utf-8")
+        (following,) = re.findall(r'<link rel="next" title=".*" href="(.*)"', page)
+        assert (pages / before).parent.joinpath(following).resolve() == pages / f"{after}.html"
+
+
+def test_links_lead_to_files_and_places_that_are_there(pages):
+    targets = {page: set(LINKED.findall(page.read_text("utf-8"))) for page in pages.rglob("*.html")}
+    there = {page.resolve(): set(PLACE.findall(page.read_text("utf-8"))) for page in targets}
+    for page, links in targets.items():
+        for link in links:
+            path, _, place = link.partition("#")
+            file = (page.parent / path if path else page).resolve()
+            assert file.is_file(), f"{page.name}: {link}"
+            assert not place or place in there[file], f"{page.name}: {link}"
+
+
+def test_the_live_graph_is_there(pages, open_page):
+    page = open_page(pages / "live" / "index.html")
+    assert page.locator("#cards .card").count()
