@@ -342,7 +342,7 @@ assert (partly[256:] == images[256:]).all()
 # %% [markdown]
 # **4.** They are nearly level. PCA's numbers are not spread evenly, most are near the middle of
 # their range, and so their entropy is far below 3 bits; but coarse levels harm them more. For about
-# the same error, PCA needs 5 to 10 % more bytes.
+# the same error, PCA needs 8 to 10 % more bytes.
 
 # %%
 C = (X - mean_image).T @ (X - mean_image)

@@ -507,7 +507,7 @@ def test_the_index_has_title_summary_and_picture_of_every_chapter(pages):
     expected = [
         (*title_of(script), script.stem, f"pictures/{script.stem}.png") for script in CHAPTERS
     ]
-    assert sorted(found) == sorted(expected)
+    assert found == expected
     page = (pages / "README.html").read_text(encoding="utf-8")
     for *_, name, picture in expected:
         assert f'href="{name}.html"' in page
