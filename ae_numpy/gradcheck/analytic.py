@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.derivative import COMPLEX_STEP, Derivative
+from ae_numpy.gradcheck.derivative import COMPLEX_STEP, SPACINGS, Derivative, Probe
 from ae_numpy.gradcheck.measure import MARGIN, Slope
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.probe import SPACINGS, Probe
 
 # Central differences are trusted to this many digits when they speak against the complex step:
 # fewer would let a small term that is not analytic, an L1 penalty, pass unseen.
@@ -53,8 +52,8 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
     seen, whole = watched(probe)
     probe.hiding = probe.problem.casts_allowed or bool(HIDING & seen)
     for name in probe.names:
-        slope = Slope(name, np.zeros(0), probe.direction(name), probe.size(name))
-        refuting, unseen = refutation(probe, slope)
+        slope = Slope(probe, name, np.zeros(0), probe.direction(name), probe.size(name))
+        refuting, unseen = refutation(slope)
         if refuting is None:
             probe.hidden[name] = unseen if probe.hiding or not whole else 0.0
         elif refuting.jump:
@@ -62,7 +61,7 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
         else:
             return (
                 f"along a random direction of {name!r} the complex step says "
-                f"{slope.measured(probe).value:.6g}, central differences say {refuting.value:.6g}"
+                f"{slope.measured().value:.6g}, central differences say {refuting.value:.6g}"
             )
     return None
 
@@ -77,14 +76,14 @@ def _stepped(probe: Probe, direction: Array) -> complex:
         return line(complex(0.0, COMPLEX_STEP))
 
 
-def refutation(probe: Probe, slope: Slope) -> tuple[Derivative | None, float]:
+def refutation(slope: Slope) -> tuple[Derivative | None, float]:
     """The central difference that speaks against the complex step, or None; what it left unseen.
 
     A second, much finer start: only where both ladders contradict the complex step is it refuted,
     but a kink is proof by itself. A step that is rough itself, or a contradiction that vanishes at
     half the parameters where nothing in the loss could hide from the step, is saturation.
     """
-    by_step = slope.measured(probe).value
+    probe, by_step = slope.probe, slope.measured().value
     slack = 0.0 if probe.problem.casts_allowed else SLACK  # a cast is a reason to look closely
     unseen = np.inf
     # Where a part may hide, the ladder that sees most counts, else the first that agrees.
@@ -97,12 +96,12 @@ def refutation(probe: Probe, slope: Slope) -> tuple[Derivative | None, float]:
             if not probe.hiding:
                 return None, unseen
     apart = abs(by_step - found.value)
-    rough = max(slope.roughness(probe, spacing, claimed=False) for spacing in SPACINGS)
+    rough = max(slope.roughness(spacing, claimed=False) for spacing in SPACINGS)
     if np.isfinite(unseen) or found.error == np.inf or not apart > MARGIN * rough:
         return None, unseen
-    half = probe.moved(probe.problem.at(probe.problem.point / 2))
-    there = half.central(slope.direction, slope.reach / 2)
-    gone = abs(slope.measured(half).value - there.value) <= 10 * there.error + 1e-3 * apart
+    half = slope.at(probe.problem.point / 2)
+    there = half.probe.central(slope.direction, slope.reach / 2)
+    gone = abs(half.measured().value - there.value) <= 10 * there.error + 1e-3 * apart
     return (None if gone and not probe.hiding else found), unseen
 
 

@@ -7,15 +7,14 @@ explain what is wrong.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ae_numpy.gradcheck.analytic import refutation, watched, why_not_analytic
+from ae_numpy.gradcheck.derivative import Probe
 from ae_numpy.gradcheck.diagnosis import diagnose
-from ae_numpy.gradcheck.evidence import Diagnosis, Measured
 from ae_numpy.gradcheck.function import Problem
 from ae_numpy.gradcheck.measure import (
     Options,
@@ -23,10 +22,10 @@ from ae_numpy.gradcheck.measure import (
     compare_entries,
     entry_slope,
 )
-from ae_numpy.gradcheck.packing import Array, Packing, largest, leaves
-from ae_numpy.gradcheck.probe import Probe
+from ae_numpy.gradcheck.packing import Array, Packing, leaves
 from ae_numpy.gradcheck.report import GradientReport, notes_on
-from ae_numpy.gradcheck.verdict import CANNOT_TELL, WRONG, ArrayCheck
+from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Diagnosis
+from ae_numpy.gradcheck.views import Views
 
 
 def check_gradients(
@@ -183,20 +182,13 @@ class Run:
         self.summed = {name: problem.summed(name, g) for name, g in self.given.items()}
         self.probe = Probe(problem, self.loss, np.random.default_rng(random_state))
 
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Tolerance and resolution, as `Options.limits` gives them."""
-        return self.options.limits(self.probe.use_complex)
-
     def report(self, explain: bool = True) -> GradientReport:
         """Measure, confirm, explain."""
         arrays, notes = self._measured()
-        tolerance = self.limits[0]
-        notes += notes_on(arrays, tolerance)
-        notes += self._blind_spots()
-        diagnosis = Diagnosis()
-        if explain and any(array.verdict == WRONG for array in arrays):
-            diagnosis = diagnose(self.measured(arrays))
+        tolerance = self.options.limits(self.probe.use_complex)[0]
+        notes += notes_on(arrays, tolerance) + self._blind_spots()
+        views = Views(self.probe, arrays, self.masks, self.options)
+        diagnosis = diagnose(views) if explain else Diagnosis()
         return GradientReport(arrays, self._words(), tolerance, diagnosis, tuple(notes))
 
     def _measured(self) -> tuple[tuple[ArrayCheck, ...], list[str]]:
@@ -213,57 +205,6 @@ class Run:
             if reason is None:
                 return arrays, []
         return self._measure(False), [self._not_analytic(reason)]
-
-    def measured(self, arrays: tuple[ArrayCheck, ...]) -> Measured:
-        """What the diagnosis may look at."""
-
-        def claimed(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
-            problem = self.problem.elsewhere(parameters, batch)
-            try:
-                return problem.gradients(problem.point)
-            except Exception:  # not every function takes a batch of one row
-                return {a.name: np.full(a.shape, np.nan) for a in arrays}
-
-        def numerical(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
-            probe = self.probe.moved(self.problem.elsewhere(parameters, batch))
-            return {array.name: self._derivatives(probe, array) for array in arrays}
-
-        def loss(parameters: Any = None, batch: Any = None) -> float:
-            problem = self.problem.elsewhere(parameters, batch)
-            return float(problem.loss(problem.point).real)
-
-        return Measured(
-            parameters=self.problem.packing.by_name(self.problem.point),
-            given={a.name: _claimed(a) for a in arrays},
-            expected={a.name: _expanded(a, "expected") for a in arrays},
-            uncertainty={a.name: _expanded(a, "uncertainty") for a in arrays},
-            masks=self.masks,
-            verdicts={a.name: a.verdict for a in arrays},
-            unsummed=tuple(a.name for a in arrays if a.unsummed),
-            ignored=tuple(a.name for a in arrays if a.verdict == WRONG and self._ignores(a)),
-            tolerance=self.limits[0],
-            entrywise=self.options.entrywise,
-            complete=all(array.complete and not array.open_entries for array in arrays),
-            batch=self.problem.batch,
-            batch_size=self.problem.batch_size,
-            claimed=claimed, numerical=numerical, loss=loss,
-        )  # fmt: skip
-
-    def _ignores(self, array: ArrayCheck) -> bool:
-        """Is everything measured of an array zero, and the loss the same however far it moves?"""
-        return not any(part.expected.any() for part in array.parts) and self.probe.ignores(
-            array.name
-        )
-
-    def _derivatives(self, probe: Probe, array: ArrayCheck) -> Array:
-        """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""
-        values, trained = np.full(array.size, np.nan), np.ravel(self.masks[array.name])
-        enough = 0.01 * self.limits[0] * largest(array.gradient)
-        with contextlib.suppress(Exception):  # not every loss takes a batch of one row
-            for i in array.entries[trained[array.entries]]:
-                slope = entry_slope(probe, array.name, int(i))
-                values[i] = slope.measured(probe, enough=enough).value
-        return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)
 
     def _measure(self, use_complex: bool) -> tuple[ArrayCheck, ...]:
         self.probe.use_complex, options = use_complex, self.options
@@ -302,7 +243,7 @@ class Run:
             )
         if self.problem.batch_size == 1:
             notes.append("the batch is one sample: a missing 1/N, or one too many, is invisible")
-        if not self.problem.is_additive():
+        if self.problem.reduction() == "neither":
             notes.append(
                 "the loss is neither the sum nor the mean of its rows' losses: rows of the batch "
                 "are not samples, or share something (a normalisation)"
@@ -317,7 +258,7 @@ class Run:
                 continue
             k = part.worst
             entry = int(array.entries[k])
-            if refutation(self.probe, entry_slope(self.probe, array.name, entry))[0]:
+            if refutation(entry_slope(self.probe, array.name, entry))[0]:
                 index = tuple(int(i) for i in np.unravel_index(entry, array.shape))
                 return f"central differences contradict the complex step at {array.name}{index}"
         return None
@@ -337,24 +278,6 @@ class Run:
         if self.options.entrywise:
             return base
         return f"{base} along {self.options.directions} random directions per array"
-
-
-def _claimed(array: ArrayCheck) -> Array:
-    """The claimed gradient, or its slopes if only directions were measured."""
-    if array.entrywise is None and array.directions is not None and not array.unsummed:
-        return array.directions.given
-    return array.gradient
-
-
-def _expanded(array: ArrayCheck, kind: str) -> Array:
-    """`expected` or `uncertainty` in the parameter's shape, NaN where nothing is known."""
-    result = np.full(array.size, np.nan)
-    for part in array.parts[:1]:
-        known = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, kind))
-        if part is array.directions:
-            return known
-        result[array.entries] = known
-    return result.reshape(array.shape)
 
 
 def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:

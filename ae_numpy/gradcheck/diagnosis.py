@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from ae_numpy.gradcheck import samples
-from ae_numpy.gradcheck.evidence import Diagnosis, Finding, Measured
 from ae_numpy.gradcheck.forensics import layer_mistakes
 from ae_numpy.gradcheck.mistakes import Cause, causes
+from ae_numpy.gradcheck.verdict import Diagnosis, Finding
 from ae_numpy.gradcheck.views import Views, wrong_entries
 
 # From what says most to what says least: what has a certain name is not looked at again.
@@ -20,27 +20,14 @@ DETECTIVES = (
 )  # fmt: skip
 
 
-def diagnose(measured: Measured) -> Diagnosis:
-    """Name what is wrong, in at most three ways for an array, and say where it is.
-
-    Parameters
-    ----------
-    measured : Measured
-        With at least one wrong array; otherwise the diagnosis is empty.
-
-    Returns
-    -------
-    Diagnosis
-    """
-    if not measured.wrong:
-        return Diagnosis()
+def diagnose(views: Views) -> Diagnosis:
+    """Name what is wrong, in at most three ways for an array, and say where it is."""
     with np.errstate(all="ignore"):  # a formula may overflow; then it does not fit
-        views = Views(measured)
         findings = _findings(views)
         sure = {name for finding in findings if finding.certain for name in finding.arrays}
-        where = located(views, sure)
+        where = located(views, sure) if views.wrong else ()
     explained = {name for finding in findings for name in finding.arrays}
-    unexplained = tuple(name for name in measured.wrong if name not in explained)
+    unexplained = tuple(name for name in views.wrong if name not in explained)
     return Diagnosis(tuple(findings), where, unexplained)
 
 
@@ -54,17 +41,17 @@ def _findings(views: Views) -> list[Finding]:
     findings = []
     for group, names in groups.items():
         kinds, labels, sentences, sure = zip(*group, strict=True)
-        certain = all(sure) and views.measured.complete
+        certain = all(sure) and views.complete
         findings.append(Finding(tuple(names), labels, sentences, kinds, certain))
     return findings
 
 
 def _found(views: Views) -> dict[str, list[Cause]]:
     """The causes of each wrong array, without repetition."""
-    found: dict[str, list[Cause]] = {name: [] for name in views.measured.wrong}
+    found: dict[str, list[Cause]] = {name: [] for name in views.wrong}
     for name, known in found.items():
         known += dict.fromkeys(causes(views, name))
-    for detective in DETECTIVES if views.measured.entrywise else ():
+    for detective in DETECTIVES if views.entrywise else ():
         unnamed = {name for name, known in found.items() if not any(c.certain for c in known)}
         for names, cause in detective(views) if unnamed else ():
             for name in unnamed.intersection(names):
@@ -75,10 +62,10 @@ def _found(views: Views) -> dict[str, list[Cause]]:
 
 def located(views: Views, named: set[str]) -> tuple[str, ...]:
     """Sentences that say where the error is; less of what has a certain name."""
-    wrong = views.measured.wrong
+    wrong = views.wrong
     names = tuple(name for name in wrong if name not in named)
     sentences = _between(views, names or wrong)
-    if views.measured.entrywise:
+    if views.entrywise:
         sentences += [text for n in wrong if (text := _entries(views, n, everything=n in names))]
         sentences += _samples(views, names) if names else []
     return tuple(sentences)
@@ -86,7 +73,7 @@ def located(views: Views, named: set[str]) -> tuple[str, ...]:
 
 def _between(views: Views, names: tuple[str, ...]) -> list[str]:
     """The first wrong array on the way back, beside one that is right."""
-    order, right = list(views.here.parameters), views.measured.right
+    order, right = list(views.here.parameters), views.right
     first = max(names, key=order.index)  # the way back goes from the last array to the first
     partner = _partners(views).get(first)
     above = [name for name in order[order.index(first) + 1 :] if name in right]

@@ -181,7 +181,7 @@ def _read(name: str, views: Views, samples: list[View], layers: list[Layer]) -> 
                 continue
             z, names = np.einsum("si,sio->so", x, W), [name]
             for bias, (b, expected, given) in biases.items():
-                trained = np.ravel(views.measured.masks[bias])
+                trained = np.ravel(views.masks[bias])
                 if near(expected * trained, delta * trained, TOLERANCE):
                     names, z = [name, bias], z + b
                     delta_ = np.where(trained, given, delta_)
@@ -333,7 +333,7 @@ def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
 
 def _wrong_scales(views: Views, layers: list[Layer]) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """gamma * x + beta: the gradient of gamma is x * that of beta; was z taken for x?"""
-    for gamma, beta, layer in product(views.measured.wrong, views.measured.right, layers):
+    for gamma, beta, layer in product(views.wrong, views.right, layers):
         p, q = (views.here.parameters[name] for name in (gamma, beta))
         if p.shape == q.shape == layer.z.shape[1:] and len(views.atoms) == len(layer.z):
             (_, _, given), (_, delta, _) = (_seen(views.atoms, name) for name in (gamma, beta))

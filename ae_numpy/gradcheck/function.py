@@ -95,29 +95,27 @@ class Problem:
         self.batch = None if batch is None else tuple(_widen(argument) for argument in batch)
         self.point = self.packing.vector
 
-    def is_additive(self) -> bool:
-        """Is the loss of the batch the sum or the mean of its rows' losses, a penalty aside?
+    def reduction(self) -> str:
+        """Is the loss of the batch the "mean", or the "sum", of its rows', a penalty aside?
 
-        True as well where that cannot be found out.
+        "neither" is said only where it is seen; what cannot be found out is "unknown".
         """
-        count = self.batch_size or 0
-        if not 3 <= count <= LARGEST_BATCH:
-            return True
-        rows = [self.elsewhere(None, self.rows(slice(i, i + 1))) for i in range(count)]
-        alone = [row.loss(self.point).real for row in rows]
-        whole, pair = (
-            self.elsewhere(None, self.rows(slice(0, n))).loss(self.point).real for n in (count, 2)
-        )
-        penalty = alone[0] + alone[1] - pair
+        count = min(self.batch_size or 0, LARGEST_BATCH)
+        if count < 2:
+            return "unknown"
+        alone = [self._loss_of(slice(i, i + 1)) for i in range(count)]
+        whole, penalty = self._loss_of(slice(count)), alone[0] + alone[1] - self._loss_of(slice(2))
         scale = REPEATABLE * count * largest(np.array([*alone, whole]))
-        apart = np.array([whole - np.mean(alone), whole - sum(alone) + (count - 1) * penalty])
-        return not np.all(np.abs(apart) > scale)
+        if not np.isfinite(scale):
+            return "unknown"
+        if abs(whole - np.mean(alone)) <= scale:
+            return "mean"
+        return "sum" if abs(whole - sum(alone) + (count - 1) * penalty) <= scale else "neither"
 
-    def rows(self, rows: slice) -> tuple[Any, ...]:
-        """Some rows of the batch; what is not an array with rows stays as it is."""
-        return tuple(
-            a[rows] if isinstance(a, np.ndarray) and a.ndim > 0 else a for a in self.batch or ()
-        )
+    def _loss_of(self, rows: slice) -> float:
+        """The loss of some rows of the batch; what is not an array with rows stays as it is."""
+        batch = (a[rows] if isinstance(a, np.ndarray) and a.ndim else a for a in self.batch or ())
+        return float(self.elsewhere(batch=tuple(batch)).loss(self.point).real)
 
     @property
     def batch_size(self) -> int | None:
@@ -126,47 +124,30 @@ class Problem:
         rows = {len(array) for array in arrays}
         return rows.pop() if len(rows) == 1 else None
 
-    def elsewhere(self, parameters: dict[str, Array] | None, batch: Any = None) -> Problem:
-        """The same function at other parameters (some of them, by name), or on another batch."""
+    def elsewhere(self, point: Array | None = None, batch: Any = None) -> Problem:
+        """The same function at another point, or on another batch."""
         other = copy.copy(self)
-        if batch is not None:
-            other.batch = batch
-        if parameters is not None:
-            other.point = self.point.copy()
-            for name, array in parameters.items():
-                other.point[self.packing.section(name)] = np.ravel(array)
-        return other
-
-    def at(self, point: Array) -> Problem:
-        """The same function on the same batch at another point."""
-        other = copy.copy(self)
-        other.point = point
+        other.point = self.point if point is None else point
+        other.batch = self.batch if batch is None else batch
         return other
 
     def loss(self, vector: Array) -> float | complex:
-        """The loss alone, at a real or complex point; warnings were shown at the first call.
+        """The loss alone, at a real or complex point.
 
         Where a real point makes the function raise, it is outside of the function's domain, and
         the loss is NaN. What a complex point makes it raise is for the caller to judge.
         """
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if not self.casts_allowed:
-                # A discarded imaginary part would be a derivative of zero.
-                warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            try:
-                loss = self._call(vector)[0]
-            except Exception:
-                if np.iscomplexobj(vector):
-                    raise
-                return float("nan")
+        try:
+            loss = self._call(vector, casts_allowed=self.casts_allowed)[0]
+        except Exception:
+            if np.iscomplexobj(vector):
+                raise
+            return float("nan")
         return np.asarray(loss).item()
 
     def gradients(self, vector: Array) -> dict[str, Array]:
         """The claimed gradients at a real point, unchecked; a batch axis left over is summed."""
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            named = self.packing.gradients_of(self._call(vector)[1])[0]
+        named = self.packing.gradients_of(self._call(vector)[1])[0]
         return {name: self.summed(name, np.asarray(g, np.float64)) for name, g in named.items()}
 
     def summed(self, name: str, gradient: Array) -> Array:
@@ -196,13 +177,17 @@ class Problem:
 
     def settle(self) -> None:
         """A last call at the real point: what the function keeps of it is as the user knows it."""
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            self._call(self.point)
+        self._call(self.point)
 
-    def _call(self, vector: Array) -> tuple[Any, Any]:
+    def _call(self, vector: Array, casts_allowed: bool = True) -> tuple[Any, Any]:
+        """A call without warnings: they were shown at the first one."""
         self.progress.tick()
-        return self.function(self.packing.unpack(vector), *(self.batch or ()))
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not casts_allowed:
+                # A discarded imaginary part would be a derivative of zero.
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            return self.function(self.packing.unpack(vector), *(self.batch or ()))
 
     def _examined_call(self) -> tuple[float, dict[str, Array]]:
         parameters = self.packing.unpack(self.point)
@@ -228,22 +213,22 @@ class Problem:
             raise TypeError(f"the loss holds float32 numbers {NARROW}")
 
     def _require_unchanged(self, parameters: Any, batch: tuple[Any, ...]) -> None:
-        message = (
-            "the function changed its argument {}: work on a copy (an update such as "
-            "W -= rate * dW belongs outside the function)"
-        )
         after = dict(leaves(parameters))
-        for name, before in self.packing.by_name(self.point).items():
-            if name not in after:
+        pairs = [(repr(name), before, after.get(name))
+                 for name, before in self.packing.by_name(self.point).items()]  # fmt: skip
+        pairs += [(f"batch[{i}]", before, batch[i]) for i, before in enumerate(self.batch or ())
+                  if isinstance(before, np.ndarray)]  # fmt: skip
+        for name, before, now in pairs:
+            if now is None:
                 raise ValueError(
-                    f"the function removed {name!r} from the container that it was called with: "
+                    f"the function removed {name} from the container that it was called with: "
                     f"read its entries, or work on a copy"
                 )
-            if not np.array_equal(before, after[name]):
-                raise ValueError(message.format(repr(name)))
-        for i, (before, after) in enumerate(zip(self.batch or (), batch, strict=True)):
-            if isinstance(before, np.ndarray) and not same(before, after):
-                raise ValueError(message.format(f"batch[{i}]"))
+            if not np.array_equal(before, now, equal_nan=before.dtype.kind in "fc"):
+                raise ValueError(
+                    f"the function changed its argument {name}: work on a copy (an update such as "
+                    f"W -= rate * dW belongs outside the function)"
+                )
 
     def _gradient(self, name: str, value: Any) -> Array:
         """One gradient as float64; a batch axis that was not summed is let through."""
@@ -328,10 +313,6 @@ def apart(first: float, second: float) -> tuple[str, str]:
             break
         texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
     return texts
-
-
-def same(before: Array, after: Array) -> bool:
-    return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
 
 
 def shape_hint(given: tuple[int, ...], expected: tuple[int, ...]) -> str:

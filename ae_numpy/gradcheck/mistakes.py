@@ -217,7 +217,7 @@ def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
     The user's point has its say if anything fits there; where rounding dominates, nothing does.
     """
     points = [view for view in views.points[1:] if not view.right(name)]
-    if name in views.measured.unsummed:
+    if name in views.unsummed:
         points = []  # the axis is summed away elsewhere
     clear = np.all(np.isfinite(views.here.expected[name]))
     found = (_common([*points, views.here], name) if clear or not points else []) or (
@@ -272,10 +272,10 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
 
 def _unused(views: Views, name: str) -> Iterator[Cause]:
     """What a derivative of zero means; nothing if it is zero here but not everywhere."""
-    if not np.any(views.measured.masks[name]):
+    if not np.any(views.masks[name]):
         yield cause("mask")
-    elif name in views.measured.ignored:
-        alone = len(views.measured.wrong) == 1
+    elif views.ignores(name):
+        alone = len(views.wrong) == 1
         yield from () if alone else (cause("shifted"),)
         yield cause("unused")._replace(certain=alone)
 
@@ -300,7 +300,7 @@ def _on_data(views: Views, factor: float) -> Iterator[Cause]:
 
 def _clipped_norm(views: Views) -> Iterator[Cause]:
     """Gradients that are right in direction, and of one and the same norm at every point."""
-    wrong = [v for v in views.points if not all(map(v.right, views.measured.wrong))]
+    wrong = [v for v in views.points if not all(map(v.right, views.wrong))]
     norms = [np.sqrt(sum(np.sum(g**2) for g in view.given.values())) for view in wrong]
     if len(norms) > 1 and np.ptp(norms) < 1e-9 * norms[0]:
         yield cause("norm", norm=float(norms[0]))
@@ -352,14 +352,13 @@ def _growth(views: Views, name: str, factor: float) -> int:
 
 def _shared(views: Views, name: str, factor: float) -> bool:
     """Does the factor of an array with one entry, which proves nothing, explain another array?"""
-    others = (fit for n in views.measured.wrong if n != name for fit, _ in agreed(views, n))
+    others = (fit for n in views.wrong if n != name for fit, _ in agreed(views, n))
     return any(f.formula == "factor" and is_one_of(abs(f.constants[0]), factor) for f in others)
 
 
 def _meaning(views: Views, power: int) -> str:
     """What a power of the batch size means, which depends on whether the loss is a mean."""
-    if power == 1 and views.averages is not False:
-        return "batch_missing"
-    if power == -1 and views.averages is False:
-        return "batch_mean"
+    sums = views.reduction() == "sum"
+    if power in (1, -1) and sums == (power < 0):
+        return "batch_mean" if sums else "batch_missing"
     return "batch_divided" if power < 0 else "batch_multiplied"

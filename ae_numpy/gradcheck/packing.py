@@ -75,6 +75,10 @@ class Packing:
         """The arrays of the flat `vector` under their names, as views."""
         return {name: vector[self.section(name)].reshape(self.shapes[name]) for name in self.names}
 
+    def flat(self, named: Mapping[str, Array]) -> Array:
+        """Arrays by name as one vector."""
+        return np.concatenate([np.ravel(named[name]) for name in self.names])
+
     def gradients_of(self, gradients: Any) -> tuple[dict[str, Any], dict[str, str]]:
         """The user's gradients by name, and the keys of those that were found as `dW` for `W`.
 
@@ -98,22 +102,33 @@ def leaves(container: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(child, _named(container, name, key))
 
 
+def _members(container: Any) -> dict[Any, Any] | None:
+    """What a container holds, by key, index or field; None for what is no container."""
+    if isinstance(container, Mapping):
+        return dict(container)
+    if isinstance(container, (list, tuple)):
+        return dict(enumerate(container))
+    if dataclasses.is_dataclass(container) and not isinstance(container, type):
+        return {f.name: getattr(container, f.name) for f in dataclasses.fields(container)}
+    return None
+
+
 def _children(container: Any, top: bool = False) -> list[tuple[Any, Any]] | None:
     """Keys and members of a container; None for what is to be an array.
 
     A list of numbers inside a container is an array that was not made one yet. What a dataclass
     holds beside arrays, such as a name or a size, is no parameter.
     """
-    if isinstance(container, Mapping):
-        return list(container.items())
-    if dataclasses.is_dataclass(container) and not isinstance(container, type):
-        pairs = [(f.name, getattr(container, f.name)) for f in dataclasses.fields(container)]
-        return [p for p in pairs if isinstance(p[1], (np.ndarray, float)) or _children(p[1])]
+    members = _members(container)
+    if members is None or isinstance(container, Mapping):
+        return None if members is None else list(members.items())
+
+    def holds(member: Any) -> bool:
+        return isinstance(member, np.ndarray) or bool(_children(member))
+
     if isinstance(container, (list, tuple)):
-        members = list(enumerate(container))
-        if top or any(isinstance(m, np.ndarray) or _children(m) for _, m in members):
-            return members
-    return None
+        return list(members.items()) if top or any(map(holds, members.values())) else None
+    return [(k, m) for k, m in members.items() if isinstance(m, float) or holds(m)]
 
 
 def _named(container: Any, name: str, key: Any) -> str:
@@ -148,40 +163,26 @@ def _gradients(template: Any, gradients: Any, name: str, renamed: dict[str, str]
         yield gradients
         return
     where = f"gradients of {name!r}" if name else "gradients"
-    if isinstance(template, (list, tuple)):
-        if not isinstance(gradients, (list, tuple)):
-            raise TypeError(
-                f"{where} is a {type(gradients).__name__}; parameters is a list, so a list of "
-                f"{len(children)} gradients was expected"
-            )
-        if len(gradients) != len(children):
-            raise ValueError(
-                f"{where} holds {len(gradients)} arrays; parameters holds {len(children)}"
-            )
-        found: dict[Any, Any] = dict(enumerate(gradients))
-    elif isinstance(gradients, Mapping):
-        found = dict(gradients)
-    elif isinstance(template, Mapping) or not dataclasses.is_dataclass(gradients):
-        kind = "dict" if isinstance(template, Mapping) else type(template).__name__
+    found, listed = _members(gradients), isinstance(template, (list, tuple))
+    if found is None or isinstance(gradients, (list, tuple)) != listed:
+        kind = "list" if listed else "dict"
         raise TypeError(
-            f"{where} is a {type(gradients).__name__}; parameters is a {kind}, so a {kind} of "
-            f"gradients with the same keys was expected"
+            f"{where} is a {type(gradients).__name__}; a {kind} of {len(children)} gradients was "
+            f"expected, in the order or with the keys of the parameters"
         )
-    else:
-        found = {field.name: getattr(gradients, field.name, None)
-                 for field in dataclasses.fields(gradients)}  # fmt: skip
+    if listed and len(found) != len(children):
+        raise ValueError(f"{where} holds {len(found)} arrays; parameters holds {len(children)}")
+    missing = [key for key, _ in children if key not in found and f"d{key}" not in found]
+    if missing:
+        raise ValueError(
+            f"{where} has no entry for {missing}; it has {list(found)}, and every parameter needs "
+            f"a gradient of the same name"
+        )
     for key, child in children:
         path = _named(template, name, key)
-        if key not in found and f"d{key}" in found:
-            renamed[path] = f"d{key}"
-            found[key] = found[f"d{key}"]
         if key not in found:
-            missing = [k for k, _ in children if k not in found and f"d{k}" not in found]
-            raise ValueError(
-                f"{where} has no entry for {missing}; it has {list(gradients)}, and every "
-                f"parameter needs a gradient of the same name"
-            )
-        yield from _gradients(child, found[key], path, renamed)
+            renamed[path] = f"d{key}"
+        yield from _gradients(child, found[renamed.get(path, key)], path, renamed)
 
 
 def _real_array(name: str, value: Any) -> Array:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ae_numpy.gradcheck.evidence import Diagnosis
+import numpy as np
+
 from ae_numpy.gradcheck.function import apart
+from ae_numpy.gradcheck.packing import Array
 from ae_numpy.gradcheck.verdict import (
     CANNOT_TELL,
     COLOURS,
     RIGHT,
     WRONG,
     ArrayCheck,
+    Diagnosis,
     Worst,
     overall,
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 # Of more arrays than this, only those are printed that are not right.
 MANY = 20
@@ -47,6 +53,11 @@ ONLY_FACTORS = (
     "along directions only factors can be recognised: method='complex_step' or 'central' can name "
     "more causes"
 )
+
+
+# Smallest error worth a colour of its own: the rounding error of float64.
+FLOOR = 1e-17
+VERDICT_COLOURS = COLOURS | {RIGHT: "#2166ac"}  # the blue that errors below the tolerance have
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,10 +160,9 @@ class GradientReport:
         >>> report.plot().axes[0].images[0].get_array().shape
         (3, 4)
         """
-        from ae_numpy.gradcheck.plot import plot_arrays
-
-        title = f"Gradient {self.verdict} ({self.method})"
-        return plot_arrays(self.arrays, self.tolerance, title)
+        figure = _figure(self.arrays, self.tolerance)
+        figure.suptitle(f"Gradient {self.verdict} ({self.method})")
+        return figure
 
     def _heading(self) -> str:
         checked = sum(array.checked for array in self.arrays)
@@ -161,44 +171,32 @@ class GradientReport:
         digits = f", to {self.digits} digits" if self.ok else ""
         return f"Gradient {self.verdict}{digits}: {how}"
 
-    def _shown(self) -> tuple[list[ArrayCheck], str]:
-        """The rows worth printing, and a line for the others: of many, only what is not right."""
-        shown = [a for a in self.arrays if len(self.arrays) <= MANY or a.verdict != RIGHT]
-        rest = len(self.arrays) - len(shown)
-        return shown, f"{rest} other arrays are right" if shown else f"all {rest} arrays are right"
-
     def __str__(self) -> str:
-        shown, rest = self._shown()
-        rows = [COLUMNS, *(_cells(array) for array in shown)] if shown else []
-        widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS) * bool(rows))]
+        shown = [a for a in self.arrays if len(self.arrays) <= MANY or a.verdict != RIGHT]
+        rows = [COLUMNS, *map(_cells, shown)] if shown else []
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        lines += [rest] * (len(shown) < len(self.arrays))
+        if rest := len(self.arrays) - len(shown):
+            lines.append(
+                f"{rest} other arrays are right" if shown else f"all {rest} arrays are right"
+            )
         parts = [self._heading(), "\n".join(lines), str(self.diagnosis)]
-        parts += [FORMULA.format(self.tolerance), "\n".join(_wrapped(note) for note in self.notes)]
+        notes = (textwrap.fill(f"Note: {n}", 98, subsequent_indent="  ") for n in self.notes)
+        parts += [FORMULA.format(self.tolerance), "\n".join(notes)]
         return "\n\n".join(part for part in parts if part)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th style='text-align:left;padding-right:1em'>{name}</th>" for name in COLUMNS
-        )
-        shown, rest = self._shown()
-        rows = "".join(f"<tr>{_html_cells(array)}</tr>" for array in shown)
-        if len(shown) < len(self.arrays):
-            rows += f"<tr><td colspan='{len(COLUMNS)}'>{rest}</td></tr>"
-        text = html.escape(FORMULA.format(self.tolerance))
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return (
-            f"<div><p><b>{html.escape(self._heading())}</b></p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-            f"{self.diagnosis._repr_html_()}<p><small>{text}</small></p>"
-            + (f"<ul>{notes}</ul>" if notes else "")
-            + "</div>"
-        )
+        """The text with its verdicts coloured; they are in words, so that colour is not needed."""
+        page = html.escape(str(self))
+        for verdict, colour in COLOURS.items():
+            bold = f"<b style='color:{colour}'>{verdict}</b>"
+            page = re.sub(f"(?<=  ){verdict}$", bold, page, flags=re.MULTILINE)
+        return f"<pre>{page}</pre>"
 
 
 def _cells(array: ArrayCheck) -> tuple[str, ...]:
@@ -209,26 +207,13 @@ def _cells(array: ArrayCheck) -> tuple[str, ...]:
         given, expected = apart(worst.given, worst.expected)
     if array.unsummed:
         given = f"shape {array.gradient.shape}".replace(" ", "")
-    where = "a direction" if worst.index is None else str(worst.index)
     checked = f"{array.checked} of {array.size}"
     if array.directions is not None:
         checked += f" + {array.directions.given.size} directions"
-    error = f"{array.max_error:.1e}"
     return (
-        array.name, str(array.shape), checked, error, where, given, expected, array.verdict
+        array.name, str(array.shape), checked, f"{array.max_error:.1e}",
+        "a direction" if worst.index is None else str(worst.index), given, expected, array.verdict,
     )  # fmt: skip
-
-
-def _html_cells(array: ArrayCheck) -> str:
-    """The cells of one row; the verdict coloured and in words, so that colour is not needed."""
-    *cells, verdict = (html.escape(cell) for cell in _cells(array))
-    colour = COLOURS[array.verdict]
-    plain = "".join(f"<td style='text-align:left;padding-right:1em'>{cell}</td>" for cell in cells)
-    return plain + f"<td style='text-align:left;color:{colour}'><b>{verdict}</b></td>"
-
-
-def _wrapped(note: str) -> str:
-    return textwrap.fill(f"Note: {note}", 98, subsequent_indent="  ")
 
 
 def notes_on(arrays: tuple[ArrayCheck, ...], tolerance: float) -> list[str]:
@@ -263,3 +248,62 @@ def probability_of_missing(
     1e-37
     """
     return math.erf(tolerance * math.sqrt(size) / (error * math.sqrt(2))) ** directions
+
+
+def _figure(arrays: tuple[ArrayCheck, ...], tolerance: float) -> Figure:
+    """One panel per parameter: errors as a picture, or as dots along directions.
+
+    Blue is below the tolerance, red above it, grey was not looked at. Higher-dimensional
+    parameters are laid out with their last axis across.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        message = "report.plot() needs matplotlib: pip install 'ae_numpy[plot]'"
+        raise ImportError(message) from error
+    columns = 2 if len(arrays) in (2, 4) else min(len(arrays), 3)
+    rows = -(-len(arrays) // columns)
+    figure = Figure(figsize=(4.2 * columns + 0.6, 3.0 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    pictures = {}
+    for panel, array in zip(panels, arrays, strict=False):
+        if array.size == 0 or array.unsummed:
+            words = "not summed over the batch" if array.unsummed else "no entries"
+            panel.text(0.5, 0.5, words, ha="center", va="center", transform=panel.transAxes)
+            panel.set_axis_off()
+        elif array.entrywise is None:
+            _draw_directions(panel, array.parts[0].errors, tolerance)
+        else:
+            pictures[panel] = _draw_entries(panel, array, array.entrywise.errors, tolerance)
+        colour = VERDICT_COLOURS[array.verdict]
+        panel.set_title(f"{array.name} {array.shape}: {array.verdict}", color=colour, fontsize=10)
+    for panel in panels[len(arrays) :]:
+        panel.set_axis_off()
+    if pictures:
+        bar = figure.colorbar(next(iter(pictures.values())), ax=list(pictures), extend="both")
+        bar.set_label(f"relative error; white = tolerance {tolerance:.0e}")
+    return figure
+
+
+def _draw_entries(panel: Axes, array: ArrayCheck, errors: Array, tolerance: float) -> AxesImage:
+    """Errors of all entries as a picture, on a logarithmic scale centred at the tolerance."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LogNorm
+
+    values = np.full(array.size, np.nan)
+    values[array.entries] = np.clip(errors, FLOOR, 1e30)
+    colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
+    reach = tolerance / 1e-16  # as far above the tolerance as rounding lies below it
+    norm = LogNorm(tolerance / reach, tolerance * reach)
+    rows = values.reshape(-1, array.shape[-1] if array.shape else 1)
+    panel.set_xlabel("last index")
+    return panel.imshow(rows, cmap=colours, norm=norm, aspect="auto")
+
+
+def _draw_directions(panel: Axes, errors: Array, tolerance: float) -> None:
+    """The error along each random direction."""
+    panel.semilogy(np.arange(1, errors.size + 1), np.clip(errors, FLOOR, 1e30), "o", color="0.2")
+    panel.axhline(tolerance, color=VERDICT_COLOURS[WRONG], lw=1, label="tolerance")
+    panel.set_xlabel("direction")
+    panel.set_ylabel("relative error")
+    panel.legend(fontsize=8)

@@ -31,7 +31,7 @@ def broadcast(views: Views) -> Found:
     for k, y in enumerate(views.batch if views.rows > 1 else ()):
         if isinstance(y, np.ndarray) and y.dtype.kind == "f" and y.size == views.rows:
             batch = (*views.batch[:k], np.full_like(y, y.mean()), *views.batch[k + 1 :])
-            names = set(views.measured.wrong)
+            names = set(views.wrong)
             for view in views.points[1:]:
                 averaged = views.look(view.parameters, batch)
                 names &= set(_multiples(views, view, averaged) if averaged else ())
@@ -42,7 +42,7 @@ def broadcast(views: Views) -> Found:
 def _multiples(views: Views, view: View, other: View) -> tuple[str, ...]:
     """Wrong arrays whose claimed gradient is 1, B or 1/B times that of another view, plus decay."""
     names, B = [], views.rows
-    for name in views.measured.wrong:
+    for name in views.wrong:
         p, e = view.parameters[name], other.expected[name]
         x, fit = least_squares([e, p] if p.size > 3 else [e], view.given[name])
         factor = is_one_of(x[0], 1, B, 1 / B) and near(view.given[name], fit)
@@ -55,7 +55,7 @@ def repeated_rows(views: Views) -> Found:
     for index in views.batch:
         if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and index.size:
             rows, counts = np.unique(index, return_counts=True)
-            for name in views.measured.wrong:
+            for name in views.wrong:
                 wrong = wrong_entries(views.full, name)
                 if not wrong.ndim or rows[0] < 0 or rows[-1] >= len(wrong):
                     continue
@@ -79,7 +79,7 @@ def _wrong_together(views: Views, parts: list[View]) -> tuple[str, ...]:
     """The wrong arrays, if in every part all arrays are right that the loss depends on there."""
     active = [[n for n, e in part.expected.items() if np.any(e)] for part in parts]
     right = (all(map(part.right, names)) for part, names in zip(parts, active, strict=True))
-    return views.measured.wrong if any(active) and all(right) else ()
+    return views.wrong if any(active) and all(right) else ()
 
 
 def _adds_up(full: View, parts: list[View], name: str) -> bool:
@@ -90,7 +90,7 @@ def _adds_up(full: View, parts: list[View], name: str) -> bool:
 
 def _same_loss(views: Views, batch: tuple[Any, ...]) -> bool:
     """Does a change of the batch, such as another order, leave the loss as it is?"""
-    a, b = (views.measured.loss(views.full.parameters, rows) for rows in (views.batch, batch))
+    a, b = views.loss(views.batch), views.loss(batch)
     return bool(abs(a - b) <= 1e-9 * abs(a))
 
 
@@ -124,7 +124,7 @@ def _two_steps(views: Views, axis: int, i: int) -> Cause | None:
     arrays = [a for a in two.batch if isinstance(a, np.ndarray)]
     found: list[Cause | None] = []
     for x in [a.reshape(2, -1) for a in arrays if a.ndim == 3 and a.dtype.kind == "f"][:1]:
-        for name in views.measured.wrong:
+        for name in views.wrong:
             right, claimed = _deltas(x, two.expected[name]), _deltas(x, two.given[name])
             alone = _deltas(x[:1], one.expected[name])
             if right is None or claimed is None or alone is None or near(claimed, right, 1e-6):
@@ -167,7 +167,7 @@ def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | 
 
 def second_use(views: Views) -> Found:
     """A matrix that is used twice, with the gradient of one use: ranks of a single sample."""
-    for name in views.measured.wrong:
+    for name in views.wrong:
         shape, ranks = views.here.parameters[name].shape, []
         for view in views.atoms if len(shape) == 2 else ():
             g, e = view.given[name], view.expected[name]
@@ -180,7 +180,7 @@ def own_term(views: Views) -> Found:
     """An argument that moves the gradient, but not the error of it, or not what is claimed."""
     full = views.full
     moved = list(_moved(views)) if len(full.parameters) <= 12 else []
-    for name in views.measured.wrong:
+    for name in views.wrong:
         wrong = wrong_entries(full, name)
         for other, view in moved:
             g, e, g2, e2 = (
@@ -212,7 +212,7 @@ def turned_square(views: Views) -> Found:
     """A square matrix used where its transpose belongs: M @ given = M.T @ expected."""
     points = views.points[1:]
     for matrix, M in views.here.parameters.items():
-        for name in views.measured.wrong if M.ndim == 2 and M.shape[0] == M.shape[1] > 1 else ():
+        for name in views.wrong if M.ndim == 2 and M.shape[0] == M.shape[1] > 1 else ():
             turned = (_turned(view, name, view.parameters[matrix]) for view in points)
             if points and all(turned):
                 yield (name,), cause("untransposed", W=matrix)
@@ -231,8 +231,8 @@ def _turned(view: View, name: str, M: Array) -> bool:
 
 def updated(views: Views) -> Found:
     """The gradient one training step later: everything at p - rate * dp, with the gradient at p."""
-    p, e, names = views.full.parameters, views.full.expected, views.measured.wrong
-    if not views.searchable or views.measured.unsummed:
+    p, e, names = views.full.parameters, views.full.expected, views.wrong
+    if not views.searchable or views.unsummed:
         return
 
     def flat(arrays: dict[str, Array]) -> Array:
@@ -240,7 +240,10 @@ def updated(views: Views) -> Found:
 
     rate, error = 1e-4, flat(views.full.given) - flat(e)
     for _ in range(12):  # secant steps from a change that is small enough to be linear
-        change = flat(views.measured.numerical({n: p[n] - rate * e[n] for n in p})) - flat(e)
+        view = views.look({n: p[n] - rate * e[n] for n in p})
+        if view is None:
+            return
+        change = flat(view.expected) - flat(e)
         (factor,), fit = least_squares([change], error)
         if not near(error, fit, 0.5) or not np.isfinite(factor):
             return  # the error does not point where an update would have taken the gradient
@@ -253,7 +256,7 @@ def updated(views: Views) -> Found:
 
 def jacobian(views: Views) -> Found:
     """`check_vjp`: each output is differentiated by its own input only, or J is transposed."""
-    for name, (claimed, right) in views.measured.jacobians.items():
+    for name, (claimed, right) in views.jacobians.items():
         if right.shape[0] == right.shape[1]:
             diagonal = np.eye(len(right), dtype=bool)
             if near(claimed, claimed * diagonal) and np.any(right[~diagonal]):

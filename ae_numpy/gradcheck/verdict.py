@@ -1,4 +1,4 @@
-"""Given against expected: the error formula, the three verdicts, and a row per array.
+"""What is said of a gradient: the error formula, the three verdicts, and what is wrong.
 
 The error of an entry is `|given - expected| / scale`, where `scale` is the largest expected
 entry of its array in absolute value. There is no absolute tolerance: a gradient of size 1e-12 is
@@ -15,10 +15,14 @@ is
 * wrong, if its error exceeds the tolerance and the uncertainty,
 * right, if it does not, and the uncertainty leaves the digits that were asked for,
 * otherwise: cannot tell.
+
+A `Comparison` holds numbers and verdicts, an `ArrayCheck` is a row of the report, and a `Diagnosis`
+says what the wrong gradient is.
 """
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -236,6 +240,103 @@ class ArrayCheck:
         return Worst(self.name, index, float(part.given[k]), float(part.expected[k]))
 
     @property
+    def claim(self) -> Array:
+        """The claimed gradient, or its slopes if only directions were measured."""
+        along = self.directions if self.entrywise is None and not self.unsummed else None
+        return self.gradient if along is None else along.given
+
+    def known(self, what: str) -> Array:
+        """ "expected" or "uncertainty" in the parameter's shape, NaN where nothing can be said."""
+        part = self.parts[0]
+        values = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, what))
+        if part is self.directions:
+            return values
+        result = np.full(self.size, np.nan)
+        result[self.entries] = values
+        return result.reshape(self.shape)
+
+    @property
     def parts(self) -> list[Comparison]:
         """What was compared: entries, directions, or both."""
         return [part for part in (self.entrywise, self.directions) if part is not None]
+
+
+class Finding(NamedTuple):
+    """Causes that explain the same arrays with the same numbers.
+
+    Attributes
+    ----------
+    arrays : tuple of str
+        The parameters whose gradients they explain.
+    causes, sentences, kinds : tuple of str
+        For each cause its label, a sentence and its kind, one of the words in
+        `ae_numpy.gradcheck.mistakes.KINDS`.
+    certain : bool
+        False ("possible") if entries were sampled or something was assumed.
+
+    Examples
+    --------
+    >>> finding = Finding(
+    ...     ("W0",), ("transposed",), ("Rows and columns are exchanged.",), ("transposed",), True
+    ... )
+    >>> finding.heading
+    'W0: transposed'
+    """
+
+    arrays: tuple[str, ...]
+    causes: tuple[str, ...]
+    sentences: tuple[str, ...]
+    kinds: tuple[str, ...]
+    certain: bool
+
+    @property
+    def heading(self) -> str:
+        """The arrays and the causes in one line."""
+        how = "" if self.certain else "possibly "
+        causes = ", or ".join(self.causes)
+        same = " (the same numbers here)" if len(self.causes) > 1 and self.certain else ""
+        return f"{', '.join(self.arrays)}: {how}{causes}{same}"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the wrong gradient is: findings, and where the rest is.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+    located : tuple of str
+        Sentences that say where the error is: the first wrong array beside one known to be right,
+        or the wrong entries.
+    unexplained : tuple of str
+        The wrong arrays that no finding explains.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ae_numpy.gradcheck import check_gradients
+    >>> report = check_gradients(lambda w: (np.sum(w**2), -2 * w), np.array([1.0, 2.0]))
+    >>> [finding.kinds for finding in report.diagnosis.findings], report.diagnosis.unexplained
+    ([('sign',)], ())
+    """
+
+    findings: tuple[Finding, ...] = ()
+    located: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.findings or self.located or self.unexplained)
+
+    def __str__(self) -> str:
+        lines: list[tuple[str, str]] = []
+        for finding in self.findings:
+            sentences = dict.fromkeys(finding.sentences)
+            lines += [("  ", finding.heading), *(("      ", sentence) for sentence in sentences)]
+        lines += [("  ", sentence) for sentence in self.located]
+        if self.unexplained:
+            lines.append(("  ", f"{', '.join(self.unexplained)}: no known cause"))
+        wrapped = [
+            textwrap.fill(text, 98, initial_indent=indent, subsequent_indent=max(indent, " " * 4))
+            for indent, text in lines
+        ]
+        return "\n".join(["What is wrong:", *wrapped]) if lines else ""

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.evidence import Measured
+from ae_numpy.gradcheck.derivative import Probe
+from ae_numpy.gradcheck.measure import Options, entry_slope
 from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.verdict import RIGHT, WRONG, ArrayCheck
 
 # Numerical derivatives at other points have 9 digits or more; formulas differ in fewer.
 NEAR = 1e-7
@@ -77,20 +79,49 @@ def wrong_entries(view: View, name: str) -> Array:
 
 
 class Views:
-    """Views of one function, made when they are asked for."""
+    """Everything a diagnosis may look at: what was measured, and the same function elsewhere.
 
-    def __init__(self, measured: Measured) -> None:
-        self.measured, self.batch = measured, measured.batch or ()
-        self.rows = measured.batch_size or 0
-        known = [np.nan_to_num(u) for u in measured.uncertainty.values()]
-        scale = max((largest(np.nan_to_num(e)) for e in measured.expected.values()), default=0.0)
-        doubt = max((largest(u) for u in known), default=0.0) / scale if scale else 0.0
-        tolerance = max(NEAR, measured.tolerance, min(3 * doubt, 1e-4))
+    Attributes
+    ----------
+    here : View
+        The user's point. Expected entries are NaN where they were not looked at, or where nothing
+        can be said about them; with `entrywise` False, given and expected are slopes along
+        directions.
+    wrong, right, unsummed : tuple of str
+        The arrays to be explained, those that are known to be right, and those whose claimed
+        gradient has the batch axis in front.
+    batch, rows : tuple, int
+        The function's further arguments, and their rows; 0 if they do not agree on them.
+    complete : bool
+        True if every entry was measured and has a verdict.
+    jacobians : dict of arrays
+        `check_vjp` only: by name, the claimed and the measured Jacobian where they differ, together
+        (2, outputs, inputs).
+    """
+
+    def __init__(
+        self, probe: Probe, arrays: tuple[ArrayCheck, ...], masks: dict[str, Array],
+        options: Options, jacobians: dict[str, Array] | None = None,
+    ) -> None:  # fmt: skip
+        problem = probe.problem
+        self._probe, self._arrays, self.masks = probe, arrays, masks
+        self.jacobians = jacobians or {}
+        self.batch, self.rows = problem.batch or (), problem.batch_size or 0
+        self.wrong = tuple(a.name for a in arrays if a.verdict == WRONG or a.name in self.jacobians)
+        right = (a.name for a in arrays if a.verdict == RIGHT)
+        self.right = tuple(name for name in right if name not in self.wrong)
+        self.unsummed = tuple(array.name for array in arrays if array.unsummed)
+        self.complete = all(array.complete and not array.open_entries for array in arrays)
+        self.entrywise, self._tolerance = options.entrywise, options.limits(probe.use_complex)[0]
+        self.searchable = self.entrywise and problem.point.size <= LARGEST
+        expected = {array.name: array.known("expected") for array in arrays}
+        size = max(largest(np.nan_to_num(e)) for e in expected.values())
+        doubt = max(largest(np.nan_to_num(array.known("uncertainty"))) for array in arrays)
+        tolerance = max(NEAR, self._tolerance, min(3 * doubt / size, 1e-4) if size else 0.0)
+        given = {array.name: array.claim for array in arrays}
         self.here = View(
-            measured.parameters, measured.given, measured.expected, self.batch, tolerance
+            problem.packing.by_name(problem.point), given, expected, self.batch, tolerance
         )
-        size = sum(p.size for p in measured.parameters.values())
-        self.searchable = measured.entrywise and size <= LARGEST
 
     def look(
         self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None
@@ -98,31 +129,56 @@ class Views:
         """A view of other parameters or another batch; None where the function does not go."""
         if not self.searchable:
             return None
-        batch = self.batch if batch is None else batch
-        given = self.measured.claimed(parameters, batch)
-        expected = self.measured.numerical(parameters, batch)
-        arrays = (*given.values(), *expected.values())
-        finite = all(np.isfinite(array).all() for array in arrays)
-        if finite and self._slope_agrees(parameters, batch, expected):
-            return View(parameters, given, expected, batch)
+        probe = self._at(parameters, batch)
+        try:
+            given = probe.problem.gradients(probe.problem.point)
+            expected = self._derivatives(probe)
+        except Exception:  # not every function takes a batch of one row
+            return None
+        finite = all(np.isfinite(a).all() for a in (*given.values(), *expected.values()))
+        if finite and self._slope_agrees(probe, expected):
+            return View(parameters, given, expected, self.batch if batch is None else batch)
         return None
 
-    def _slope_agrees(
-        self, parameters: dict[str, Array], batch: Any, expected: dict[str, Array]
-    ) -> bool:
+    def loss(self, batch: tuple[Any, ...]) -> float:
+        """The loss of another batch, at the plain point."""
+        problem = self._at(self.full.parameters, batch).problem
+        return float(problem.loss(problem.point).real)
+
+    def ignores(self, name: str) -> bool:
+        """Does the loss not depend on an array, however far it is moved?"""
+        return self._probe.ignores(name)
+
+    def reduction(self) -> str:
+        """Is the loss the "mean" or the "sum" of its samples'? See `Problem.reduction`."""
+        return self._at(self.full.parameters).problem.reduction()
+
+    def _at(self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None) -> Probe:
+        problem = self._probe.problem
+        return self._probe.moved(problem.elsewhere(problem.packing.flat(parameters), batch))
+
+    def _derivatives(self, probe: Probe) -> dict[str, Array]:
+        """The derivatives of all entries; NaN where one was not looked at, zero where masked."""
+        result = {}
+        for array in self._arrays:
+            values, trained = np.full(array.size, np.nan), np.ravel(self.masks[array.name])
+            enough = 0.01 * self._tolerance * largest(array.gradient)
+            for i in array.entries[trained[array.entries]]:
+                slope = entry_slope(probe, array.name, int(i))
+                values[i] = slope.measured(enough=enough).value
+            result[array.name] = np.where(trained, values, 0.0).reshape(array.shape)
+        return result
+
+    def _slope_agrees(self, probe: Probe, expected: dict[str, Array]) -> bool:
         """Is the loss as steep as the derivatives say? The complex step may not hold elsewhere."""
-        rng = np.random.default_rng(3)
-        v = {n: m * rng.standard_normal(m.shape) for n, m in self.measured.masks.items()}
-
-        def slope(h: float) -> float:
-            ahead, behind = ({n: p + t * v[n] for n, p in parameters.items()} for t in (h, -h))
-            return (self.measured.loss(ahead, batch) - self.measured.loss(behind, batch)) / (2 * h)
-
-        size = 1e-4 * max(float(np.sqrt(np.mean(p**2))) for p in parameters.values() if p.size)
-        total = sum(float(np.sum(expected[n] * v[n])) for n in expected)
-        scale = float(np.sqrt(sum(np.sum(e**2) for e in expected.values())))
-        noise = 1e-14 * abs(self.measured.loss(parameters, batch)) / size if size else 0.0
-        return bool(abs((4 * slope(size / 2) - slope(size)) / 3 - total) <= 1e-5 * scale + noise)
+        problem, flat = probe.problem, probe.problem.packing.flat
+        v = flat(self.masks) * np.random.default_rng(3).standard_normal(problem.point.size)
+        size = 1e-4 * max(map(probe.size, expected))
+        line, gradient = probe.line(v), flat(expected)
+        coarse, fine = ((line(h).real - line(-h).real) / (2 * h) for h in (size, size / 2))
+        noise = 1e-14 * abs(line(0.0)) / size
+        apart = abs((4 * fine - coarse) / 3 - gradient @ v)
+        return bool(apart <= 1e-5 * np.linalg.norm(gradient) + noise)
 
     def part(self, rows: Any = ALL, steps: slice = ALL, axis: int = 1) -> View | None:
         """A view of a part of the batch, at the plain point."""
@@ -152,7 +208,7 @@ class Views:
     def _frozen(self, view: View) -> bool:
         """Does the backward pass use values from outside, so that it does not follow here?"""
         given = self.here.given
-        still = (n for n in self.measured.right if np.array_equal(view.given[n], given[n]))
+        still = (n for n in self.right if np.array_equal(view.given[n], given[n]))
         return any(not view.right(name) for name in still)
 
     def _moved(self, size: float | None, rng: np.random.Generator) -> dict[str, Array]:
@@ -163,7 +219,7 @@ class Views:
             scale = 1.0 if size is None or not root else size / root
             moved = p * scale * rng.uniform(0.7, 1.3, p.shape)
             fresh = 0.3 * rng.standard_normal(p.shape)
-            result[name] = np.where(self.measured.masks[name], moved if root else fresh, p)
+            result[name] = np.where(self.masks[name], moved if root else fresh, p)
         return result
 
     @property
@@ -176,16 +232,6 @@ class Views:
         """One row of the batch each, of the first few, at the plain point."""
         views = (self.part(slice(i, i + 1)) for i in range(min(self.rows, SAMPLES)))
         return [view for view in views if view]
-
-    @cached_property
-    def averages(self) -> bool | None:
-        """Is the loss a mean over the rows of the batch (True), or a sum (False)?"""
-        twice = self.cut(np.tile(np.arange(self.rows), 2))
-        here, doubled = (self.measured.loss(self.full.parameters, b) for b in (self.batch, twice))
-        for ratio, answer in ((1.0, True), (2.0, False)):
-            if abs(doubled - ratio * here) <= 1e-9 * abs(here):
-                return answer
-        return None
 
     def steps(self, axis: int) -> int:
         """Length of an axis, if it is the same in all arrays that may have time steps there."""

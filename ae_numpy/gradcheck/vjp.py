@@ -18,12 +18,12 @@ import numpy as np
 
 from ae_numpy.gradcheck.check import Run
 from ae_numpy.gradcheck.diagnosis import diagnose
-from ae_numpy.gradcheck.evidence import Diagnosis
 from ae_numpy.gradcheck.function import NARROW, Problem
-from ae_numpy.gradcheck.measure import MARGIN, Options, doubt, entry_slope, require_count
+from ae_numpy.gradcheck.measure import Options, Slope, convicted, entry_slope, require_count
 from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest
 from ae_numpy.gradcheck.report import GradientReport
 from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Comparison
+from ae_numpy.gradcheck.views import Views
 
 
 def check_vjp(
@@ -107,8 +107,14 @@ def check_vjp(
         jacobian: tuple[ArrayCheck, ...] = ()
         if run.options.entrywise and run.probe.use_complex:
             jacobian = _jacobian(layer, run, report.arrays, chosen)
-        diagnosis = _diagnosed(run, report.arrays, jacobian, layer.size)
-        return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnosis)
+        sides = ("given", "expected")
+        different = {
+            array.name: np.stack([rows.known(side).reshape(layer.size, -1) for side in sides])
+            for array, rows in zip(report.arrays, jacobian, strict=False)
+            if rows.verdict == WRONG
+        }
+        views = Views(run.probe, report.arrays, run.masks, run.options, different)
+        return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnose(views))
     finally:
         run.problem.settle()
 
@@ -264,26 +270,22 @@ class _Layer:
         """What backward returned, by name of the input, or an error that says what it is."""
         count = len(returned) if isinstance(returned, (tuple, list)) else None
         if self._kind is Mapping:
-            wanted = (
-                "the inputs are a dict, so a dict with the gradient of every input was expected"
-            )
-            if isinstance(returned, Mapping):
-                return dict(returned)
+            wanted = "the inputs are a dict, so a dict with the gradient of each was expected"
+            fits = isinstance(returned, Mapping)
         elif self._kind is Sequence:
             wanted = (
                 f"a tuple with one gradient for each of the {len(self.inputs)} inputs was expected"
             )
-            if count == len(self.inputs):
-                return dict(zip(self.inputs, returned, strict=True))
+            fits = count == len(self.inputs)
         else:
-            wanted = (
-                "x is one array, so one gradient was expected: pass all inputs as (x, W, ...), or "
-                "return dx alone"
-            )
-            if not isinstance(returned, tuple):
-                return dict.fromkeys(self.inputs, returned)
-        of = "" if count is None else f" of {count}"
-        raise TypeError(f"backward(dout) returned a {type(returned).__name__}{of}; {wanted}")
+            wanted = "x is one array, so one gradient was expected: pass all inputs as (x, W, ...)"
+            fits, returned = not isinstance(returned, tuple), (returned,)
+        if not fits:
+            of = "" if count is None else f" of {count}"
+            what = type(returned if self._kind else returned[0]).__name__
+            raise TypeError(f"backward(dout) returned a {what}{of}; {wanted}")
+        named = self._kind is Mapping
+        return dict(returned if named else zip(self.inputs, returned, strict=True))
 
 
 def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
@@ -318,55 +320,26 @@ def _jacobian(
     """One check per input: all rows of the Jacobian that were looked at."""
     units = [(np.arange(layer.size) == row).astype(float) for row in chosen]
     problems = [layer.problem(unit) for unit in units]
-    claims = [problem.gradients(problem.point) for problem in problems]
+    claims, limits = [p.gradients(p.point) for p in problems], run.options.limits(True)
     result = []
     for array in arrays:
-        entries = array.entries
-        given = np.stack([np.ravel(claim[array.name])[entries] for claim in claims])
-        start = run.problem.packing.section(array.name).start
+        name, entries = array.name, array.entries
+        given = np.stack([np.ravel(claim[name])[entries] for claim in claims])
+        start = run.problem.packing.section(name).start
         columns = [layer.columns[start + int(entry)] for entry in entries]
         expected = np.reshape(columns, given.shape[::-1]).T
         comparison = Comparison(
             np.ravel(given), np.ravel(expected), np.zeros(given.size),
-            np.full(given.size, largest(expected)), *run.limits,
+            np.full(given.size, largest(expected)), *limits,
         )  # fmt: skip
-        comparison = _convicted(comparison, run, problems, array.name, entries)
-        where = np.add.outer(chosen * array.size, entries)
+
+        def slope(k: int, name: str = name, entries: Array = entries) -> Slope:
+            row, column = divmod(k, len(entries))
+            return entry_slope(run.probe.moved(problems[row]), name, int(entries[column]))
+
+        where = np.ravel(np.add.outer(chosen * array.size, entries))
         result.append(ArrayCheck(
-            f"Jacobian of {array.name}", (*layer.shape, *array.shape), given, np.ravel(where),
-            comparison, None, unsummed=array.unsummed,
+            f"Jacobian of {name}", (*layer.shape, *array.shape), given, where,
+            convicted(comparison, slope), None, unsummed=array.unsummed,
         ))  # fmt: skip
     return tuple(result)
-
-
-def _convicted(
-    comparison: Comparison, run: Run, problems: list[Problem], name: str, entries: Array
-) -> Comparison:
-    """The comparison once its worst entry had to stand out from its own roughness."""
-    if comparison.verdict != WRONG or not len(entries):
-        return comparison
-    row, column = divmod(comparison.worst, len(entries))
-    probe = run.probe.moved(problems[row])
-    rough = doubt(probe, entry_slope(probe, name, int(entries[column])))
-    difference = comparison.difference
-    if difference[comparison.worst] > MARGIN * rough:
-        return comparison
-    excused = np.where(difference > comparison.tolerance * comparison.scale, np.inf, 0.0)
-    return replace(comparison, uncertainty=excused)
-
-
-def _diagnosed(
-    run: Run, arrays: tuple[ArrayCheck, ...], jacobian: tuple[ArrayCheck, ...], size: int
-) -> Diagnosis:
-    """The diagnosis of the adjoint identity, with both Jacobians to look at."""
-    measured = run.measured(arrays)
-    verdicts, jacobians = dict(measured.verdicts), {}
-    for array, rows in zip(arrays, jacobian, strict=False):
-        if rows.verdict == WRONG:
-            verdicts[array.name] = WRONG
-        if rows.entrywise is not None:
-            pair = np.full((2, size * array.size), np.nan)
-            pair[:, rows.entries] = rows.entrywise.given, rows.entrywise.expected
-            given, expected = pair.reshape(2, size, array.size)
-            jacobians[array.name] = given, expected
-    return diagnose(replace(measured, verdicts=verdicts, jacobians=jacobians))
