@@ -15,8 +15,8 @@ from ae_numpy.gradcheck.views import Views, wrong_entries
 # From what says most to what says least: what has a certain name is not looked at again.
 DETECTIVES = (
     samples.jacobian, samples.broadcast, samples.one_sample, samples.repeated_rows,
-    samples.updated, layer_mistakes, samples.turned_square, samples.in_time, samples.joined,
-    samples.second_use, samples.own_term,
+    samples.updated, layer_mistakes, samples.turned, samples.inactive, samples.in_time,
+    samples.joined, samples.second_use, samples.own_term,
 )  # fmt: skip
 
 

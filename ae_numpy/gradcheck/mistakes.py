@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
 from importlib.resources import files
-from itertools import permutations, product
+from itertools import permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +96,7 @@ def fits(view: View, name: str) -> Iterator[Fit]:
         yield from _penalties(g[seen], e[seen], p[seen], tolerance)
         if seen.all():
             yield from _places(g, e, p, tolerance)
-            yield from _lines(g, e, p, tolerance)
+            yield from _joined(g, e, p)
         for other, there in view.expected.items():
             same = other != name and there.size == g.size > 1
             if same and near(g, there.reshape(g.shape), tolerance):
@@ -143,16 +143,11 @@ def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
 
 def _places(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
     """Right numbers in wrong places; a penalty on the parameter may have stayed in its own."""
-
-    def is_moved(move: Callable[[Array], Array]) -> bool:
-        """Is g = move(e - rate * p) + rate * p for some rate?"""
-        moved, shift = move(e).reshape(g.shape), p - move(p).reshape(g.shape)
-        fit = least_squares([shift], g - moved)[1] if g.size > 2 else 0.0
-        return near(g, moved, tolerance) or near(g, moved + fit, tolerance)
-
     for formula, detail, move in _moves(e.shape):
+        moved, still = (move(a).reshape(g.shape) for a in (e, p))
+        rest = least_squares([p - still], g - moved)[1] if g.size > 2 else 0.0
         trivial = formula == "permuted" and (g.size < 3 or near(g, e, tolerance))
-        if not trivial and is_moved(move):
+        if not trivial and (near(g, moved, tolerance) or near(g, moved + rest, tolerance)):
             yield Fit(formula, detail)
             return
     same = g.size > 2 and near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
@@ -164,42 +159,40 @@ def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array],
     """Exchanged axes, reversed ones and shifts along them."""
     for order in list(permutations(range(len(shape))))[1:]:
         yield "transposed", ", ".join(map(str, order)), partial(np.transpose, axes=order)
-    for flipped in product((False, True), repeat=len(shape)):
-        if axes := tuple(np.flatnonzero(flipped)):
-            text = f"reversed along axis {' and '.join(map(str, axes))}"
-            yield "permuted", text, partial(np.flip, axis=axes)
     for k, n in enumerate(shape):
+        yield "permuted", f"reversed along axis {k}", partial(np.flip, axis=k)
         for shift in range(1, n):
-            by = shift if 2 * shift <= n else shift - n
-            text = f"shifted by {by} along axis {k}"
-            yield "permuted", text, partial(np.roll, shift=shift, axis=k)
+            by = f"shifted by {shift} along axis {k}"
+            yield "permuted", by, partial(np.roll, shift=shift, axis=k)
 
 
-def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
-    """Along each axis: a factor for each line, or a term that joins the entries of a line."""
-    for k in range(e.ndim):
-        others = tuple(j for j in range(e.ndim) if j != k)
-        if e.size > e.shape[k] > 1:
-            squares = np.sum(e * e, axis=others, keepdims=True)
-            factors = np.sum(g * e, axis=others, keepdims=True) / np.where(squares, squares, 1.0)
-            if near(g, factors * e, tolerance):
-                yield Fit("lines", str(k))
-        if e.shape[k] > 2 and (why := _balance(g, e, p, k)):
-            sure = e.size > e.shape[k] > 3 and linear(g - e, p, k)
-            yield Fit("cross_terms" if sure else "unbalanced", f"{why} along axis {k}")
+def _joined(g: Array, e: Array, p: Array) -> Iterator[Fit]:
+    """A term that joins entries: those of a line along an axis, of a sample, or all."""
+    each = [(k,) for k in range(e.ndim)]
+    for axes in dict.fromkeys((*each, tuple(range(1, e.ndim)), tuple(range(e.ndim)))):
+        length = int(np.prod([e.shape[k] for k in axes]))
+        if length > 2 and (why := _balance(g, e, p, axes)):
+            sure = len(axes) == 1 and e.size > length > 3 and linear(g - e, p, axes[0])
+            where = f"axis {' and '.join(map(str, axes))}"
+            yield Fit("cross_terms" if sure else "unbalanced", f"{why} along {where}")
+            return
 
 
-def _balance(g: Array, e: Array, p: Array, k: int) -> str:
-    """The balance along axis k that the right gradient keeps and the claimed one does not.
+def _balance(g: Array, e: Array, p: Array, axes: tuple[int, ...]) -> str:
+    """The balance along some axes that the right gradient keeps and the claimed one does not.
 
     Where moving all entries of a line together changes nothing (softmax, a mean taken off), the
-    right gradient sums to 0; where scaling them changes nothing, it is orthogonal to them.
+    right gradient sums to 0; where scaling them changes nothing, it is orthogonal to them, up to
+    the small number that is added to a norm.
     """
-    for why, weight in ("sums to 0", np.ones_like(p)), ("is orthogonal to the array", p):
+    for why, weight, zero in (
+        ("sums to 0", np.ones_like(p), 1e-7), ("is orthogonal to the array", p, 1e-4)
+    ):  # fmt: skip
         size = largest(e * weight)
-        if size > 0 and largest(np.sum(e * weight, axis=k)) <= 1e-7 * size:
-            off = largest(np.sum(g * weight, axis=k)) > 1e-6 * size
-            if off or (why == "sums to 0" and e.shape[k] > 3 and linear(g - e, p, k)):
+        if size > 0 and largest(np.sum(e * weight, axis=axes)) <= zero * size:
+            off = largest(np.sum(g * weight, axis=axes)) > max(10 * zero, 1e-6) * size
+            one = why == "sums to 0" and len(axes) == 1 and e.shape[axes[0]] > 3
+            if off or (one and linear(g - e, p, axes[0])):
                 return why
     return ""
 
@@ -290,12 +283,10 @@ def _sums_up(views: Views, name: str) -> bool:
 def _on_data(views: Views, factor: float) -> Iterator[Cause]:
     """A factor on everything but the penalty."""
     B = float(views.rows or 1)
-    if B > 1 and is_one_of(factor, B, 1 / B):
-        yield cause("batch_on_data", factor=factor)
-    elif is_one_of(factor, -1.0):
-        yield cause("sign_on_data")
-    elif is_one_of(factor, 2.0, 0.5):
-        yield cause("factor_on_data", factor=factor)
+    meanings = {"batch_on_data": (B, 1 / B), "sign_on_data": (-1.0,), "factor_on_data": (2.0, 0.5)}
+    if not is_one_of(factor, 1.0):
+        fitting = (key for key, factors in meanings.items() if is_one_of(factor, *factors))
+        yield from (cause(key, factor=factor) for key in list(fitting)[:1])
 
 
 def _clipped_norm(views: Views) -> Iterator[Cause]:

@@ -6,6 +6,7 @@ If each sample alone is right, the error is in what joins them: a sum, a mean, a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,15 +29,12 @@ def one_sample(views: Views) -> Found:
 
 def broadcast(views: Views) -> Found:
     """(N,) against (N, 1): every output is compared with every target, that is with their mean."""
-    for k, y in enumerate(views.batch if views.rows > 1 else ()):
-        if isinstance(y, np.ndarray) and y.dtype.kind == "f" and y.size == views.rows:
-            batch = (*views.batch[:k], np.full_like(y, y.mean()), *views.batch[k + 1 :])
-            names = set(views.wrong)
-            for view in views.points[1:]:
-                averaged = views.look(view.parameters, batch)
-                names &= set(_multiples(views, view, averaged) if averaged else ())
-            if names - set(_multiples(views, views.full, views.full)):
-                yield tuple(names), cause("broadcast")
+    for name, y in views.arguments.items() if views.rows > 1 else ():
+        if name not in views.full.parameters and y.size == views.rows:
+            averaged = views.replaced(name, np.full_like(y, y.mean()))
+            names = _multiples(views, views.full, averaged) if averaged else ()
+            if set(names) - set(_multiples(views, views.full, views.full)):
+                yield names, cause("broadcast")
 
 
 def _multiples(views: Views, view: View, other: View) -> tuple[str, ...]:
@@ -97,72 +95,15 @@ def _same_loss(views: Views, batch: tuple[Any, ...]) -> bool:
 def in_time(views: Views) -> Found:
     """Right for the first time step alone, wrong for more of them."""
     for axis in (0, 1):
-        T = views.steps(axis)
-        first = views.part(steps=slice(1), axis=axis) if T > 1 else None
+        first = views.part(steps=slice(1), axis=axis) if views.steps(axis) > 1 else None
         names = _wrong_together(views, [first]) if first else ()
         if first and names and not _same_loss(views, views.cut(steps=BACKWARDS, axis=axis)):
-            yield from ((names, each) for each in _time_causes(views, first, axis))
+            early = (n for n, e in first.expected.items() if np.any(first.given[n]) > np.any(e))
+            yield names, cause("steps")
+            yield from () if any(early) else ((names, cause("between_steps")),)
             return
         if names and axis:
             yield names, cause("joined")
-
-
-def _time_causes(views: Views, first: View, axis: int) -> list[Cause]:
-    """What may be wrong between steps; two steps of a few samples may show it."""
-    found = [_two_steps(views, axis, i) for i in range(2)]
-    if found[0] and all(other == found[0] for other in found):
-        return [found[0]]
-    early = (n for n, e in first.expected.items() if np.any(first.given[n]) and not np.any(e))
-    return [cause("steps")] + ([] if any(early) else [cause("between_steps")])
-
-
-def _two_steps(views: Views, axis: int, i: int) -> Cause | None:
-    """Solve outer(x1, delta1) + outer(x2, delta2) for both deltas, right and claimed."""
-    one, two = (views.part(slice(i, i + 1), slice(steps), axis) for steps in (1, 2))
-    if one is None or two is None:
-        return None
-    arrays = [a for a in two.batch if isinstance(a, np.ndarray)]
-    found: list[Cause | None] = []
-    for x in [a.reshape(2, -1) for a in arrays if a.ndim == 3 and a.dtype.kind == "f"][:1]:
-        for name in views.wrong:
-            right, claimed = _deltas(x, two.expected[name]), _deltas(x, two.given[name])
-            alone = _deltas(x[:1], one.expected[name])
-            if right is None or claimed is None or alone is None or near(claimed, right, 1e-6):
-                continue
-            found.append(_carried(two, right, claimed, alone[0]))
-    return found[0] if found and all(each == found[0] for each in found) else None
-
-
-def _deltas(x: Array, dW: Array) -> Array | None:
-    """The deltas (T, O) of T steps whose outer products with x (T, I) add up to dW."""
-    for matrix in (dW, dW.T) if dW.ndim == 2 else ():  # (I, O), or (O, I); more rows are h's
-        if len(matrix) >= x.shape[1]:
-            part = matrix[: x.shape[1]]
-            deltas = np.linalg.lstsq(x.T, part, rcond=None)[0]
-            if near(x.T @ deltas, part, 1e-6):
-                return deltas
-    return None
-
-
-def _carried(view: View, right: Array, claimed: Array, alone: Array) -> Cause | None:
-    """Right and claimed deltas (2, O) of two steps, and the first one without a second step."""
-    first, last, *needed = (largest(delta) > 1e-6 * largest(right) for delta in (*claimed, *right))
-    if all(needed) and first != last:
-        return cause("last_step" if last else "first_step")
-    if not near(claimed[1], right[1], 1e-6):
-        return None
-    if near(claimed[0], alone, 1e-6):
-        return cause("no_future")
-    for name, W in view.parameters.items():
-        if W.ndim == 2 and W.shape == (right.shape[1],) * 2:
-            ways = (right[1] @ W.T, right[1] @ W)
-            # What comes back, claimed / right, is the quotient of the ways; the rest of delta is
-            # that of one step, or nothing where the loss looks at the last step only.
-            for rest in (alone, 0.0 * alone):
-                came, comes = claimed[0] - rest, right[0] - rest
-                if any(near(came * a, comes * b, 1e-5) for a, b in (ways, ways[::-1])):
-                    return cause("untransposed", W=name)
-    return None
 
 
 def second_use(views: Views) -> Found:
@@ -178,55 +119,51 @@ def second_use(views: Views) -> Found:
 
 def own_term(views: Views) -> Found:
     """An argument that moves the gradient, but not the error of it, or not what is claimed."""
-    full = views.full
-    moved = list(_moved(views)) if len(full.parameters) <= 12 else []
+    full, rng = views.full, np.random.default_rng(2)
+    moved = {
+        other: views.replaced(other, a * rng.uniform(0.7, 1.3, a.shape))
+        for other, a in (views.arguments.items() if len(full.parameters) <= 12 else ())
+    }
     for name in views.wrong:
         wrong = wrong_entries(full, name)
-        for other, view in moved:
+        for other, view in moved.items():
+            if view is None or other == name:
+                continue
             g, e, g2, e2 = (
                 side[name][wrong] for side in (full.given, full.expected, view.given, view.expected)
             )
-            if other == name or not np.any(g) or near(e, e2, 1e-4):
-                continue
             lost, own = near(g, g2, 1e-9), near(g - e, g2 - e2, 1e-5) and not near(g, g2, 1e-4)
-            if lost or own:
+            if np.any(g) and not near(e, e2, 1e-4) and (lost or own):
                 yield (name,), cause("no_path" if lost else "own_term", name=name, other=other)
                 break
 
 
-def _moved(views: Views) -> Iterator[tuple[str, View]]:
-    """Views with one parameter, or one array of the batch, changed."""
-    p, rng = views.full.parameters, np.random.default_rng(2)
-    for name, a in p.items():
-        if view := views.look(p | {name: a * rng.uniform(0.7, 1.3, a.shape)}):
-            yield name, view
-    for k, a in enumerate(views.batch):
-        if isinstance(a, np.ndarray) and a.dtype.kind == "f":
-            changed = a * rng.uniform(0.7, 1.3, a.shape)
-            batch = (*views.batch[:k], changed, *views.batch[k + 1 :])
-            if view := views.look(p, batch):
-                yield f"batch[{k}]", view
+def turned(views: Views) -> Found:
+    """An array used turned round: where it is its own mirror image, nothing is wrong."""
+    for name, a in views.arguments.items():
+        ways = [("untransposed", a.swapaxes(i, j)) for i, j in combinations(range(a.ndim), 2)]
+        axes = [(k,) for k in range(a.ndim)] + [(a.ndim - 2, a.ndim - 1)]
+        ways += [("flipped", np.flip(a, k)) for k in axes if a.ndim > 2]
+        for key, image in ways:
+            same = image.shape == a.shape and not np.array_equal(image, a)
+            if same and _vanishes(views, views.replaced(name, (a + image) / 2)):
+                yield views.wrong, cause(key, W=name)
 
 
-def turned_square(views: Views) -> Found:
-    """A square matrix used where its transpose belongs: M @ given = M.T @ expected."""
-    points = views.points[1:]
-    for matrix, M in views.here.parameters.items():
-        for name in views.wrong if M.ndim == 2 and M.shape[0] == M.shape[1] > 1 else ():
-            turned = (_turned(view, name, view.parameters[matrix]) for view in points)
-            if points and all(turned):
-                yield (name,), cause("untransposed", W=matrix)
+def inactive(views: Views) -> Found:
+    """Wrong where units are off: with a bias that switches all of them on, nothing is wrong."""
+    for name, b in views.full.parameters.items():
+        if b.ndim == 1 and _vanishes(views, views.replaced(name, b + 100 * (1 + largest(b)))):
+            yield views.wrong, cause("inactive", b=name)
 
 
-def _turned(view: View, name: str, M: Array) -> bool:
-    """Is M @ g = M.T @ e along some axis, or the same with the inverse or the transpose of M?"""
-    g, e, inverse = view.given[name], view.expected[name], np.linalg.pinv(M)
-    for k in range(e.ndim):
-        if e.shape[k] == len(M):
-            g_, e_ = (np.moveaxis(a, k, 0).reshape(len(M), -1) for a in (g, e))
-            if any(near(A @ g_, A.T @ e_, 1e-6) for A in (M, M.T, inverse, inverse.T)):
-                return True
-    return False
+def _vanishes(views: Views, view: View | None) -> bool:
+    """Is what is wrong right in a view, and not because everything is zero there?"""
+    return view is not None and all(
+        view.right(name)
+        and largest(view.expected[name]) > 1e-3 * largest(views.full.expected[name])
+        for name in views.wrong
+    )
 
 
 def updated(views: Views) -> Found:

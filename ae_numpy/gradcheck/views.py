@@ -140,6 +140,19 @@ class Views:
             return View(parameters, given, expected, self.batch if batch is None else batch)
         return None
 
+    @cached_property
+    def arguments(self) -> dict[str, Array]:
+        """The parameters and the floating-point arrays of the batch, at the plain point."""
+        batch = {f"batch[{k}]": a for k, a in enumerate(self.batch) if isinstance(a, np.ndarray)}
+        return self.full.parameters | {n: a for n, a in batch.items() if a.dtype.kind == "f"}
+
+    def replaced(self, name: str, array: Array) -> View | None:
+        """A view with another array in the place of one of the arguments."""
+        if name in self.full.parameters:
+            return self.look(self.full.parameters | {name: array})
+        batch = (array if name == f"batch[{k}]" else a for k, a in enumerate(self.batch))
+        return self.look(self.full.parameters, tuple(batch))
+
     def loss(self, batch: tuple[Any, ...]) -> float:
         """The loss of another batch, at the plain point."""
         problem = self._at(self.full.parameters, batch).problem
