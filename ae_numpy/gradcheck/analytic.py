@@ -88,7 +88,7 @@ def refutation(slope: Slope) -> tuple[Derivative | None, float]:
     unseen = np.inf
     # Where a part may hide, the ladder that sees most counts, else the first that agrees.
     for shrink in (8.0, 1.0, 2.0**-10) if probe.hiding else (1.0, 2.0**-10):
-        found = probe.central(slope.direction, slope.reach, shrink)
+        found = slope.central(shrink)
         if found.jump:
             return found, np.inf
         if not abs(by_step - found.value) > 10 * found.error + slack * abs(found.value):
@@ -100,7 +100,7 @@ def refutation(slope: Slope) -> tuple[Derivative | None, float]:
     if np.isfinite(unseen) or found.error == np.inf or not apart > MARGIN * rough:
         return None, unseen
     half = slope.at(probe.problem.point / 2)
-    there = half.probe.central(slope.direction, slope.reach / 2)
+    there = half.central(0.5)
     gone = abs(half.measured().value - there.value) <= 10 * there.error + 1e-3 * apart
     return (None if gone and not probe.hiding else found), unseen
 

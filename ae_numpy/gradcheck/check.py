@@ -23,9 +23,11 @@ from ae_numpy.gradcheck.measure import (
     entry_slope,
 )
 from ae_numpy.gradcheck.packing import Array, Packing, leaves
-from ae_numpy.gradcheck.report import GradientReport, notes_on
-from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Diagnosis
+from ae_numpy.gradcheck.report import GradientReport, probability_of_missing
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, ArrayCheck, Diagnosis, table
 from ae_numpy.gradcheck.views import Views
+
+NOTES: dict[str, str] = table("notes.toml")
 
 
 def check_gradients(
@@ -186,7 +188,7 @@ class Run:
         """Measure, confirm, explain."""
         arrays, notes = self._measured()
         tolerance = self.options.limits(self.probe.use_complex)[0]
-        notes += notes_on(arrays, tolerance) + self._blind_spots()
+        notes += self._notes(arrays, tolerance)
         views = Views(self.probe, arrays, self.masks, self.options)
         diagnosis = diagnose(views) if explain else Diagnosis()
         return GradientReport(arrays, self._words(), tolerance, diagnosis, tuple(notes))
@@ -195,16 +197,18 @@ class Run:
         """Checks of all arrays, and if not made as wanted, a note that says why."""
         if self.options.method == "central":
             return self._measure(False), []
-        reason = why_not_analytic(self.probe, self.loss)
+        try:
+            reason = why_not_analytic(self.probe, self.loss)
+            arrays = () if reason else self._measure(True)
+            reason = reason or self._contradiction(arrays)
+        except Exception as error:  # the user's code, at some other complex point
+            reason = f"complex parameters made the function raise {type(error).__name__}"
         if reason is None:
-            try:
-                arrays = self._measure(True)
-                reason = self._contradiction(arrays)
-            except Exception as error:  # the user's code, at some other complex point
-                reason = f"complex parameters made the function raise {type(error).__name__}"
-            if reason is None:
-                return arrays, []
-        return self._measure(False), [self._not_analytic(reason)]
+            return arrays, []
+        seen = sorted(watched(self.probe)[0]) + ["a cast to float"] * self.problem.casts_allowed
+        if seen:
+            reason += f". The loss applies {', '.join(seen)} to the parameters"
+        return self._measure(False), [NOTES["not_analytic"].format(reason)]
 
     def _measure(self, use_complex: bool) -> tuple[ArrayCheck, ...]:
         self.probe.use_complex, options = use_complex, self.options
@@ -226,58 +230,45 @@ class Run:
             unsummed=self.given[name].ndim > given.ndim, subgradient=subgradient,
         )  # fmt: skip
 
-    def _blind_spots(self) -> list[str]:
-        """What cannot be seen at this point and on this batch, and other things worth knowing."""
-        renamed, names = self.problem.renamed, self.problem.packing.by_name(self.problem.point)
-        notes = [f"the gradient of {name!r} was found as {key!r}" for name, key in renamed.items()]
-        if widened := self.problem.packing.widened:
-            notes.append(
-                f"{', '.join(widened)} widened to float64: the formulas were checked, not their "
-                f"rounding in a smaller dtype"
-            )
-        zeros = [name for name, array in names.items() if array.size and not array.any()]
-        if zeros:
-            notes.append(
-                f"{', '.join(zeros)}: all zero, so that an error in proportion to it (weight "
-                f"decay, say) is invisible here: check at random numbers, too"
-            )
-        if self.problem.batch_size == 1:
-            notes.append("the batch is one sample: a missing 1/N, or one too many, is invisible")
-        if self.problem.reduction() == "neither":
-            notes.append(
-                "the loss is neither the sum nor the mean of its rows' losses: rows of the batch "
-                "are not samples, or share something (a normalisation)"
-            )
-        return notes
+    def _notes(self, arrays: tuple[ArrayCheck, ...], tolerance: float) -> list[str]:
+        """What a reader of the verdict should know, and what cannot be seen at this point."""
+        problem, names = self.problem, ", ".join
+        verdicts = {array.verdict for array in arrays}
+        along = max((array.size for array in arrays if array.entrywise is None), default=None)
+        missed = probability_of_missing(along or 0, self.options.directions, tolerance)
+        point = problem.packing.by_name(problem.point)
+        concerned = {
+            "sampled": names(a.name for a in arrays if a.entrywise is not None and not a.complete),
+            "kink": names(a.name for a in arrays if a.subgradient and a.verdict == RIGHT),
+            "missed": along is not None and f"{missed:.0e}",
+            "only_factors": along is not None and WRONG in verdicts,
+            "cannot_tell": CANNOT_TELL in verdicts,
+            "widened": names(problem.packing.widened),
+            "zeros": names(name for name, a in point.items() if a.size and not a.any()),
+            "one_sample": problem.batch_size == 1,
+            "shared": problem.reduction() == "neither",
+        }
+        renamed = problem.renamed.items()
+        return [NOTES[key].format(value) for key, value in concerned.items() if value] + [
+            f"the gradient of {name!r} was found as {key!r}" for name, key in renamed
+        ]
 
     def _contradiction(self, arrays: tuple[ArrayCheck, ...]) -> str | None:
         """Do central differences side with the claim where the complex step calls it wrong?"""
         for array in arrays:
             part = array.entrywise
-            if part is None or part.verdict != WRONG:
-                continue
-            k = part.worst
-            entry = int(array.entries[k])
-            if refutation(entry_slope(self.probe, array.name, entry))[0]:
-                index = tuple(int(i) for i in np.unravel_index(entry, array.shape))
-                return f"central differences contradict the complex step at {array.name}{index}"
+            if part is not None and part.verdict == WRONG:
+                entry = int(array.entries[part.worst])
+                if refutation(entry_slope(self.probe, array.name, entry))[0]:
+                    place = f"{array.name}{array.worst.index}"
+                    return f"central differences contradict the complex step at {place}"
         return None
 
-    def _not_analytic(self, reason: str) -> str:
-        seen = sorted(watched(self.probe)[0])
-        if self.problem.casts_allowed:
-            seen.append("a cast to float")
-        suspects = f" The loss applies {', '.join(seen)} to the parameters." if seen else ""
-        return (
-            f"the loss is not analytic, so the complex step does not apply: {reason}.{suspects} "
-            f"Central differences were used instead"
-        )
-
     def _words(self) -> str:
+        """How the expected values were computed."""
         base = "complex step" if self.probe.use_complex else "central differences"
-        if self.options.entrywise:
-            return base
-        return f"{base} along {self.options.directions} random directions per array"
+        directions = f" along {self.options.directions} random directions per array"
+        return base if self.options.entrywise else base + directions
 
 
 def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
@@ -288,9 +279,8 @@ def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
         if name not in result:
             raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")
         if mask.shape != packing.shapes[name] or not np.all((mask == 0) | (mask == 1)):
-            raise ValueError(
-                f"mask {name!r} must hold booleans in shape {packing.shapes[name]}; got dtype "
-                f"{mask.dtype} and shape {mask.shape}"
-            )
+            got = f"got dtype {mask.dtype} and shape {mask.shape}"
+            shape = packing.shapes[name]
+            raise ValueError(f"mask {name!r} must hold booleans in shape {shape}; {got}")
         result[name] = mask.astype(bool)
     return result

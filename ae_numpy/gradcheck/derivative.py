@@ -276,21 +276,6 @@ class Probe:
         """The loss as a function of the distance along `direction`."""
         return lambda t: self.problem.loss(self.problem.point + t * direction)
 
-    def slope(
-        self, direction: Array, reach: float, shrink: float = 1.0, enough: float = 0.0
-    ) -> Derivative:
-        """The derivative along a direction, where the loss bends on a distance of `reach`."""
-        if self.use_complex:
-            return Derivative(complex_step(self.line(direction)), 0.0)
-        return self.central(direction, reach, shrink, enough)
-
-    def central(
-        self, direction: Array, reach: float, shrink: float = 1.0, enough: float = 0.0,
-        levels: int = LEVELS,
-    ) -> Derivative:  # fmt: skip
-        """The same by central differences."""
-        return central(self.line(direction), 0.1 * shrink * reach, self.noise, enough, levels)
-
     def ignores(self, name: str) -> bool:
         """True if the loss does not move by more than rounding when array `name` does, and far.
 

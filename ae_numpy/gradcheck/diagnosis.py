@@ -8,15 +8,15 @@ import numpy as np
 
 from ae_numpy.gradcheck import samples
 from ae_numpy.gradcheck.forensics import layer_mistakes
-from ae_numpy.gradcheck.mistakes import Cause, causes
-from ae_numpy.gradcheck.verdict import Diagnosis, Finding
+from ae_numpy.gradcheck.mistakes import causes
+from ae_numpy.gradcheck.verdict import Cause, Diagnosis, Finding
 from ae_numpy.gradcheck.views import Views, wrong_entries
 
 # From what says most to what says least: what has a certain name is not looked at again.
 DETECTIVES = (
     samples.jacobian, samples.broadcast, samples.one_sample, samples.repeated_rows,
-    samples.updated, layer_mistakes, samples.turned, samples.inactive, samples.in_time,
-    samples.joined, samples.second_use, samples.own_term,
+    layer_mistakes, samples.turned, samples.inactive, samples.in_time, samples.second_use,
+    samples.own_term,
 )  # fmt: skip
 
 

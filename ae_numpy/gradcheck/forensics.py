@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.mistakes import FORMULAS, Cause, cause, linear, value
+from ae_numpy.gradcheck.mistakes import FORMULAS, linear, value
 from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.verdict import Cause, cause
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
 # Derivatives are divided by each other here: two digits less than elsewhere.
@@ -126,7 +127,6 @@ def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
         label = each.label.replace(HERE, ", ".join(layer.names[0] for layer in where))
         names = tuple(name for layer in where for name in _inheriting(layer, layers))
         yield names, each._replace(label=label, sentence=each.sentence.replace(HERE, "the layer"))
-    yield from _wrong_scales(views, layers)
 
 
 def _inheriting(layer: Layer, layers: list[Layer]) -> tuple[str, ...]:
@@ -282,10 +282,6 @@ def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
         bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
         yield bare * right, cause("unit_mask")
         yield bare * right * np.max(layer.mask), cause("unit_mask")
-        if layer.g:
-            slope = ACTIVATIONS[layer.g][1]
-            masked = e * value(slope, layer.z, layer.a * layer.mask)
-            yield masked, cause("after_mask", W=HERE, right=slope)
     for other in layers:
         if other is not layer and other.z.shape == right.shape and other.above:
             yield e * other.right, cause("stale", W=HERE, other=other.names[0])
@@ -329,14 +325,3 @@ def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
             if candidate.shape == x.shape and near(x, candidate, TOLERANCE):
                 return cause("other_input", W=W, what=what, other=other.names[0])
     return cause("unknown_input", W=W) if layer.delta.shape[1] > 1 else None
-
-
-def _wrong_scales(views: Views, layers: list[Layer]) -> Iterator[tuple[tuple[str, ...], Cause]]:
-    """gamma * x + beta: the gradient of gamma is x * that of beta; was z taken for x?"""
-    for gamma, beta, layer in product(views.wrong, views.right, layers):
-        p, q = (views.here.parameters[name] for name in (gamma, beta))
-        if p.shape == q.shape == layer.z.shape[1:] and len(views.atoms) == len(layer.z):
-            (_, _, given), (_, delta, _) = (_seen(views.atoms, name) for name in (gamma, beta))
-            if near(given, layer.z * delta, TOLERANCE):
-                details = {"W": gamma, "what": "z", "other": layer.names[0]}
-                yield (gamma,), cause("other_input", **details)

@@ -31,9 +31,8 @@ LARGEST_BATCH = 64
 REPEATABLE = 1e-10
 
 NARROW = (
-    "although its arguments were float64: the function casts on the way, and seven digits "
-    "are too few to tell a wrong gradient from rounding. Let it compute in the dtype of its "
-    "arguments"
+    "although its arguments were float64: seven digits are too few to tell a wrong gradient from "
+    "rounding. Let it compute in the dtype of its arguments"
 )
 
 
@@ -44,24 +43,23 @@ class Progress:
         self.calls, self.expected, self.spoken = 0, 0, time.perf_counter()
 
     def announce(self, calls: int, seconds: float) -> None:
-        """Report how long this many calls will take, if that is long."""
+        """Say how long this many calls will take, if that is long."""
         if calls * seconds > SLOW:
             self.calls, self.expected = 0, calls
             self._say(
-                f"gradient check: about {calls} calls of {1e3 * seconds:.0f} ms each, "
-                f"{calls * seconds:.0f} s in all (fewer max_entries, or method='directional', "
-                f"take less)"
+                f"about {calls} calls of {1e3 * seconds:.0f} ms each, {calls * seconds:.0f} s in "
+                f"all (fewer max_entries, or method='directional', take less)"
             )
 
     def tick(self) -> None:
         """Count a call."""
         self.calls += 1
         if self.expected and time.perf_counter() - self.spoken > SLOW:
-            self._say(f"gradient check: {self.calls} of about {self.expected} calls")
+            self._say(f"{self.calls} of about {self.expected} calls")
 
     def _say(self, words: str) -> None:
         self.spoken = time.perf_counter()
-        print(words, file=sys.stderr, flush=True)
+        print(f"gradient check: {words}", file=sys.stderr, flush=True)
 
 
 class Problem:
@@ -83,12 +81,9 @@ class Problem:
         if not callable(function):
             raise TypeError(f"loss_and_gradients must be callable, got {type(function).__name__}")
         if batch is not None and not isinstance(batch, (tuple, list)):
-            raise TypeError(
-                f"batch must be a tuple of arguments, such as (X,) or (X, y); got "
-                f"{type(batch).__name__}"
-            )
-        self.function = function
-        self.casts_allowed = False
+            kind = type(batch).__name__
+            raise TypeError(f"batch must be a tuple of arguments, such as (X, y); got a {kind}")
+        self.function, self.casts_allowed = function, False
         self.renamed: dict[str, str] = {}
         self.progress, self.seconds = Progress(), 0.0
         self.packing = Packing(parameters)
@@ -195,9 +190,9 @@ class Problem:
         result = self.function(parameters, *batch)
         self._require_unchanged(parameters, batch)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
+            kind = type(result).__name__
             raise TypeError(
-                f"loss_and_gradients returned a {type(result).__name__}; a pair (loss, gradients) "
-                f"was expected"
+                f"loss_and_gradients must return a pair (loss, gradients); got a {kind}"
             )
         loss = scalar_loss(result[0])
         named, self.renamed = self.packing.gradients_of(result[1])
@@ -232,20 +227,18 @@ class Problem:
 
     def _gradient(self, name: str, value: Any) -> Array:
         """One gradient as float64; a batch axis that was not summed is let through."""
-        array = real_gradient(name, value)
-        expected = self.packing.shapes[name]
-        if array.shape != expected and not self._is_unsummed(array.shape, expected):
+        array, shape = real_gradient(name, value), self.packing.shapes[name]
+        rows = self.batch_size or max(len(array), 2) if array.ndim else 0
+        if array.shape not in (shape, (rows, *shape)):
+            hint = ""
+            if len(shape) == 2 and array.shape == shape[::-1]:
+                hint = ": it is transposed"
+            if array.shape == (1, *shape):
+                hint = ": sum over the batch without keepdims"
             raise ValueError(
-                f"gradient {name!r} has shape {array.shape}; the parameter has shape {expected}"
-                + shape_hint(array.shape, expected)
+                f"gradient {name!r} has shape {array.shape}; the parameter has shape {shape}{hint}"
             )
         return array
-
-    def _is_unsummed(self, given: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-        """True if `given` is `expected` with the batch axis left in front."""
-        if given[1:] != expected:
-            return False
-        return given[0] == self.batch_size if self.batch_size else given[0] > 1
 
 
 def _widen(argument: Any) -> Any:
@@ -272,13 +265,11 @@ def scalar_loss(loss: Any) -> float:
         raise ValueError(
             f"the loss has shape {array.shape}; a scalar was expected: sum it, or average it"
         )
-    if array.dtype == object:
-        raise TypeError(
-            f"the loss is a {type(loss).__name__}; a real number was expected: return "
-            f"(loss, gradients), in this order"
-        )
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"the loss has dtype {array.dtype}; a real number was expected")
+        what = (
+            f"is a {type(loss).__name__}" if array.dtype == object else f"has dtype {array.dtype}"
+        )
+        raise TypeError(f"the loss {what}; a real number was expected, in a pair (loss, gradients)")
     if array.dtype in (np.float16, np.float32):
         raise TypeError(f"the loss is {array.dtype} {NARROW}")
     require_finite("the loss", array)
@@ -286,39 +277,25 @@ def scalar_loss(loss: Any) -> float:
 
 
 def require_repeatable(what: str, first: Array, second: Array) -> None:
-    scale = max(largest(first), largest(second))
-    if first.shape == second.shape and np.all(np.abs(first - second) <= REPEATABLE * scale):
-        return
     message = (
         f"loss_and_gradients is not deterministic: two calls with the same arguments gave {what} as"
     )
     if first.shape != second.shape:
         raise ValueError(f"{message} arrays of shape {first.shape} and {second.shape}")
+    allowed = REPEATABLE * max(largest(first), largest(second))
+    if largest(first - second) <= allowed:
+        return
     i = np.unravel_index(np.argmax(np.abs(first - second)), first.shape)
-    if np.all(np.abs(second - 2 * first) <= REPEATABLE * scale):
+    reason = (
+        "seed its random numbers (dropout, a random batch) inside the function, or pass the "
+        "batch; and look for what it keeps between calls (a buffer, a momentum)"
+    )
+    if largest(second - 2 * first) <= allowed:
         reason = "the second is twice the first: a buffer is added to that was not set to zero"
-    else:
-        reason = (
-            "seed its random numbers (dropout, a random batch) inside the function, or pass the "
-            "batch; and look for what it keeps between calls (a buffer, a momentum)"
-        )
     raise ValueError(f"{message} {' and '.join(apart(first[i], second[i]))}; {reason}")
 
 
 def apart(first: float, second: float) -> tuple[str, str]:
     """Two numbers in print, with as many digits as are needed to see that they differ."""
-    texts = f"{first:.6g}", f"{second:.6g}"
-    for digits in range(7, 18):
-        if texts[0] != texts[1]:
-            break
-        texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
-    return texts
-
-
-def shape_hint(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """What a wrong shape usually means."""
-    if len(expected) == 2 and given == expected[::-1]:
-        return ": it is transposed"
-    if given == (1, *expected):
-        return ": sum over the batch without keepdims"
-    return ""
+    pairs = ((f"{first:.{digits}g}", f"{second:.{digits}g}") for digits in range(6, 18))
+    return next((texts for texts in pairs if texts[0] != texts[1]), (str(first), str(second)))

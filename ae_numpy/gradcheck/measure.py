@@ -16,25 +16,27 @@ import numpy as np
 
 from ae_numpy.gradcheck.derivative import (
     EPSILON,
+    LEVELS,
     SPACINGS,
     Derivative,
     Probe,
+    central,
+    complex_step,
     nearest_slopes,
     roughness,
 )
 from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
-from ae_numpy.gradcheck.verdict import (
-    CANNOT_TELL,
-    CENTRAL_TOLERANCE,
-    COMPLEX_TOLERANCE,
-    RESOLUTION,
-    RIGHT,
-    WRONG,
-    Comparison,
-)
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, Comparison
 
 METHODS = ("central", "complex_step", "directional")
 
+# The complex step is exact to rounding and a hand-written gradient nearly so: 1e-14 is what
+# correct code shows. 1e-9 leaves room for long sums, and is below the 3e-8 of a float32 cast.
+COMPLEX_TOLERANCE = 1e-9
+# Extrapolated central differences reach 1e-9 to 1e-12. Still below a float32 cast.
+CENTRAL_TOLERANCE = 1e-8
+# Unless a tolerance is given, a gradient is called right only if five digits are known.
+RESOLUTION = 1e-5
 # A difference stands out if it is this many times as large as its own roughness; it is rounding
 # if it is not even CALM times as large. In between nothing is known.
 MARGIN, CALM = 20.0, 4.0
@@ -110,8 +112,17 @@ class Slope(NamedTuple):
         return float(np.ravel(problem.gradients(problem.point)[self.name]) @ self.claim)
 
     def measured(self, shrink: float = 1.0, enough: float = 0.0) -> Derivative:
-        """What the loss says."""
-        return self.probe.slope(self.direction, self.reach, shrink, enough)
+        """What the loss says; 0 where everything is held."""
+        if not self.direction.any():
+            return Derivative(0.0, 0.0)
+        if self.probe.use_complex:
+            return Derivative(complex_step(self.probe.line(self.direction)), 0.0)
+        return self.central(shrink, enough)
+
+    def central(self, shrink: float = 1.0, enough: float = 0.0, levels: int = LEVELS) -> Derivative:
+        """The same by central differences."""
+        line, step = self.probe.line(self.direction), 0.1 * shrink * self.reach
+        return central(line, step, self.probe.noise, enough, levels)
 
     def at(self, point: Array, stretch: float = 1.0) -> Slope:
         """The same slope at another point, its direction and its claim stretched."""
@@ -171,45 +182,33 @@ def compare_entries(
 ) -> tuple[Array, Comparison, bool]:
     """Checked entries, their comparison; is it a subgradient?"""
     entries = chosen_entries(given, options.max_entries, probe.rng)
+    limits, trained = options.limits(probe.use_complex), np.ravel(mask)
+    slopes = [entry_slope(probe, name, int(i), bool(trained[i])) for i in entries]
     # A hundredth of what the verdict needs, if the claim has the right size; if it has not, the
     # verdict does not need it.
-    limits = options.limits(probe.use_complex)
-    enough = 0.01 * limits[0] * largest(given)
-    trained = np.ravel(mask)[entries]
-    slopes = [
-        entry_slope(probe, name, int(i), bool(t)) for i, t in zip(entries, trained, strict=True)
-    ]
-    held = Derivative(0.0, 0.0)
-    found = [s.measured(enough=enough) if s.direction.any() else held for s in slopes]
+    found, kinks = _found(slopes, 0.01 * limits[0] * largest(given))
     claimed, expected = np.ravel(given)[entries], np.array([d.value for d in found])
     uncertainty = np.array([3 * d.error for d in found])
-    kinks = _settle_kinks(probe, slopes, entries, claimed, expected, uncertainty)
-    comparison = Comparison(
-        claimed, expected, uncertainty, np.full(len(entries), largest(expected)), *limits
-    )
-    comparison = settled(comparison, slopes, given, kinks)
-    return entries, comparison, bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
-
-
-def _settle_kinks(
-    probe: Probe, slopes: list[Slope], entries: Array, claimed: Array, expected: Array,
-    uncertainty: Array,
-) -> list[int]:  # fmt: skip
-    """Fill in what fine steps say where coarse ones say nothing; which entries are at a kink?"""
-    kinks = []
-    for k in np.flatnonzero(np.isinf(uncertainty)):
-        finer = slopes[k].measured(2.0**-10)
-        if finer.jump:
-            kinks.append(int(k))
-        elif np.isfinite(finer.error):
-            expected[k], uncertainty[k] = finer.value, 3 * finer.error
-    if not kinks:
-        return []
-    nearest = nearest_slopes(probe, slopes[0].name, entries[kinks], claimed[kinks])
+    nearest = nearest_slopes(probe, name, entries[kinks], claimed[kinks]) if kinks else None
     if nearest is None:
-        return []
-    expected[kinks], uncertainty[kinks] = nearest, 0.0
-    return kinks
+        kinks = []
+    else:
+        expected[kinks], uncertainty[kinks] = nearest, 0.0
+    scale = np.full(len(entries), largest(expected))
+    comparison = Comparison(claimed, expected, uncertainty, scale, *limits)
+    subgradient = bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
+    return entries, settled(comparison, slopes, given, kinks), subgradient
+
+
+def _found(slopes: list[Slope], enough: float) -> tuple[list[Derivative], list[int]]:
+    """The measured slopes, by fine steps where coarse ones say nothing; which are at a kink?"""
+    found, kinks = [slope.measured(enough=enough) for slope in slopes], []
+    for k, derivative in enumerate(found):
+        if np.isinf(derivative.error):
+            finer = slopes[k].measured(2.0**-10)
+            kinks += [k] if finer.jump else []
+            found[k] = derivative if finer.jump else finer
+    return found, kinks
 
 
 def compare_directions(
@@ -226,13 +225,12 @@ def compare_directions(
         held = np.where(np.ravel(mask), 0.0, probe.rng.standard_normal(given.size))
         slopes.append(Slope(probe, name, direction[section] + held, direction, probe.size(name)))
     found = [slope.measured() for slope in slopes]
-    expected = np.array([d.value for d in found])
+    expected, claimed = np.array([d.value for d in found]), np.ravel(given)
     rounding = 4 * EPSILON * np.linalg.norm(given) * np.sqrt(given.size)
-    uncertainty = np.array([3 * d.error for d in found]) + rounding
     comparison = Comparison(
-        np.array([float(np.ravel(given) @ slope.claim) for slope in slopes]), expected,
-        uncertainty, np.full(len(slopes), root_mean_square(expected)),
-        *options.limits(probe.use_complex),
+        np.array([float(claimed @ slope.claim) for slope in slopes]), expected,
+        np.array([3 * d.error for d in found]) + rounding,
+        np.full(len(slopes), root_mean_square(expected)), *options.limits(probe.use_complex),
     )  # fmt: skip
     return settled(comparison, slopes, given)
 
@@ -308,7 +306,7 @@ def doubt(slope: Slope, claimed: bool = True) -> float:
         slope.at(point * part).relative_gap() < 1e-3 * here for part in parts
     ):
         return rough
-    coarse = probe.central(slope.direction, slope.reach, levels=5)
+    coarse = slope.central(levels=5)
     if abs(slope.claimed - coarse.value) <= 3 * coarse.error < np.inf:
         return np.inf
     return max(rough, slope.roughness(FAR, claimed), 32 * probe.noise / slope.reach)

@@ -6,29 +6,18 @@ it does so wherever the function was looked at, with the same constants.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from functools import partial
-from importlib.resources import files
 from itertools import permutations
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.verdict import Cause, cause, number, table
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
-
-def table(name: str) -> dict[str, Any]:
-    """A table of this package."""
-    return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
-
-
-CAUSES, FORMULAS = table("causes.toml"), table("activations.toml")
-# What can be wrong, in one word each.
-KINDS = tuple(dict.fromkeys(words["kind"] for words in CAUSES.values()))
-
+FORMULAS = table("activations.toml")
 FUNCTIONS: dict[str, Any] = vars(np) | {"sigmoid": lambda z: 1 / (1 + np.exp(-z))}
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
 SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
@@ -36,31 +25,6 @@ SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "ro
 POWERS = (1, -1, 2, -2)
 # What may be added by mistake, and the formula that has these terms.
 TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
-
-
-class Cause(NamedTuple):
-    """A mistake: one of `KINDS`, a label in a few words, and a sentence for a student."""
-
-    kind: str
-    label: str
-    sentence: str
-    certain: bool = True
-
-
-def cause(key: str, /, **details: Any) -> Cause:
-    """The words for a cause, its numbers filled in."""
-    words = CAUSES[key]
-    details = {k: number(v) if isinstance(v, float) else v for k, v in details.items()}
-    label, sentence = (words[part].format(**details) for part in ("label", "sentence"))
-    return Cause(words["kind"], label, sentence, words.get("certain", True))
-
-
-def number(value: float) -> str:
-    """A number as people write it: a fraction of small whole numbers where it is one."""
-    fraction = Fraction(value).limit_denominator(200)
-    if value and abs(float(fraction) / value - 1) < 1e-6:
-        return str(fraction)
-    return f"{value:.6g}"
 
 
 def value(formula: str, z: Array, a: Array | None = None) -> Array:

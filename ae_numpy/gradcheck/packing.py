@@ -189,14 +189,12 @@ def _real_array(name: str, value: Any) -> Array:
     """`value` as an array of a real floating type, or an error that names it."""
     array = as_array(f"parameter {name!r}", value)
     if array.dtype == object:
-        raise TypeError(
-            f"parameter {name!r} is a {type(value).__name__}; parameters is one array, or dicts, "
-            f"lists, tuples and dataclasses of arrays"
-        )
+        wanted = "parameters is one array, or dicts, lists, tuples and dataclasses of arrays"
+        raise TypeError(f"parameter {name!r} is a {type(value).__name__}; {wanted}")
     if array.dtype.kind != "f":
         raise TypeError(
-            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating point "
-            f"numbers: pass it as float64, or, if it is an index or a label, not as a parameter"
+            f"parameter {name!r} has dtype {array.dtype}; a derivative needs floating point: pass "
+            f"it as float64, or, if it is an index or a label, not as a parameter"
         )
     require_finite(f"parameter {name!r}", array)
     return array
@@ -213,19 +211,15 @@ def as_array(what: str, value: Any) -> Array:
     try:
         return np.asarray(value)
     except ValueError:
-        raise ValueError(
-            f"{what} is not an array of one shape: a {type(value).__name__} whose rows differ in "
-            f"length, or in kind"
-        ) from None
+        kind = f"a {type(value).__name__} whose rows differ in length, or in kind"
+        raise ValueError(f"{what} is not an array of one shape: {kind}") from None
 
 
 def require_finite(what: str, array: Array) -> None:
     """ValueError that names the first NaN or infinity in `array`."""
     for bad in np.argwhere(~np.isfinite(array))[:1]:
-        index = tuple(int(i) for i in bad)
-        raise ValueError(
-            f"{what} contains {array[index]} at index {index}: no derivative can be compared there"
-        )
+        index, why = tuple(map(int, bad)), "no derivative can be compared there"
+        raise ValueError(f"{what} contains {array[index]} at index {index}: {why}")
 
 
 def largest(values: Array) -> float:

@@ -14,10 +14,8 @@ import numpy as np
 from ae_numpy.gradcheck.function import apart
 from ae_numpy.gradcheck.packing import Array
 from ae_numpy.gradcheck.verdict import (
-    CANNOT_TELL,
     COLOURS,
     RIGHT,
-    WRONG,
     ArrayCheck,
     Diagnosis,
     Worst,
@@ -25,39 +23,14 @@ from ae_numpy.gradcheck.verdict import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
 # Of more arrays than this, only those are printed that are not right.
 MANY = 20
 COLUMNS = ("parameter", "shape", "checked", "largest error", "at", "given", "expected", "verdict")
 FORMULA = "error = |given - expected| / largest |expected| of the array; right up to {:.0e}"
-CANNOT_TELL_ADVICE = (
-    "cannot tell: the numerical derivative is not accurate enough there for a verdict (a kink, "
-    "rounding, or a gradient that vanishes at this point); check at another point, or pass a "
-    "larger tolerance"
-)
-SAMPLED = (
-    "a sample of the entries was checked one by one, half of it the largest given ones, and the "
-    "whole array along random directions"
-)
-KINK = (
-    "at a kink, where the claim is right as a subgradient: it lies between the slopes on both sides"
-)
-MISSED = (
-    "a single entry that is wrong by 1 % of its array's largest is missed with probability {:.0e} "
-    "at most"
-)
-ONLY_FACTORS = (
-    "along directions only factors can be recognised: method='complex_step' or 'central' can name "
-    "more causes"
-)
-
-
 # Smallest error worth a colour of its own: the rounding error of float64.
 FLOOR = 1e-17
-VERDICT_COLOURS = COLOURS | {RIGHT: "#2166ac"}  # the blue that errors below the tolerance have
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +116,9 @@ class GradientReport:
     def plot(self) -> Figure:
         """The error of every checked entry as a picture per parameter (needs matplotlib).
 
+        Blue is below the tolerance, red above it, grey was not looked at. The last axis goes
+        across; where only directions were looked at, each is a column.
+
         Returns
         -------
         matplotlib.figure.Figure
@@ -160,8 +136,25 @@ class GradientReport:
         >>> report.plot().axes[0].images[0].get_array().shape
         (3, 4)
         """
-        figure = _figure(self.arrays, self.tolerance)
+        from ae_numpy.plots import new_figure
+
+        count, tolerance = len(self.arrays), self.tolerance
+        columns = 2 if count in (2, 4) else min(count, 3)
+        rows = -(-count // columns)
+        figure = new_figure(4.2 * columns + 0.6, 3.0 * rows + 0.5)
         figure.suptitle(f"Gradient {self.verdict} ({self.method})")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        reach = tolerance / 1e-16  # as far above the tolerance as rounding lies below it
+        for panel, array in zip(panels, self.arrays, strict=False):
+            panel.set_facecolor("0.85")
+            picture = panel.imshow(_picture(array), cmap="RdBu_r", norm="log", aspect="auto")
+            picture.set_clim(tolerance / reach, tolerance * reach)
+            title, colour = f"{array.name} {array.shape}: {array.verdict}", COLOURS[array.verdict]
+            panel.set_title(title, color=colour, fontsize=10)
+        for panel in panels[count:]:
+            panel.set_axis_off()
+        bar = figure.colorbar(picture, ax=list(panels[:count]), extend="both")
+        bar.set_label(f"relative error; white = tolerance {tolerance:.0e}")
         return figure
 
     def _heading(self) -> str:
@@ -216,23 +209,6 @@ def _cells(array: ArrayCheck) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def notes_on(arrays: tuple[ArrayCheck, ...], tolerance: float) -> list[str]:
-    """All notes that apply."""
-    concerned = {
-        SAMPLED: [a.name for a in arrays if a.entrywise is not None and not a.complete],
-        KINK: [a.name for a in arrays if a.subgradient and a.verdict == RIGHT],
-    }
-    notes = [f"{', '.join(names)}: {text}" for text, names in concerned.items() if names]
-    verdicts = {array.verdict for array in arrays}
-    along = [a for a in arrays if a.entrywise is None and a.directions is not None]
-    if along:
-        size, directions = max((a.size, a.directions.given.size) for a in along if a.directions)
-        chance = probability_of_missing(size, directions, tolerance)
-        notes.append(MISSED.format(chance))
-        notes += [ONLY_FACTORS] * (WRONG in verdicts)
-    return notes + [CANNOT_TELL_ADVICE] * (CANNOT_TELL in verdicts)
-
-
 def probability_of_missing(
     size: int, directions: int, tolerance: float, error: float = 0.01
 ) -> float:
@@ -250,60 +226,11 @@ def probability_of_missing(
     return math.erf(tolerance * math.sqrt(size) / (error * math.sqrt(2))) ** directions
 
 
-def _figure(arrays: tuple[ArrayCheck, ...], tolerance: float) -> Figure:
-    """One panel per parameter: errors as a picture, or as dots along directions.
-
-    Blue is below the tolerance, red above it, grey was not looked at. Higher-dimensional
-    parameters are laid out with their last axis across.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        message = "report.plot() needs matplotlib: pip install 'ae_numpy[plot]'"
-        raise ImportError(message) from error
-    columns = 2 if len(arrays) in (2, 4) else min(len(arrays), 3)
-    rows = -(-len(arrays) // columns)
-    figure = Figure(figsize=(4.2 * columns + 0.6, 3.0 * rows + 0.5), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    pictures = {}
-    for panel, array in zip(panels, arrays, strict=False):
-        if array.size == 0 or array.unsummed:
-            words = "not summed over the batch" if array.unsummed else "no entries"
-            panel.text(0.5, 0.5, words, ha="center", va="center", transform=panel.transAxes)
-            panel.set_axis_off()
-        elif array.entrywise is None:
-            _draw_directions(panel, array.parts[0].errors, tolerance)
-        else:
-            pictures[panel] = _draw_entries(panel, array, array.entrywise.errors, tolerance)
-        colour = VERDICT_COLOURS[array.verdict]
-        panel.set_title(f"{array.name} {array.shape}: {array.verdict}", color=colour, fontsize=10)
-    for panel in panels[len(arrays) :]:
-        panel.set_axis_off()
-    if pictures:
-        bar = figure.colorbar(next(iter(pictures.values())), ax=list(pictures), extend="both")
-        bar.set_label(f"relative error; white = tolerance {tolerance:.0e}")
-    return figure
-
-
-def _draw_entries(panel: Axes, array: ArrayCheck, errors: Array, tolerance: float) -> AxesImage:
-    """Errors of all entries as a picture, on a logarithmic scale centred at the tolerance."""
-    from matplotlib import colormaps
-    from matplotlib.colors import LogNorm
-
-    values = np.full(array.size, np.nan)
-    values[array.entries] = np.clip(errors, FLOOR, 1e30)
-    colours = colormaps["RdBu_r"].with_extremes(bad="0.85")
-    reach = tolerance / 1e-16  # as far above the tolerance as rounding lies below it
-    norm = LogNorm(tolerance / reach, tolerance * reach)
-    rows = values.reshape(-1, array.shape[-1] if array.shape else 1)
-    panel.set_xlabel("last index")
-    return panel.imshow(rows, cmap=colours, norm=norm, aspect="auto")
-
-
-def _draw_directions(panel: Axes, errors: Array, tolerance: float) -> None:
-    """The error along each random direction."""
-    panel.semilogy(np.arange(1, errors.size + 1), np.clip(errors, FLOOR, 1e30), "o", color="0.2")
-    panel.axhline(tolerance, color=VERDICT_COLOURS[WRONG], lw=1, label="tolerance")
-    panel.set_xlabel("direction")
-    panel.set_ylabel("relative error")
-    panel.legend(fontsize=8)
+def _picture(array: ArrayCheck) -> Array:
+    """Errors as rows and columns, the last axis across; along directions, as one row."""
+    if array.entrywise is None and not array.unsummed:
+        return np.clip([array.parts[0].errors], FLOOR, 1e30)
+    errors = np.full(max(array.size, 1), np.nan)
+    if array.entrywise is not None and not array.unsummed:
+        errors[array.entries] = np.clip(array.entrywise.errors, FLOOR, 1e30)
+    return errors.reshape(-1, array.shape[-1] if array.size and array.shape else 1)

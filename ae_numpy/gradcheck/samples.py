@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.mistakes import Cause, cause, is_one_of
-from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.mistakes import is_one_of
+from ae_numpy.gradcheck.packing import largest
+from ae_numpy.gradcheck.verdict import Cause, cause
 from ae_numpy.gradcheck.views import View, Views, least_squares, near, wrong_entries
 
 Found = Iterator[tuple[tuple[str, ...], Cause]]
@@ -58,32 +59,8 @@ def repeated_rows(views: Views) -> Found:
                 if not wrong.ndim or rows[0] < 0 or rows[-1] >= len(wrong):
                     continue
                 at = set(np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1)))
-                once, twice = set(rows[counts == 1]), set(rows[counts > 1])
-                if at and at <= twice and (once or len(at) > 1):
-                    sure = bool(at == twice and once)
-                    yield (name,), cause("repeated_rows")._replace(certain=sure)
-
-
-def joined(views: Views) -> Found:
-    """Arrays that are right for each sample alone and wrong together."""
-    parts = views.singles if views.rows > 1 else []
-    names = _wrong_together(views, parts)
-    apart = len(parts) == views.rows and all(_adds_up(views.full, parts, n) for n in names)
-    if names and not apart and _same_loss(views, views.cut(BACKWARDS)):
-        yield names, cause("joined")
-
-
-def _wrong_together(views: Views, parts: list[View]) -> tuple[str, ...]:
-    """The wrong arrays, if in every part all arrays are right that the loss depends on there."""
-    active = [[n for n, e in part.expected.items() if np.any(e)] for part in parts]
-    right = (all(map(part.right, names)) for part, names in zip(parts, active, strict=True))
-    return views.wrong if any(active) and all(right) else ()
-
-
-def _adds_up(full: View, parts: list[View], name: str) -> bool:
-    """Is the right gradient of the batch a sum, or a mean, of those of its samples?"""
-    total = np.sum([part.expected[name] for part in parts], axis=0)
-    return near(full.expected[name], least_squares([total], full.expected[name])[1], 1e-6)
+                if at and at <= set(rows[counts > 1]) and (min(counts) == 1 or len(at) > 1):
+                    yield (name,), cause("repeated_rows")
 
 
 def _same_loss(views: Views, batch: tuple[Any, ...]) -> bool:
@@ -96,14 +73,17 @@ def in_time(views: Views) -> Found:
     """Right for the first time step alone, wrong for more of them."""
     for axis in (0, 1):
         first = views.part(steps=slice(1), axis=axis) if views.steps(axis) > 1 else None
-        names = _wrong_together(views, [first]) if first else ()
-        if first and names and not _same_loss(views, views.cut(steps=BACKWARDS, axis=axis)):
-            early = (n for n, e in first.expected.items() if np.any(first.given[n]) > np.any(e))
-            yield names, cause("steps")
-            yield from () if any(early) else ((names, cause("between_steps")),)
+        active = [name for name, e in first.expected.items() if np.any(e)] if first else []
+        if first is None or not active or not all(map(first.right, active)):
+            continue
+        if not _same_loss(views, views.cut(steps=BACKWARDS, axis=axis)):
+            yield views.wrong, cause("steps")
+            rest = set(first.expected) - set(active)
+            if not any(np.any(first.given[name]) for name in rest):
+                yield views.wrong, cause("between_steps")
             return
-        if names and axis:
-            yield names, cause("joined")
+        if axis:
+            yield views.wrong, cause("joined")
 
 
 def second_use(views: Views) -> Found:
@@ -164,31 +144,6 @@ def _vanishes(views: Views, view: View | None) -> bool:
         and largest(view.expected[name]) > 1e-3 * largest(views.full.expected[name])
         for name in views.wrong
     )
-
-
-def updated(views: Views) -> Found:
-    """The gradient one training step later: everything at p - rate * dp, with the gradient at p."""
-    p, e, names = views.full.parameters, views.full.expected, views.wrong
-    if not views.searchable or views.unsummed:
-        return
-
-    def flat(arrays: dict[str, Array]) -> Array:
-        return np.concatenate([np.ravel(arrays[name]) for name in names])
-
-    rate, error = 1e-4, flat(views.full.given) - flat(e)
-    for _ in range(12):  # secant steps from a change that is small enough to be linear
-        view = views.look({n: p[n] - rate * e[n] for n in p})
-        if view is None:
-            return
-        change = flat(view.expected) - flat(e)
-        (factor,), fit = least_squares([change], error)
-        if not near(error, fit, 0.5) or not np.isfinite(factor):
-            return  # the error does not point where an update would have taken the gradient
-        rate *= float(factor)
-        enough = len(error) > 2 and rate > 0
-        if enough and abs(factor - 1) < 1e-9 and near(error, fit, 1e-6):
-            yield names, cause("updated", W="the parameters", rate=rate)
-            return
 
 
 def jacobian(views: Views) -> Found:

@@ -23,8 +23,11 @@ says what the wrong gradient is.
 from __future__ import annotations
 
 import textwrap
+import tomllib
 from dataclasses import dataclass
-from typing import NamedTuple
+from fractions import Fraction
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,13 +38,15 @@ WRONG = "wrong"
 CANNOT_TELL = "cannot tell"
 COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b", CANNOT_TELL: "#8a6d00"}
 
-# The complex step is exact to rounding and a hand-written gradient nearly so: 1e-14 is what
-# correct code shows. 1e-9 leaves room for long sums, and is below the 3e-8 of a float32 cast.
-COMPLEX_TOLERANCE = 1e-9
-# Extrapolated central differences reach 1e-9 to 1e-12. Still below a float32 cast.
-CENTRAL_TOLERANCE = 1e-8
-# Unless a tolerance is given, a gradient is called right only if five digits are known.
-RESOLUTION = 1e-5
+
+def table(name: str) -> dict[str, Any]:
+    """A table of this package."""
+    return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
+
+
+CAUSES = table("causes.toml")
+# What can be wrong, in one word each.
+KINDS = tuple(dict.fromkeys(words["kind"] for words in CAUSES.values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,11 +207,6 @@ class ArrayCheck:
         return self.checked == self.size
 
     @property
-    def open_entries(self) -> int:
-        """Number of entries that nothing can be said about."""
-        return sum(int(np.sum(part.verdicts == CANNOT_TELL)) for part in self.parts)
-
-    @property
     def verdict(self) -> str:
         """One of "right", "wrong" and "cannot tell"."""
         if self.unsummed:
@@ -259,6 +259,31 @@ class ArrayCheck:
     def parts(self) -> list[Comparison]:
         """What was compared: entries, directions, or both."""
         return [part for part in (self.entrywise, self.directions) if part is not None]
+
+
+class Cause(NamedTuple):
+    """A mistake: one of `KINDS`, a label in a few words, and a sentence for a student."""
+
+    kind: str
+    label: str
+    sentence: str
+    certain: bool = True
+
+
+def cause(key: str, /, **details: Any) -> Cause:
+    """The words for a cause, its numbers filled in."""
+    words = CAUSES[key]
+    details = {k: number(v) if isinstance(v, float) else v for k, v in details.items()}
+    label, sentence = (words[part].format(**details) for part in ("label", "sentence"))
+    return Cause(words["kind"], label, sentence, words.get("certain", True))
+
+
+def number(value: float) -> str:
+    """A number as people write it: a fraction of small whole numbers where it is one."""
+    fraction = Fraction(value).limit_denominator(200)
+    if value and abs(float(fraction) / value - 1) < 1e-6:
+        return str(fraction)
+    return f"{value:.6g}"
 
 
 class Finding(NamedTuple):

@@ -96,20 +96,20 @@ def check_vjp(
     # A child of its own: the inputs may come from the same seed, and dout must not equal them.
     (rng,) = np.random.default_rng(random_state).spawn(1)
     layer = _Layer(forward, backward, inputs, outputs)
-    chosen = np.arange(layer.size)
+    layer.chosen = np.arange(layer.size)
     if layer.size > max_outputs:
-        chosen = np.sort(rng.choice(layer.size, max_outputs, replace=False))
-    layer.watch(chosen)
+        layer.chosen = np.sort(rng.choice(layer.size, max_outputs, replace=False))
     problem = layer.problem(rng.standard_normal(layer.size))
     run = Run(problem, Options(**options), random_state=rng)
     try:
         report = run.report(explain=False)
         jacobian: tuple[ArrayCheck, ...] = ()
         if run.options.entrywise and run.probe.use_complex:
-            jacobian = _jacobian(layer, run, report.arrays, chosen)
-        sides = ("given", "expected")
+            jacobian = _jacobian(layer, run, report.arrays)
         different = {
-            array.name: np.stack([rows.known(side).reshape(layer.size, -1) for side in sides])
+            array.name: np.reshape(
+                [rows.known("given"), rows.known("expected")], (2, layer.size, -1)
+            )
             for array, rows in zip(report.arrays, jacobian, strict=False)
             if rows.verdict == WRONG
         }
@@ -210,28 +210,18 @@ class _Layer:
         outs = [as_array("forward(x)", out) for out in self._split(packing.unpack(self._point))[0]]
         for out in outs:
             if out.dtype.kind != "f":
-                raise TypeError(
-                    f"forward(x) has dtype {out.dtype}; floating point was expected: one array, or "
-                    f"the pair (out, cache)"
-                )
+                wanted = "floating point was expected: one array, or the pair (out, cache)"
+                raise TypeError(f"forward(x) has dtype {out.dtype}; {wanted}")
             if out.dtype.itemsize < 8:
                 raise TypeError(f"forward(x) is {out.dtype} {NARROW}")
-        self._shapes = [out.shape for out in outs]
-        self.size = sum(out.size for out in outs)
+        self._packed = Packing(outs)
+        self.size = self._packed.vector.size
         self.shape = outs[0].shape if outputs == 1 else (self.size,)
-        self._chosen = np.arange(0)
-
-    def watch(self, chosen: Array) -> None:
-        """From now on keep these rows of each column of the Jacobian that a complex step shows."""
-        self._chosen = chosen
+        # Rows of the Jacobian that are kept of each column that a complex step shows.
+        self.chosen = np.arange(0)
 
     def problem(self, dout: Array) -> Problem:
         """The scalar `<dout, forward(x)>`, with what backward claims; `dout` is flat."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])[:-1]
-        parts = [
-            part.reshape(shape)
-            for part, shape in zip(np.split(dout, ends), self._shapes, strict=True)
-        ]
 
         def loss_and_gradients(inputs: dict[str, Array]) -> tuple[Any, Any]:
             outs, cache = self._split(inputs)
@@ -239,7 +229,7 @@ class _Layer:
             if np.iscomplexobj(flat):
                 self._keep(inputs, flat)
                 return np.sum(dout * flat), None  # backward only runs after a real forward pass
-            returned = self._backward(*(part.copy() for part in parts), *cache)
+            returned = self._backward(*self._packed.unpack(dout), *cache)
             return np.sum(dout * flat), self._gradients(returned)
 
         return Problem(loss_and_gradients, self.inputs)
@@ -249,7 +239,7 @@ class _Layer:
         vector = np.concatenate([np.ravel(np.asarray(array)) for array in inputs.values()])
         moved = np.flatnonzero(vector.imag)
         if len(moved) == 1 and np.array_equal(vector.real, self._point):
-            self.columns[int(moved[0])] = out.imag[self._chosen] / vector.imag[moved[0]]
+            self.columns[int(moved[0])] = out.imag[self.chosen] / vector.imag[moved[0]]
 
     def _split(self, inputs: dict[str, Array]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Outputs and, if forward returned one thing more, its cache."""
@@ -261,8 +251,7 @@ class _Layer:
         if count not in (self._outputs, self._outputs + 1):
             raise TypeError(
                 f"forward returned {count} thing{'s' * (count != 1)}; with outputs={self._outputs} "
-                f"that many arrays and at most one cache were expected: put what backward needs "
-                f"into one cache, or say how many outputs there are"
+                f"that many arrays and at most one cache (of all that backward needs) were expected"
             )
         return tuple(result[: self._outputs]), tuple(result[self._outputs :])
 
@@ -273,19 +262,17 @@ class _Layer:
             wanted = "the inputs are a dict, so a dict with the gradient of each was expected"
             fits = isinstance(returned, Mapping)
         elif self._kind is Sequence:
-            wanted = (
-                f"a tuple with one gradient for each of the {len(self.inputs)} inputs was expected"
-            )
+            wanted = f"a tuple with one gradient for each of the {len(self.inputs)} was expected"
             fits = count == len(self.inputs)
         else:
             wanted = "x is one array, so one gradient was expected: pass all inputs as (x, W, ...)"
-            fits, returned = not isinstance(returned, tuple), (returned,)
+            fits = not isinstance(returned, tuple)
         if not fits:
             of = "" if count is None else f" of {count}"
-            what = type(returned if self._kind else returned[0]).__name__
-            raise TypeError(f"backward(dout) returned a {what}{of}; {wanted}")
-        named = self._kind is Mapping
-        return dict(returned if named else zip(self.inputs, returned, strict=True))
+            raise TypeError(f"backward(dout) returned a {type(returned).__name__}{of}; {wanted}")
+        if self._kind is Mapping:
+            return dict(returned)
+        return dict(zip(self.inputs, returned if self._kind else [returned], strict=True))
 
 
 def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
@@ -295,12 +282,10 @@ def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
     values = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     default = ["x"] if len(values) == 1 else [f"x[{i}]" for i in range(len(values))]
     try:
-        names = [
-            p.name for p in inspect.signature(forward).parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]  # fmt: skip
+        signature = list(inspect.signature(forward).parameters.values())
     except (TypeError, ValueError):  # a NumPy function has no signature
-        names = []
+        signature = []
+    names = [p.name for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return dict(zip(names if len(names) >= len(values) else default, values, strict=False))
 
 
@@ -314,32 +299,28 @@ def _places(container: Any) -> Iterator[tuple[Any, Any]]:
             yield container, key
 
 
-def _jacobian(
-    layer: _Layer, run: Run, arrays: tuple[ArrayCheck, ...], chosen: Array
-) -> tuple[ArrayCheck, ...]:
+def _jacobian(layer: _Layer, run: Run, arrays: tuple[ArrayCheck, ...]) -> tuple[ArrayCheck, ...]:
     """One check per input: all rows of the Jacobian that were looked at."""
-    units = [(np.arange(layer.size) == row).astype(float) for row in chosen]
+    units = [(np.arange(layer.size) == row).astype(float) for row in layer.chosen]
     problems = [layer.problem(unit) for unit in units]
     claims, limits = [p.gradients(p.point) for p in problems], run.options.limits(True)
     result = []
-    for array in arrays:
-        name, entries = array.name, array.entries
-        given = np.stack([np.ravel(claim[name])[entries] for claim in claims])
-        start = run.problem.packing.section(name).start
-        columns = [layer.columns[start + int(entry)] for entry in entries]
-        expected = np.reshape(columns, given.shape[::-1]).T
-        comparison = Comparison(
-            np.ravel(given), np.ravel(expected), np.zeros(given.size),
-            np.full(given.size, largest(expected)), *limits,
-        )  # fmt: skip
+    for check in arrays:
+        name, entries = check.name, check.entries
 
         def slope(k: int, name: str = name, entries: Array = entries) -> Slope:
             row, column = divmod(k, len(entries))
             return entry_slope(run.probe.moved(problems[row]), name, int(entries[column]))
 
-        where = np.ravel(np.add.outer(chosen * array.size, entries))
+        given = np.stack([np.ravel(claim[name])[entries] for claim in claims])
+        start = run.problem.packing.section(name).start
+        columns = [layer.columns[start + int(entry)] for entry in entries]
+        expected = np.reshape(columns, given.shape[::-1]).T.ravel()
+        zeros, scale = np.zeros(given.size), np.full(given.size, largest(expected))
+        compared = Comparison(np.ravel(given), expected, zeros, scale, *limits)
         result.append(ArrayCheck(
-            f"Jacobian of {name}", (*layer.shape, *array.shape), given, where,
-            convicted(comparison, slope), None, unsummed=array.unsummed,
+            f"Jacobian of {name}", (*layer.shape, *check.shape), given,
+            np.ravel(np.add.outer(layer.chosen * check.size, entries)),
+            convicted(compared, slope), None, unsummed=check.unsummed,
         ))  # fmt: skip
     return tuple(result)

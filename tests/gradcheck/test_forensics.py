@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ae_numpy.gradcheck import check_gradients, check_vjp
-from ae_numpy.gradcheck.mistakes import KINDS, table
-from ae_numpy.gradcheck.verdict import Diagnosis
+from ae_numpy.gradcheck.verdict import KINDS, Diagnosis, table
 
 
 def kinds(report, certain=False):
