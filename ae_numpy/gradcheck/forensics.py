@@ -27,9 +27,6 @@ from ae_numpy.gradcheck.views import View, Views, least_squares, near
 
 # Derivatives are divided by each other here: two digits less than elsewhere.
 TOLERANCE = 1e-5
-# Where the name of a layer goes that is not known yet.
-HERE = "{layer}"
-
 # Activations and their derivatives, and what is written for a derivative by mistake, as text.
 ACTIVATIONS: dict[str, tuple[str, str]] = FORMULAS["activations"]
 WRITTEN: list[str] = FORMULAS["written"]
@@ -116,17 +113,13 @@ def _above(delta: Array, dW: Array) -> Array:
 
 def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """What is wrong in each layer, for its arrays and for those below that only inherit it."""
-    layers, found = read_layers(views), dict[Cause, list[Layer]]()
+    layers = read_layers(views)
     for layer in layers:
         right = near(layer.delta_, layer.delta, TOLERANCE)
         if not right and (each := _normalised(layer) or _wrong_delta(layer, layers)):
-            found.setdefault(each, []).append(layer)
+            yield _inheriting(layer, layers), each
         if each := _wrong_input(layer, layers):
             yield layer.names[:1], each
-    for each, where in found.items():  # the same mistake in several layers is one mistake
-        label = each.label.replace(HERE, ", ".join(layer.names[0] for layer in where))
-        names = tuple(name for layer in where for name in _inheriting(layer, layers))
-        yield names, each._replace(label=label, sentence=each.sentence.replace(HERE, "the layer"))
 
 
 def _inheriting(layer: Layer, layers: list[Layer]) -> tuple[str, ...]:
@@ -259,7 +252,7 @@ def _wrong_slope(layer: Layer) -> Cause | None:
         if (layer.above or seen >= 4) and near(layer.delta_, delta, TOLERANCE):
             extra = "extra_derivative" if right == "1" else "derivative"
             name = "no_derivative" if used == "1" else extra
-            return cause(name, g=g, used=used, right=right, W=HERE)
+            return cause(name, g=g, used=used, right=right, W=layer.names[0])
     return None
 
 
@@ -284,7 +277,7 @@ def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
         yield bare * right * np.max(layer.mask), cause("unit_mask")
     for other in layers:
         if other is not layer and other.z.shape == right.shape and other.above:
-            yield e * other.right, cause("stale", W=HERE, other=other.names[0])
+            yield e * other.right, cause("stale", W=layer.names[0], other=other.names[0])
     for k, u in enumerate(layer.above):
         name = u.names[0]
         if u.W.shape[1] == u.W.shape[2]:
@@ -308,7 +301,7 @@ def _normalised(layer: Layer) -> Cause | None:
     missing = layer.delta_ - layer.delta
     balanced = largest(np.sum(layer.delta, axis=1)) <= 1e-7 * largest(layer.delta)
     if balanced and layer.z.shape[1] > 3 and linear(missing, layer.z, 1):
-        return cause("normalised", W=HERE)
+        return cause("normalised", W=layer.names[0])
     return None
 
 

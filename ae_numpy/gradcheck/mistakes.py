@@ -78,9 +78,9 @@ def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
     for dtype, digits in ((np.float32, 2.0**-21), (np.float16, 2.0**-10)):
         if np.array_equal(g, g.astype(dtype)) and near(g, e, digits):
             yield Fit("rounding", f"to {np.dtype(dtype)}")
-    for digits in range(1, 7):
-        close = largest(g - e) <= 0.51 * 10.0**-digits < 0.1 * largest(g)
-        if close and g.size > 1 and np.array_equal(g, np.round(g, digits)):
+    for digits in range(1, 7) if g.size > 1 else ():
+        close = largest(g - e) <= 0.51 * 10.0**-digits < 0.1 * limit
+        if close and np.array_equal(g, np.round(g, digits)):
             yield Fit("rounding", f"to {digits} decimals")
 
 
@@ -284,10 +284,7 @@ def _plain_factor(views: Views, factor: float, proof: bool) -> Iterator[Cause]:
     if is_one_of(factor, 2.0, 0.5):
         yield cause("two", factor=factor)._replace(certain=proof)
     elif proof:
-        axes = [n for n, p in views.here.parameters.items()
-                if any(d and is_one_of(factor, d, 1 / d) for d in p.shape)]  # fmt: skip
-        hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""
-        yield cause("factor", factor=factor, hint=hint)
+        yield cause("factor", factor=factor)
     whole = max(factor, 1 / factor)
     if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
         yield cause("batch_unknown", factor=whole)._replace(certain=proof)
