@@ -19,23 +19,14 @@ import numpy as np
 from ae_numpy.gradcheck.derivative import COMPLEX_STEP, SPACINGS, Derivative, Probe
 from ae_numpy.gradcheck.measure import MARGIN, Slope
 from ae_numpy.gradcheck.packing import Array
+from ae_numpy.gradcheck.verdict import table
 
 # Central differences are trusted to this many digits when they speak against the complex step:
 # fewer would let a small term that is not analytic, an L1 penalty, pass unseen.
 SLACK = 1e-9
 
-# Operations that are not differentiable in the complex sense. Those that only compare are harmless
-# away from the point where the comparison turns (relu, max), so they explain and do not convict.
-COMPARING = {
-    "maximum", "minimum", "fmax", "fmin", "greater", "greater_equal", "less", "less_equal", "equal",
-    "not_equal", "max", "min", "amax", "amin", "argmax", "argmin", "sort", "argsort", "clip",
-    "median", "where", "isfinite",
-}  # fmt: skip
-# These may hide a part of the loss from the complex step.
-HIDING = {
-    "absolute", "fabs", "conjugate", "conj", "sign", "floor", "ceil", "rint", "trunc", "real",
-    "angle", "round", "norm", "linalg.norm", "vdot", "linalg.svd", "hypot",
-}  # fmt: skip
+# Names of operations that only compare, and of those that may hide a part of the loss.
+COMPARING, HIDING = (set(table("operations.toml")[key]) for key in ("comparing", "hiding"))
 
 
 def why_not_analytic(probe: Probe, loss: float) -> str | None:
@@ -148,17 +139,8 @@ class _Watched(np.ndarray):
         part.cut = True
         return part
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-        if np.dtype(dtype).kind != "c":
-            self._note(f"astype({np.dtype(dtype)})", always=True)
-        return super().astype(dtype, *args, **kwargs)
-
-    def __float__(self) -> float:
-        self._note("float", always=True)
-        return float(self.view(np.ndarray).real)
-
-    def _note(self, name: str, always: bool = False) -> None:
-        if self.seen is not None and (always or name in COMPARING | HIDING):
+    def _note(self, name: str) -> None:
+        if self.seen is not None and name in COMPARING | HIDING:
             self.seen.add(name)
 
 

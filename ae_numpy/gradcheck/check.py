@@ -215,7 +215,7 @@ class Run:
         entries = sum(min(given.size, options.max_entries) for given in self.given.values())
         each = entries if options.entrywise else options.directions * len(self.given)
         calls = (each if use_complex else 30 * each) + 50 * len(self.given)
-        self.problem.progress.announce(calls, self.problem.seconds)
+        self.problem.progress.announce(calls)
         return tuple(self._measure_array(name) for name in self.given)
 
     def _measure_array(self, name: str) -> ArrayCheck:

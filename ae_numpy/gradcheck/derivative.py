@@ -142,8 +142,8 @@ def central(
         jump, smooth = _jump(seconds, noise / h)
         if (jump or smooth) and best.error <= max(enough, 1e-12 * abs(best.value), 2 * noise / h):
             break  # it is known well enough, or no smaller step can know it better
-    error = max(best.error, _unconverged(firsts, best.value, noise / h))
-    return Derivative(best.value, error if smooth and not jump else np.inf, jump)
+    known = smooth and not jump and _converges(firsts, best.value, noise / h)
+    return Derivative(best.value, best.error if known else np.inf, jump)
 
 
 def roughness(phi: Line, spacing: float, kinks: bool = True) -> float:
@@ -176,25 +176,21 @@ def _richardson(difference: float, row: list[float]) -> list[float]:
 
 def _best_of(new: list[float], row: list[float], rounding: float) -> Derivative:
     """The entry of the row `new` that agrees best with its two neighbours in the table."""
-    best = Derivative(0.0, np.inf)
-    for m in range(1, len(new)):
-        error = max(abs(new[m] - new[m - 1]), abs(new[m] - row[m - 1])) + 2 * rounding
-        if error < best.error:
-            best = Derivative(new[m], error)
-    return best
+    entries = (
+        Derivative(value, max(abs(value - left), abs(value - above)) + 2 * rounding)
+        for value, left, above in zip(new[1:], new, row, strict=False)
+    )
+    return min(entries, key=lambda entry: entry.error, default=Derivative(0.0, np.inf))
 
 
-def _unconverged(firsts: list[float], value: float, rounding: float) -> float:
-    """0 if the plain differences are on their way to `value`, else infinity.
+def _converges(firsts: list[float], value: float, rounding: float) -> bool:
+    """Are the plain differences on their way to `value`?
 
     Their distance is c h^2: it shrinks fourfold per level. Where it does not, the small
     disagreement inside the table was luck (an oscillation inside the step), and nothing is known.
     """
-    if len(firsts) < 4:
-        return np.inf
     far = [abs(first - value) for first in firsts[-3:]]
-    shrinks = all(b <= a / 2 + 4 * rounding for a, b in pairwise(far))
-    return 0.0 if shrinks else np.inf
+    return len(firsts) > 3 and all(b <= a / 2 + 4 * rounding for a, b in pairwise(far))
 
 
 def _jump(seconds: list[float], rounding: float) -> tuple[float, bool]:
@@ -247,19 +243,19 @@ class Probe:
 
     def size(self, name: str) -> float:
         """Typical magnitude of the entries of an array, 1 for an array of zeros."""
-        return root_mean_square(self.problem.point[self.problem.packing.section(name)]) or 1.0
+        return root_mean_square(self.problem.point[self.problem.packing.sections[name]]) or 1.0
 
-    def reach(self, name: str, entry: int) -> float:
-        """The distance on which a loss may be expected to bend when one entry moves."""
-        value = self.problem.point[self.problem.packing.section(name)][entry]
-        return max(abs(float(value)), self.size(name))
+    def spread(self, name: str, values: Array) -> Array:
+        """Numbers for the entries of one array as a direction of all parameters."""
+        direction = np.zeros_like(self.problem.point)
+        direction[self.problem.packing.sections[name]] = values
+        return direction
 
     def direction(self, name: str, mask: Array | float = 1.0) -> Array:
-        """A normal random direction in the trained entries of one array; (size,) flat."""
-        direction = np.zeros_like(self.problem.point)
-        section = self.problem.packing.section(name)
-        direction[section] = self.rng.standard_normal(section.stop - section.start) * np.ravel(mask)
-        return direction
+        """A normal random direction in the trained entries of one array."""
+        section = self.problem.packing.sections[name]
+        normal = self.rng.standard_normal(section.stop - section.start)
+        return self.spread(name, normal * np.ravel(mask))
 
     def everywhere(self) -> Array:
         """A random direction in all arrays together, each moved in proportion to its size."""
@@ -268,9 +264,8 @@ class Probe:
 
     def unit(self, name: str, entry: int) -> Array:
         """The direction of one entry of one array."""
-        direction = np.zeros_like(self.problem.point)
-        direction[self.problem.packing.section(name).start + entry] = 1.0
-        return direction
+        section = self.problem.packing.sections[name]
+        return self.spread(name, np.arange(section.stop - section.start) == entry)
 
     def line(self, direction: Array) -> Line:
         """The loss as a function of the distance along `direction`."""
@@ -284,16 +279,13 @@ class Probe:
         if not np.isfinite(self.noise):
             return False
         for distance in (-1.0, 0.01, 1.0, 100.0, 1e4, -100.0, 10.0, -10.0):
-            line = self.line(self.size(name) * self.direction(name))
-            rounding = self.noise + roughness(_from(line, distance), SPACINGS[0])
-            if not abs(line(distance).real - line(0.0).real) <= 32 * rounding:
+            step = distance * self.size(name) * self.direction(name)
+            line = self.line(step)
+            there = self.moved(self.problem.elsewhere(self.problem.point + step)).line(step)
+            rounding = self.noise + roughness(there, SPACINGS[0])
+            if not abs(line(1.0).real - line(0.0).real) <= 32 * rounding:
                 return False
         return True
-
-
-def _from(line: Line, distance: float) -> Line:
-    """The line seen from a point far along it, in units of the distance."""
-    return lambda t: line(distance + distance * t)
 
 
 def nearest_slopes(probe: Probe, name: str, entries: Array, claimed: Array) -> Array | None:

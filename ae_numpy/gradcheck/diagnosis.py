@@ -72,28 +72,21 @@ def located(views: Views, named: set[str]) -> tuple[str, ...]:
 
 def _between(views: Views, names: tuple[str, ...]) -> list[str]:
     """The first wrong array on the way back, beside one that is right."""
-    order, right = list(views.here.parameters), views.right
+    arrays, right = views.here.parameters, views.right
+    order = list(arrays)
     first = max(names, key=order.index)  # the way back goes from the last array to the first
-    partner = _partners(views).get(first)
     above = [name for name in order[order.index(first) + 1 :] if name in right]
-    if partner in right:
-        what = "its input" if views.here.parameters[first].ndim > 1 else "its sum"
-        return [f"{partner} is right and {first} is not: delta is right, {what} is not."]
+    for W, b in pairwise(order):
+        paired = arrays[W].ndim > 1 and arrays[b].ndim == 1 and arrays[b].size in arrays[W].shape
+        partner, what = (b, "its input") if first == W else (W, "its sum")
+        if paired and first in (W, b) and partner in right:
+            return [f"{partner} is right and {first} is not: delta is right, {what} is not."]
     if above:
         return [f"On the way back from the loss all is right down to {above[0]}: the error enters "
                 f"between {above[0]} and {first}."]  # fmt: skip
     if right:
         return [f"{right[0]} is right and {first} is not: the error is in what {first} gets alone."]
     return []
-
-
-def _partners(views: Views) -> dict[str, str]:
-    """Matrix and bias that stand next to each other and have a length in common."""
-    result: dict[str, str] = {}
-    for (a, A), (b, B) in pairwise(views.here.parameters.items()):
-        if A.ndim > 1 and B.ndim == 1 and B.size in A.shape and a not in result:
-            result |= {a: b, b: a}
-    return result
 
 
 def _entries(views: Views, name: str, everything: bool) -> str:
@@ -161,7 +154,8 @@ def repeated_rows(views: Views) -> Found:
 
 def _same_loss(views: Views, batch: tuple[Any, ...]) -> bool:
     """Does a change of the batch, such as another order, leave the loss as it is?"""
-    a, b = views.loss(views.batch), views.loss(batch)
+    problems = (views.at(views.full.parameters, rows).problem for rows in (views.batch, batch))
+    a, b = (problem.loss(problem.point) for problem in problems)
     return bool(abs(a - b) <= 1e-9 * abs(a))
 
 
@@ -175,17 +169,6 @@ def in_time(views: Views) -> Found:
         ordered = not _same_loss(views, views.cut(steps=slice(None, None, -1), axis=axis))
         for key in ("steps", "between_steps", "joined") if ordered else ("joined",):
             yield views.wrong, cause(key)
-
-
-def second_use(views: Views) -> Found:
-    """A matrix that is used twice, with the gradient of one use: ranks of a single sample."""
-    for name in views.wrong:
-        shape, ranks = views.here.parameters[name].shape, []
-        for view in views.atoms if len(shape) == 2 else ():
-            g, e = view.given[name], view.expected[name]
-            ranks.append([np.linalg.matrix_rank(m, tol=1e-6 * largest(e)) for m in (e, g, g - e)])
-        if ranks and all(min(shape) > e == g + d and g > 0 and d > 0 for e, g, d in ranks):
-            yield (name,), cause("second_use", name=name)
 
 
 def own_term(views: Views) -> Found:
@@ -251,6 +234,6 @@ def jacobian(views: Views) -> Found:
 # From what says most to what says least: what has a certain name is not looked at again.
 DETECTIVES = (
     jacobian, broadcast, one_sample, repeated_rows,
-    layer_mistakes, turned, inactive, in_time, second_use,
+    layer_mistakes, turned, inactive, in_time,
     own_term,
 )  # fmt: skip

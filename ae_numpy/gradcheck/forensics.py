@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.mistakes import FORMULAS, linear, value
+from ae_numpy.gradcheck.mistakes import FORMULAS, value
 from ae_numpy.gradcheck.packing import Array, largest
 from ae_numpy.gradcheck.verdict import Cause, cause
 from ae_numpy.gradcheck.views import View, Views, least_squares, near
@@ -116,7 +116,7 @@ def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
     layers = read_layers(views)
     for layer in layers:
         right = near(layer.delta_, layer.delta, TOLERANCE)
-        if not right and (each := _normalised(layer) or _wrong_delta(layer, layers)):
+        if not right and (each := _wrong_delta(layer, layers)):
             yield _inheriting(layer, layers), each
         if each := _wrong_input(layer, layers):
             yield layer.names[:1], each
@@ -294,15 +294,6 @@ def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
     off = layer.delta == 0
     if np.any(layer.delta_[off]):
         yield np.where(off, layer.delta_, layer.delta), cause("unit_mask")
-
-
-def _normalised(layer: Layer) -> Cause | None:
-    """Missing terms of a normalisation over z: each sample's delta must sum to 0."""
-    missing = layer.delta_ - layer.delta
-    balanced = largest(np.sum(layer.delta, axis=1)) <= 1e-7 * largest(layer.delta)
-    if balanced and layer.z.shape[1] > 3 and linear(missing, layer.z, 1):
-        return cause("normalised", W=layer.names[0])
-    return None
 
 
 def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:

@@ -42,8 +42,9 @@ class Progress:
     def __init__(self) -> None:
         self.calls, self.expected, self.spoken = 0, 0, time.perf_counter()
 
-    def announce(self, calls: int, seconds: float) -> None:
+    def announce(self, calls: int) -> None:
         """Say how long this many calls will take, if that is long."""
+        seconds = (time.perf_counter() - self.spoken) / max(self.calls, 1)
         if calls * seconds > SLOW:
             self.calls, self.expected = 0, calls
             self._say(
@@ -85,8 +86,7 @@ class Problem:
             raise TypeError(f"batch must be a tuple of arguments, such as (X, y); got a {kind}")
         self.function, self.casts_allowed = function, False
         self.renamed: dict[str, str] = {}
-        self.progress, self.seconds = Progress(), 0.0
-        self.packing = Packing(parameters)
+        self.progress, self.packing = Progress(), Packing(parameters)
         self.batch = None if batch is None else tuple(_widen(argument) for argument in batch)
         self.point = self.packing.vector
 
@@ -159,11 +159,8 @@ class Problem:
         TypeError, ValueError
             Naming what was wrong, what was given and what was expected.
         """
-        start = time.perf_counter()
         loss, gradients = self._examined_call()
-        between = time.perf_counter()
         again, gradients_again = self._examined_call()
-        self.seconds = min(between - start, time.perf_counter() - between)
         require_repeatable("the loss", np.asarray(loss), np.asarray(again))
         for name, gradient in gradients.items():
             require_repeatable(f"gradient {name!r}", gradient, gradients_again[name])
@@ -185,6 +182,7 @@ class Problem:
             return self.function(self.packing.unpack(vector), *(self.batch or ()))
 
     def _examined_call(self) -> tuple[float, dict[str, Array]]:
+        self.progress.tick()
         parameters = self.packing.unpack(self.point)
         batch = tuple(a.copy() if isinstance(a, np.ndarray) else a for a in self.batch or ())
         result = self.function(parameters, *batch)
@@ -266,10 +264,8 @@ def scalar_loss(loss: Any) -> float:
             f"the loss has shape {array.shape}; a scalar was expected: sum it, or average it"
         )
     if array.dtype.kind not in "fiu":
-        what = (
-            f"is a {type(loss).__name__}" if array.dtype == object else f"has dtype {array.dtype}"
-        )
-        raise TypeError(f"the loss {what}; a real number was expected, in a pair (loss, gradients)")
+        kind = f"the loss has dtype {array.dtype}; a real number was expected"
+        raise TypeError(f"{kind}, and the loss is a {type(loss).__name__}: (loss, gradients)?")
     if array.dtype in (np.float16, np.float32):
         raise TypeError(f"the loss is {array.dtype} {NARROW}")
     require_finite("the loss", array)

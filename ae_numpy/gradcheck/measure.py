@@ -158,9 +158,9 @@ class Slope(NamedTuple):
 
 def entry_slope(probe: Probe, name: str, entry: int, trained: bool = True) -> Slope:
     """One entry of one array."""
-    section = probe.problem.packing.section(name)
-    direction = trained * probe.unit(name, entry)
-    return Slope(probe, name, probe.unit(name, entry)[section], direction, probe.reach(name, entry))
+    direction, section = probe.unit(name, entry), probe.problem.packing.sections[name]
+    reach = max(abs(float(probe.problem.point[section][entry])), probe.size(name))
+    return Slope(probe, name, direction[section], trained * direction, reach)
 
 
 def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
@@ -218,7 +218,7 @@ def compare_directions(
 
     The scale is the root mean square of the measured slopes, an estimate of the gradient's norm.
     """
-    slopes, section = [], probe.problem.packing.section(name)
+    slopes, section = [], probe.problem.packing.sections[name]
     for _ in range(options.directions):
         direction = probe.direction(name, mask)
         # A held entry is expected to be given as 0: whatever is claimed there is in the way.

@@ -134,11 +134,8 @@ def _joined(g: Array, e: Array, p: Array) -> Iterator[Fit]:
     """A term that joins entries: those of a line along an axis, of a sample, or all."""
     each = [(k,) for k in range(e.ndim)]
     for axes in dict.fromkeys((*each, tuple(range(1, e.ndim)), tuple(range(e.ndim)))):
-        length = int(np.prod([e.shape[k] for k in axes]))
-        if length > 2 and (why := _balance(g, e, p, axes)):
-            sure = len(axes) == 1 and e.size > length > 3 and linear(g - e, p, axes[0])
-            where = f"axis {' and '.join(map(str, axes))}"
-            yield Fit("cross_terms" if sure else "unbalanced", f"{why} along {where}")
+        if axes and (why := _balance(g, e, p, axes)):
+            yield Fit("cross_terms", f"{why} along axis {' and '.join(map(str, axes))}")
             return
 
 
@@ -149,13 +146,15 @@ def _balance(g: Array, e: Array, p: Array, axes: tuple[int, ...]) -> str:
     right gradient sums to 0; where scaling them changes nothing, it is orthogonal to them, up to
     the small number that is added to a norm.
     """
+    length = int(np.prod([e.shape[k] for k in axes]))
     for why, weight, zero in (
-        ("sums to 0", np.ones_like(p), 1e-7), ("is orthogonal to the array", p, 1e-4)
-    ):  # fmt: skip
+        ("sums to 0", 0 * p + 1, 1e-7),
+        ("is orthogonal to the array", p, 1e-4),
+    ):
         size = largest(e * weight)
-        if size > 0 and largest(np.sum(e * weight, axis=axes)) <= zero * size:
+        if length > 2 and size > 0 and largest(np.sum(e * weight, axis=axes)) <= zero * size:
             off = largest(np.sum(g * weight, axis=axes)) > max(10 * zero, 1e-6) * size
-            one = why == "sums to 0" and len(axes) == 1 and e.shape[axes[0]] > 3
+            one = why == "sums to 0" and len(axes) == 1 and length > 3
             if off or (one and linear(g - e, p, axes[0])):
                 return why
     return ""
@@ -222,7 +221,7 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
         elif formula == "unused":
             yield from _unused(views, name)
         elif formula == "not_summed":
-            yield cause("not_summed")._replace(certain=_sums_up(views, name))
+            yield cause("not_summed")._replace(certain=views.rows > 0)
         else:
             yield cause(formula, detail=detail, x=x[0] if x else 0.0)
 
@@ -231,17 +230,10 @@ def _unused(views: Views, name: str) -> Iterator[Cause]:
     """What a derivative of zero means; nothing if it is zero here but not everywhere."""
     if not np.any(views.masks[name]):
         yield cause("mask")
-    elif views.ignores(name):
+    elif views.probe.ignores(name):
         alone = len(views.wrong) == 1
         yield from () if alone else (cause("shifted"),)
         yield cause("unused")._replace(certain=alone)
-
-
-def _sums_up(views: Views, name: str) -> bool:
-    """Is the axis in front known to be that of the batch, and its sum right?"""
-    g, e = views.here.given[name], views.here.expected[name]
-    sums = any(near(total, e, 1e-6) for total in (g.sum(axis=0), g.mean(axis=0)))
-    return bool(views.rows) and sums
 
 
 def _on_data(views: Views, factor: float) -> Iterator[Cause]:
@@ -273,9 +265,7 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
     proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
     if growth not in pure:
         yield from _plain_factor(views, factor, proof)
-    if growth and growth not in pure:
-        yield cause("batch_mixed", B=views.rows, rest=factor / B**growth)
-    elif pure:
+    if pure and (not growth or growth in pure):
         yield cause(_meaning(views, pure[0]), B=views.rows)._replace(certain=proof or growth != 0)
 
 
@@ -310,7 +300,7 @@ def _shared(views: Views, name: str, factor: float) -> bool:
 
 def _meaning(views: Views, power: int) -> str:
     """What a power of the batch size means, which depends on whether the loss is a mean."""
-    sums = views.reduction() == "sum"
+    sums = views.at(views.full.parameters).problem.reduction() == "sum"
     if power in (1, -1) and sums == (power < 0):
         return "batch_mean" if sums else "batch_missing"
     return "batch_divided" if power < 0 else "batch_multiplied"

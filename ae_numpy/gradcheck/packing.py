@@ -39,7 +39,7 @@ class Packing:
     >>> packing = Packing({"W": np.ones((2, 3)), "b": np.zeros(3)})
     >>> packing.names, packing.vector.size
     (('W', 'b'), 9)
-    >>> packing.section("b")
+    >>> packing.sections["b"]
     slice(6, 9, None)
     """
 
@@ -57,14 +57,10 @@ class Packing:
         self.widened = tuple(name for name, a in arrays.items() if a.dtype.itemsize < 8)
         self.vector = np.concatenate([np.ravel(a).astype(np.float64) for a in arrays.values()])
         ends = np.cumsum([array.size for array in arrays.values()])
-        self._sections = {
+        self.sections = {
             name: slice(int(end) - array.size, int(end))
             for (name, array), end in zip(arrays.items(), ends, strict=True)
         }
-
-    def section(self, name: str) -> slice:
-        """Where array `name` lies in the flat vector."""
-        return self._sections[name]
 
     def unpack(self, vector: Array, wrap: Callable[[Array], Array] = np.copy) -> Any:
         """The flat `vector` in the user's own container, as fresh arrays."""
@@ -73,7 +69,7 @@ class Packing:
 
     def by_name(self, vector: Array) -> dict[str, Array]:
         """The arrays of the flat `vector` under their names, as views."""
-        return {name: vector[self.section(name)].reshape(self.shapes[name]) for name in self.names}
+        return {name: vector[self.sections[name]].reshape(self.shapes[name]) for name in self.names}
 
     def flat(self, named: Mapping[str, Array]) -> Array:
         """Arrays by name as one vector."""
@@ -145,11 +141,10 @@ def _filled(template: Any, arrays: Iterator[Any], top: bool = False) -> Any:
     filled = {key: _filled(child, arrays) for key, child in children}
     if isinstance(template, Mapping):
         return filled
-    if isinstance(template, tuple):
-        make: Any = getattr(type(template), "_make", tuple)  # a namedtuple takes no iterable
+    if isinstance(template, (list, tuple)):
+        plain = list if isinstance(template, list) else tuple
+        make: Any = getattr(type(template), "_make", plain)  # a namedtuple takes no iterable
         return make(filled.values())
-    if isinstance(template, list):
-        return list(filled.values())
     result = copy.copy(template)
     for key, value in filled.items():
         object.__setattr__(result, key, value)

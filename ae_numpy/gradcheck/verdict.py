@@ -353,15 +353,15 @@ class Diagnosis:
         return bool(self.findings or self.located or self.unexplained)
 
     def __str__(self) -> str:
-        lines: list[tuple[str, str]] = []
+        def wrapped(text: str, indent: str = "  ") -> str:
+            below = max(indent, " " * 4)
+            return textwrap.fill(text, 98, initial_indent=indent, subsequent_indent=below)
+
+        lines = []
         for finding in self.findings:
             sentences = dict.fromkeys(finding.sentences)
-            lines += [("  ", finding.heading), *(("      ", sentence) for sentence in sentences)]
-        lines += [("  ", sentence) for sentence in self.located]
+            lines += [wrapped(finding.heading), *(wrapped(text, " " * 6) for text in sentences)]
+        lines += map(wrapped, self.located)
         if self.unexplained:
-            lines.append(("  ", f"{', '.join(self.unexplained)}: no known cause"))
-        wrapped = [
-            textwrap.fill(text, 98, initial_indent=indent, subsequent_indent=max(indent, " " * 4))
-            for indent, text in lines
-        ]
-        return "\n".join(["What is wrong:", *wrapped]) if lines else ""
+            lines.append(wrapped(f"{', '.join(self.unexplained)}: no known cause"))
+        return "\n".join(["What is wrong:", *lines]) if lines else ""

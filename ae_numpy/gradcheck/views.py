@@ -104,7 +104,7 @@ class Views:
         options: Options, jacobians: dict[str, Array] | None = None,
     ) -> None:  # fmt: skip
         problem = probe.problem
-        self._probe, self._arrays, self.masks = probe, arrays, masks
+        self.probe, self._arrays, self.masks = probe, arrays, masks
         self.jacobians = jacobians or {}
         self.batch, self.rows = problem.batch or (), problem.batch_size or 0
         self.wrong = tuple(a.name for a in arrays if a.verdict == WRONG or a.name in self.jacobians)
@@ -130,7 +130,7 @@ class Views:
         """A view of other parameters or another batch; None where the function does not go."""
         if not self.searchable:
             return None
-        probe = self._at(parameters, batch)
+        probe = self.at(parameters, batch)
         try:
             given = probe.problem.gradients(probe.problem.point)
             expected = self._derivatives(probe)
@@ -153,22 +153,10 @@ class Views:
         batch = (array if name == f"batch[{k}]" else a for k, a in enumerate(self.batch))
         return self.look(self.full.parameters, tuple(batch))
 
-    def loss(self, batch: tuple[Any, ...]) -> float:
-        """The loss of another batch, at the plain point."""
-        problem = self._at(self.full.parameters, batch).problem
-        return float(problem.loss(problem.point).real)
-
-    def ignores(self, name: str) -> bool:
-        """Does the loss not depend on an array, however far it is moved?"""
-        return self._probe.ignores(name)
-
-    def reduction(self) -> str:
-        """Is the loss the "mean" or the "sum" of its samples'? See `Problem.reduction`."""
-        return self._at(self.full.parameters).problem.reduction()
-
-    def _at(self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None) -> Probe:
-        problem = self._probe.problem
-        return self._probe.moved(problem.elsewhere(problem.packing.flat(parameters), batch))
+    def at(self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None) -> Probe:
+        """What measures other parameters or another batch."""
+        problem = self.probe.problem
+        return self.probe.moved(problem.elsewhere(problem.packing.flat(parameters), batch))
 
     def _derivatives(self, probe: Probe) -> dict[str, Array]:
         """The derivatives of all entries; NaN where one was not looked at, zero where masked."""

@@ -182,10 +182,7 @@ def check_module(module: Any, inputs: Any, **options: Any) -> GradientReport:
     def backward(*dout: Any) -> dict[str, Any]:
         dx = module.backward(*dout)
         dx = dx if isinstance(dx, (tuple, list)) else (dx,)
-        grads = module.grads
-        if not isinstance(grads, Mapping) or not isinstance(module.params, Mapping):
-            grads = own.gradients_of(grads)[0]
-        return {**dict(zip(named, dx, strict=False)), **grads}
+        return {**dict(zip(named, dx, strict=False)), **own.gradients_of(module.grads)[0]}
 
     try:
         point = {**{name: named[name] for name in free}, **own.by_name(own.vector.copy())}
@@ -313,7 +310,7 @@ def _jacobian(layer: _Layer, run: Run, arrays: tuple[ArrayCheck, ...]) -> tuple[
             return entry_slope(run.probe.moved(problems[row]), name, int(entries[column]))
 
         given = np.stack([np.ravel(claim[name])[entries] for claim in claims])
-        start = run.problem.packing.section(name).start
+        start = run.problem.packing.sections[name].start
         columns = [layer.columns[start + int(entry)] for entry in entries]
         expected = np.reshape(columns, given.shape[::-1]).T.ravel()
         zeros, scale = np.zeros(given.size), np.full(given.size, largest(expected))
