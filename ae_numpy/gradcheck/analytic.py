@@ -31,9 +31,8 @@ COMPARING, HIDING = (set(table("operations.toml")[key]) for key in ("comparing",
 
 def why_not_analytic(probe: Probe, loss: float) -> str | None:
     """What forbids the complex step, in a sentence; None if nothing does."""
-    everywhere = probe.rng.standard_normal(probe.problem.point.size)
     try:
-        stepped = _stepped(probe, everywhere)
+        stepped = _stepped(probe, probe.rng.standard_normal(probe.problem.point.size))
     except Exception as error:  # whatever the user's code raises when it meets a complex number
         return f"complex parameters made the function raise {type(error).__name__}: {error}"
     if not isinstance(stepped, complex):
@@ -42,7 +41,7 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
         return f"complex parameters changed the loss from {loss:.6g} to {stepped.real:.6g}"
     seen, whole = watched(probe)
     probe.hiding = probe.problem.casts_allowed or bool(HIDING & seen)
-    for name in probe.names:
+    for name in probe.problem.packing.names:
         slope = Slope(probe, name, np.zeros(0), probe.direction(name), probe.size(name))
         refuting, unseen = refutation(slope)
         if refuting is None:
@@ -50,10 +49,8 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
         elif refuting.jump:
             return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
         else:
-            return (
-                f"along a random direction of {name!r} the complex step says "
-                f"{slope.measured().value:.6g}, central differences say {refuting.value:.6g}"
-            )
+            slopes = f"{slope.measured().value:.6g}, central differences say {refuting.value:.6g}"
+            return f"along a random direction of {name!r} the complex step says {slopes}"
     return None
 
 

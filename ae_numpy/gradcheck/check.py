@@ -16,12 +16,7 @@ from ae_numpy.gradcheck.analytic import refutation, watched, why_not_analytic
 from ae_numpy.gradcheck.derivative import Probe
 from ae_numpy.gradcheck.diagnosis import diagnose
 from ae_numpy.gradcheck.function import Problem
-from ae_numpy.gradcheck.measure import (
-    Options,
-    compare_directions,
-    compare_entries,
-    entry_slope,
-)
+from ae_numpy.gradcheck.measure import Options, compare_directions, compare_entries, entry_slope
 from ae_numpy.gradcheck.packing import Array, Packing, leaves
 from ae_numpy.gradcheck.report import GradientReport, probability_of_missing
 from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, ArrayCheck, Diagnosis, table
@@ -164,7 +159,7 @@ def check_network(
     >>> report.diagnosis.findings[0].causes
     ('the rule "raw_error"',)
     """
-    function = network.loss_and_gradients if loss_and_gradients is None else loss_and_gradients
+    function = loss_and_gradients or network.loss_and_gradients
     X = np.asarray(X)
     batch = (X, X if target is None else np.asarray(target))
     masks = {f"b{i}": layer.bias_mask for i, layer in enumerate(network.layers)}
@@ -234,14 +229,15 @@ class Run:
         """What a reader of the verdict should know, and what cannot be seen at this point."""
         problem, names = self.problem, ", ".join
         verdicts = {array.verdict for array in arrays}
-        along = max((array.size for array in arrays if array.entrywise is None), default=None)
-        missed = probability_of_missing(along or 0, self.options.directions, tolerance)
+        entrywise = [array for array in arrays if array.entrywise is not None]
+        along = [array.size for array in arrays if array.entrywise is None]
+        missed = probability_of_missing(max(along, default=0), self.options.directions, tolerance)
         point = problem.packing.by_name(problem.point)
         concerned = {
-            "sampled": names(a.name for a in arrays if a.entrywise is not None and not a.complete),
+            "sampled": names(a.name for a in entrywise if a.checked < a.size),
             "kink": names(a.name for a in arrays if a.subgradient and a.verdict == RIGHT),
-            "missed": along is not None and f"{missed:.0e}",
-            "only_factors": along is not None and WRONG in verdicts,
+            "missed": bool(along) and f"{missed:.0e}",
+            "only_factors": bool(along) and WRONG in verdicts,
             "cannot_tell": CANNOT_TELL in verdicts,
             "widened": names(problem.packing.widened),
             "zeros": names(name for name, a in point.items() if a.size and not a.any()),

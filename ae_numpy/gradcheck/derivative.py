@@ -229,7 +229,6 @@ class Probe:
         # array, how large a slope would be that nobody has noticed.
         self.hiding = False
         self.hidden: dict[str, float] = {}
-        self.names = problem.packing.names
         line = self.line(self.everywhere())
         self.noise = max(EPSILON * abs(loss), roughness(line, SPACINGS[0]))
         if self.noise > 1e-3 * max(abs(loss), abs(line(SPACINGS[0])), abs(line(-SPACINGS[0]))):
@@ -259,7 +258,7 @@ class Probe:
 
     def everywhere(self) -> Array:
         """A random direction in all arrays together, each moved in proportion to its size."""
-        moves = (self.size(name) * self.direction(name) for name in self.names)
+        moves = (self.size(name) * self.direction(name) for name in self.problem.packing.names)
         return np.sum(list(moves), axis=0)
 
     def unit(self, name: str, entry: int) -> Array:

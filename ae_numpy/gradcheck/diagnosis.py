@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations, pairwise
-from typing import Any
 
 import numpy as np
 
@@ -62,11 +61,10 @@ def _found(views: Views) -> dict[str, dict[str, Cause]]:
 
 def located(views: Views, named: set[str]) -> tuple[str, ...]:
     """Sentences that say where the error is; less of what has a certain name."""
-    wrong = views.wrong
-    names = tuple(name for name in wrong if name not in named)
-    sentences = _between(views, names or wrong)
-    if views.entrywise:
-        sentences += [text for n in wrong if (text := _entries(views, n, everything=n in names))]
+    names = tuple(name for name in views.wrong if name not in named)
+    sentences = _between(views, names or views.wrong)
+    for name in views.wrong if views.entrywise else ():
+        sentences += _entries(views, name, everything=name in names)
     return tuple(sentences)
 
 
@@ -89,16 +87,16 @@ def _between(views: Views, names: tuple[str, ...]) -> list[str]:
     return []
 
 
-def _entries(views: Views, name: str, everything: bool) -> str:
+def _entries(views: Views, name: str, everything: bool) -> list[str]:
     """How many entries are wrong, and which; that all are only if `everything` is wanted."""
     known = np.isfinite(views.here.expected[name])
     wrong = wrong_entries(views.here, name) & known
     count, total = int(wrong.sum()), int(known.sum())
     if count == total:
         many = f"all {total} entries are" if total > 1 else "its one entry is"
-        return f"{name}: {many} wrong." if everything else ""
+        return [f"{name}: {many} wrong."] if everything else []
     if count == 0:
-        return ""  # so little that it is seen against the uncertainty only
+        return []  # so little that it is seen against the uncertainty only
     places = []
     for k, length in enumerate(wrong.shape):
         at = np.unique(np.nonzero(wrong)[k])
@@ -106,7 +104,7 @@ def _entries(views: Views, name: str, everything: bool) -> str:
             word = ("row", "column")[k] if wrong.ndim == 2 else f"axis {k}, index"
             places.append(f"{word} {', '.join(map(str, at))}")
     where = f", all in {' and '.join(places)}" if places else ""
-    return f"{name}: {count} of {total} entries are wrong{where}."
+    return [f"{name}: {count} of {total} entries are wrong{where}."]
 
 
 def one_sample(views: Views) -> Found:
@@ -152,13 +150,6 @@ def repeated_rows(views: Views) -> Found:
                     yield (name,), cause("repeated_rows")
 
 
-def _same_loss(views: Views, batch: tuple[Any, ...]) -> bool:
-    """Does a change of the batch, such as another order, leave the loss as it is?"""
-    problems = (views.at(views.full.parameters, rows).problem for rows in (views.batch, batch))
-    a, b = (problem.loss(problem.point) for problem in problems)
-    return bool(abs(a - b) <= 1e-9 * abs(a))
-
-
 def in_time(views: Views) -> Found:
     """Right for the first time step alone, wrong for more of them."""
     for axis in (0, 1):
@@ -166,8 +157,11 @@ def in_time(views: Views) -> Found:
         active = [name for name, e in first.expected.items() if np.any(e)] if first else []
         if first is None or not active or not all(map(first.right, active)):
             continue
-        ordered = not _same_loss(views, views.cut(steps=slice(None, None, -1), axis=axis))
-        for key in ("steps", "between_steps", "joined") if ordered else ("joined",):
+        backwards = views.cut(steps=slice(None, None, -1), axis=axis)
+        problems = (views.at(views.full.parameters, b).problem for b in (views.batch, backwards))
+        a, b = (problem.loss(problem.point) for problem in problems)
+        same = abs(a - b) <= 1e-9 * abs(a)
+        for key in ("joined",) if same else ("steps", "between_steps", "joined"):
             yield views.wrong, cause(key)
 
 

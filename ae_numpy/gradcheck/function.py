@@ -189,9 +189,7 @@ class Problem:
         self._require_unchanged(parameters, batch)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             kind = type(result).__name__
-            raise TypeError(
-                f"loss_and_gradients must return a pair (loss, gradients); got a {kind}"
-            )
+            raise TypeError(f"a pair (loss, gradients) was expected; the function gave a {kind}")
         loss = scalar_loss(result[0])
         named, self.renamed = self.packing.gradients_of(result[1])
         return loss, {name: self._gradient(name, value) for name, value in named.items()}
@@ -213,10 +211,7 @@ class Problem:
                   if isinstance(before, np.ndarray)]  # fmt: skip
         for name, before, now in pairs:
             if now is None:
-                raise ValueError(
-                    f"the function removed {name} from the container that it was called with: "
-                    f"read its entries, or work on a copy"
-                )
+                raise ValueError(f"the function removed {name} from the container: work on a copy")
             if not np.array_equal(before, now, equal_nan=before.dtype.kind in "fc"):
                 raise ValueError(
                     f"the function changed its argument {name}: work on a copy (an update such as "
@@ -228,14 +223,10 @@ class Problem:
         array, shape = real_gradient(name, value), self.packing.shapes[name]
         rows = self.batch_size or max(len(array), 2) if array.ndim else 0
         if array.shape not in (shape, (rows, *shape)):
-            hint = ""
-            if len(shape) == 2 and array.shape == shape[::-1]:
-                hint = ": it is transposed"
-            if array.shape == (1, *shape):
-                hint = ": sum over the batch without keepdims"
-            raise ValueError(
-                f"gradient {name!r} has shape {array.shape}; the parameter has shape {shape}{hint}"
-            )
+            hints = {shape[::-1]: ": it is transposed"}
+            hints[(1, *shape)] = ": sum over the batch without keepdims"
+            given = f"gradient {name!r} has shape {array.shape}; the parameter has shape {shape}"
+            raise ValueError(given + hints.get(array.shape, ""))
         return array
 
 
@@ -260,9 +251,8 @@ def scalar_loss(loss: Any) -> float:
     """The loss as a float, or an error that says what it is instead."""
     array = as_array("the loss", loss)
     if array.size != 1:
-        raise ValueError(
-            f"the loss has shape {array.shape}; a scalar was expected: sum it, or average it"
-        )
+        what = f"the loss has shape {array.shape}"
+        raise ValueError(f"{what}; a scalar was expected: sum it, or average it")
     if array.dtype.kind not in "fiu":
         kind = f"the loss has dtype {array.dtype}; a real number was expected"
         raise TypeError(f"{kind}, and the loss is a {type(loss).__name__}: (loss, gradients)?")
@@ -273,9 +263,7 @@ def scalar_loss(loss: Any) -> float:
 
 
 def require_repeatable(what: str, first: Array, second: Array) -> None:
-    message = (
-        f"loss_and_gradients is not deterministic: two calls with the same arguments gave {what} as"
-    )
+    message = f"loss_and_gradients is not deterministic: two equal calls gave {what} as"
     if first.shape != second.shape:
         raise ValueError(f"{message} arrays of shape {first.shape} and {second.shape}")
     allowed = REPEATABLE * max(largest(first), largest(second))

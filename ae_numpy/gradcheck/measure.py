@@ -261,21 +261,19 @@ def settled(
     if not slopes:
         return comparison
     comparison = convicted(comparison, slopes.__getitem__, kinks, cast=_is_float32(given))
-    if comparison.verdict == WRONG:
-        return comparison
     if comparison.verdict == CANNOT_TELL and _is_zero(comparison, slopes):
         zero = np.zeros_like(comparison.given)
         return replace(comparison, given=zero, expected=zero, uncertainty=zero, scale=zero)
     probe = slopes[0].probe
-    if probe.use_complex:
+    if probe.use_complex and comparison.verdict != WRONG:
         comparison = _small_entries(comparison, slopes)
-    if probe.use_complex and comparison.verdict == RIGHT:
-        hidden = probe.hidden.get(slopes[0].name, 0.0)
-        if not probe.hiding:  # no operation was seen that hides, but not all could be seen
-            hidden = min(hidden, comparison.resolution * float(np.min(comparison.scale)))
-        uncertainty = np.maximum(comparison.uncertainty, hidden * (comparison.scale > 0))
-        comparison = replace(comparison, uncertainty=uncertainty)
-    return comparison
+    if not probe.use_complex or comparison.verdict != RIGHT:
+        return comparison
+    hidden = probe.hidden.get(slopes[0].name, 0.0)
+    if not probe.hiding:  # no operation was seen that hides, but not all could be seen
+        hidden = min(hidden, comparison.resolution * float(np.min(comparison.scale)))
+    uncertainty = np.maximum(comparison.uncertainty, hidden * (comparison.scale > 0))
+    return replace(comparison, uncertainty=uncertainty)
 
 
 def _is_zero(comparison: Comparison, slopes: list[Slope]) -> bool:

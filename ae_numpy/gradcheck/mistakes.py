@@ -126,8 +126,8 @@ def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array],
     for k, n in enumerate(shape):
         yield "permuted", f"reversed along axis {k}", partial(np.flip, axis=k)
         for shift in range(1, n):
-            by = f"shifted by {shift} along axis {k}"
-            yield "permuted", by, partial(np.roll, shift=shift, axis=k)
+            text = f"shifted by {shift} along axis {k}"
+            yield "permuted", text, partial(np.roll, shift=shift, axis=k)
 
 
 def _joined(g: Array, e: Array, p: Array) -> Iterator[Fit]:

@@ -49,7 +49,7 @@ class Packing:
         if not arrays:
             raise ValueError("parameters holds no array: there is nothing to check")
         if len(arrays) < len(pairs):
-            names = [name for name, _ in pairs]
+            names = ", ".join(name for name, _ in pairs)
             raise ValueError(f"two keys of parameters read the same as text: {names}")
         self._template = parameters
         self.names = tuple(arrays)
@@ -161,18 +161,14 @@ def _gradients(template: Any, gradients: Any, name: str, renamed: dict[str, str]
     found, listed = _members(gradients), isinstance(template, (list, tuple))
     if found is None or isinstance(gradients, (list, tuple)) != listed:
         kind = "list" if listed else "dict"
-        raise TypeError(
-            f"{where} is a {type(gradients).__name__}; a {kind} of {len(children)} gradients was "
-            f"expected, in the order or with the keys of the parameters"
-        )
+        got = f"{where} is a {type(gradients).__name__}"
+        raise TypeError(f"{got}; a {kind} of {len(children)} gradients was expected")
     if listed and len(found) != len(children):
         raise ValueError(f"{where} holds {len(found)} arrays; parameters holds {len(children)}")
     missing = [key for key, _ in children if key not in found and f"d{key}" not in found]
     if missing:
-        raise ValueError(
-            f"{where} has no entry for {missing}; it has {list(found)}, and every parameter needs "
-            f"a gradient of the same name"
-        )
+        has = f"it has {list(found)}, and every parameter needs a gradient of the same name"
+        raise ValueError(f"{where} has no entry for {missing}; {has}")
     for key, child in children:
         path = _named(template, name, key)
         if key not in found:
@@ -187,10 +183,8 @@ def _real_array(name: str, value: Any) -> Array:
         wanted = "parameters is one array, or dicts, lists, tuples and dataclasses of arrays"
         raise TypeError(f"parameter {name!r} is a {type(value).__name__}; {wanted}")
     if array.dtype.kind != "f":
-        raise TypeError(
-            f"parameter {name!r} has dtype {array.dtype}; a derivative needs floating point: pass "
-            f"it as float64, or, if it is an index or a label, not as a parameter"
-        )
+        advice = "pass it as float64, or, if it is an index or a label, not as a parameter"
+        raise TypeError(f"parameter {name!r} has dtype {array.dtype}, not floating point: {advice}")
     require_finite(f"parameter {name!r}", array)
     return array
 
@@ -199,10 +193,8 @@ def as_array(what: str, value: Any) -> Array:
     """`np.asarray`, with an error that names what is none of one shape, or not an ordinary one."""
     if isinstance(value, (np.matrix, np.ma.MaskedArray)):
         kind = "matrix" if isinstance(value, np.matrix) else "masked array"
-        raise TypeError(
-            f"{what} is a NumPy {kind}, whose operators differ from those of an array: pass an "
-            f"ordinary one (np.asarray, or .filled(...))"
-        )
+        advice = "pass an ordinary array (np.asarray, or .filled(...))"
+        raise TypeError(f"{what} is a NumPy {kind}, whose operators differ: {advice}")
     try:
         return np.asarray(value)
     except ValueError:

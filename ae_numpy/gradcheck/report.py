@@ -13,14 +13,7 @@ import numpy as np
 
 from ae_numpy.gradcheck.function import apart
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.verdict import (
-    COLOURS,
-    RIGHT,
-    ArrayCheck,
-    Diagnosis,
-    Worst,
-    overall,
-)
+from ae_numpy.gradcheck.verdict import COLOURS, RIGHT, ArrayCheck, Diagnosis, Worst, overall
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,9 +166,7 @@ class GradientReport:
             for row in rows
         ]
         if rest := len(self.arrays) - len(shown):
-            lines.append(
-                f"{rest} other arrays are right" if shown else f"all {rest} arrays are right"
-            )
+            lines.append(f"{f'{rest} other' if shown else f'all {rest}'} arrays are right")
         parts = [self._heading(), "\n".join(lines), str(self.diagnosis)]
         notes = (textwrap.fill(f"Note: {n}", 98, subsequent_indent="  ") for n in self.notes)
         parts += [FORMULA.format(self.tolerance), "\n".join(notes)]

@@ -83,8 +83,7 @@ class Comparison:
     @property
     def difference(self) -> Array:
         """Absolute error of each entry, (K,)."""
-        with np.errstate(over="ignore"):
-            return np.asarray(np.abs(self.given - self.expected))
+        return np.asarray(np.abs(self.given - self.expected))
 
     @property
     def errors(self) -> Array:
@@ -125,10 +124,8 @@ def _relative(difference: Array, scale: Array) -> Array:
 
 def overall(verdicts: Array | list[str]) -> str:
     """The verdict on a collection of verdicts."""
-    for verdict in (WRONG, CANNOT_TELL):
-        if np.any(np.asarray(verdicts, dtype=object) == verdict):
-            return verdict
-    return RIGHT
+    seen = set(verdicts)
+    return next((verdict for verdict in (WRONG, CANNOT_TELL) if verdict in seen), RIGHT)
 
 
 class Worst(NamedTuple):
@@ -202,11 +199,6 @@ class ArrayCheck:
         return len(self.entries)
 
     @property
-    def complete(self) -> bool:
-        """True if every entry was looked at."""
-        return self.checked == self.size
-
-    @property
     def verdict(self) -> str:
         """One of "right", "wrong" and "cannot tell"."""
         if self.unsummed:
@@ -246,7 +238,7 @@ class ArrayCheck:
         return self.gradient if along is None else along.given
 
     def known(self, what: str) -> Array:
-        """ "expected" or "uncertainty" in the parameter's shape, NaN where nothing can be said."""
+        """A field of the comparison in the parameter's shape, NaN where nothing can be said."""
         part = self.parts[0]
         values = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, what))
         if part is self.directions:

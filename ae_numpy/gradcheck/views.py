@@ -108,14 +108,13 @@ class Views:
         self.jacobians = jacobians or {}
         self.batch, self.rows = problem.batch or (), problem.batch_size or 0
         self.wrong = tuple(a.name for a in arrays if a.verdict == WRONG or a.name in self.jacobians)
-        right = (a.name for a in arrays if a.verdict == RIGHT)
-        self.right = tuple(name for name in right if name not in self.wrong)
+        sure = (a.name for a in arrays if a.verdict == RIGHT)
+        self.right = tuple(name for name in sure if name not in self.wrong)
         self.unsummed = tuple(array.name for array in arrays if array.unsummed)
         self.entrywise, self._tolerance = options.entrywise, options.limits(probe.use_complex)[0]
         self.searchable = self.entrywise and problem.point.size <= LARGEST
         expected = {array.name: array.known("expected") for array in arrays}
-        finite = all(np.isfinite(e).all() for e in expected.values())
-        self.complete = self.entrywise and finite
+        self.complete = self.entrywise and all(np.isfinite(e).all() for e in expected.values())
         size = max(largest(np.nan_to_num(e)) for e in expected.values())
         doubt = max(largest(np.nan_to_num(array.known("uncertainty"))) for array in arrays)
         tolerance = max(NEAR, self._tolerance, min(3 * doubt / size, 1e-4) if size else 0.0)

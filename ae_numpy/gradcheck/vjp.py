@@ -96,16 +96,13 @@ def check_vjp(
     # A child of its own: the inputs may come from the same seed, and dout must not equal them.
     (rng,) = np.random.default_rng(random_state).spawn(1)
     layer = _Layer(forward, backward, inputs, outputs)
-    layer.chosen = np.arange(layer.size)
-    if layer.size > max_outputs:
-        layer.chosen = np.sort(rng.choice(layer.size, max_outputs, replace=False))
+    count = min(layer.size, max_outputs)
+    layer.chosen = np.sort(rng.choice(layer.size, count, replace=False))
     problem = layer.problem(rng.standard_normal(layer.size))
     run = Run(problem, Options(**options), random_state=rng)
     try:
         report = run.report(explain=False)
-        jacobian: tuple[ArrayCheck, ...] = ()
-        if run.options.entrywise and run.probe.use_complex:
-            jacobian = _jacobian(layer, run, report.arrays)
+        jacobian = _jacobian(layer, run, report.arrays)
         different = {
             array.name: np.reshape(
                 [rows.known("given"), rows.known("expected")], (2, layer.size, -1)
@@ -163,10 +160,8 @@ def check_module(module: Any, inputs: Any, **options: Any) -> GradientReport:
     """
     missing = [n for n in ("forward", "backward", "params", "grads") if not hasattr(module, n)]
     if missing:
-        raise TypeError(
-            f"module ({type(module).__name__}) has no {' and no '.join(missing)}: check_module "
-            f"needs forward, backward, params and grads; wrap other classes, or see check_vjp"
-        )
+        lacks = f"module ({type(module).__name__}) has no {' and no '.join(missing)}"
+        raise TypeError(f"{lacks}: wrap it in a class that has, or see check_vjp")
     places, own = list(_places(module.params)), Packing(module.params)
     before = [holder[key] for holder, key in places]
     named = _named(module.forward, inputs)
@@ -199,8 +194,8 @@ class _Layer:
         self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any, outputs: int
     ) -> None:
         self._forward, self._backward, self._outputs = forward, backward, outputs
-        kinds = (Mapping, Sequence)  # an array is neither
-        self._kind = next((kind for kind in kinds if isinstance(inputs, kind)), None)
+        # An array is neither.
+        self._kind = next((kind for kind in (Mapping, Sequence) if isinstance(inputs, kind)), None)
         self.inputs = _named(forward, inputs)
         packing = Packing(self.inputs)
         self._point, self.columns = packing.vector, dict[int, Array]()
@@ -298,6 +293,8 @@ def _places(container: Any) -> Iterator[tuple[Any, Any]]:
 
 def _jacobian(layer: _Layer, run: Run, arrays: tuple[ArrayCheck, ...]) -> tuple[ArrayCheck, ...]:
     """One check per input: all rows of the Jacobian that were looked at."""
+    if not (run.options.entrywise and run.probe.use_complex):
+        return ()
     units = [(np.arange(layer.size) == row).astype(float) for row in layer.chosen]
     problems = [layer.problem(unit) for unit in units]
     claims, limits = [p.gradients(p.point) for p in problems], run.options.limits(True)
