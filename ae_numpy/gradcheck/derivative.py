@@ -258,8 +258,8 @@ class Probe:
 
     def everywhere(self) -> Array:
         """A random direction in all arrays together, each moved in proportion to its size."""
-        moves = (self.size(name) * self.direction(name) for name in self.problem.packing.names)
-        return np.sum(list(moves), axis=0)
+        names = self.problem.packing.names
+        return np.sum([self.size(name) * self.direction(name) for name in names], axis=0)
 
     def unit(self, name: str, entry: int) -> Array:
         """The direction of one entry of one array."""

@@ -40,22 +40,22 @@ class Progress:
     """Says what a slow check will cost, and how far it has come."""
 
     def __init__(self) -> None:
-        self.calls, self.expected, self.spoken = 0, 0, time.perf_counter()
+        self.calls, self.expected, self.fastest = 0, 0, np.inf
+        self.spoken, self.last = time.perf_counter(), -np.inf
 
     def announce(self, calls: int) -> None:
         """Say how long this many calls will take, if that is long."""
-        seconds = (time.perf_counter() - self.spoken) / max(self.calls, 1)
-        if calls * seconds > SLOW:
+        if calls * self.fastest > SLOW:
             self.calls, self.expected = 0, calls
-            self._say(
-                f"about {calls} calls of {1e3 * seconds:.0f} ms each, {calls * seconds:.0f} s in "
-                f"all (fewer max_entries, or method='directional', take less)"
-            )
+            cost = f"{1e3 * self.fastest:.0f} ms, {calls * self.fastest:.0f} s in all"
+            self._say(f"about {calls} calls of {cost} (less: fewer max_entries, or 'directional')")
 
     def tick(self) -> None:
-        """Count a call."""
+        """Count a call, before it is made."""
+        now = time.perf_counter()
+        self.fastest, self.last = min(self.fastest, now - self.last), now
         self.calls += 1
-        if self.expected and time.perf_counter() - self.spoken > SLOW:
+        if self.expected and now - self.spoken > SLOW:
             self._say(f"{self.calls} of about {self.expected} calls")
 
     def _say(self, words: str) -> None:
