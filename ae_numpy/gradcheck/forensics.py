@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.mistakes import FORMULAS, value
 from ae_numpy.gradcheck.packing import Array, largest
 from ae_numpy.gradcheck.verdict import Cause, cause
-from ae_numpy.gradcheck.views import View, Views, least_squares, near
+from ae_numpy.gradcheck.views import FORMULAS, View, Views, least_squares, near, value
 
 # Derivatives are divided by each other here: two digits less than elsewhere.
 TOLERANCE = 1e-5

@@ -9,27 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import permutations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ae_numpy.gradcheck.packing import Array, largest
-from ae_numpy.gradcheck.verdict import Cause, cause, number, table
-from ae_numpy.gradcheck.views import View, Views, least_squares, near
+from ae_numpy.gradcheck.verdict import Cause, cause, number
+from ae_numpy.gradcheck.views import FORMULAS, View, Views, least_squares, near, value
 
-FORMULAS = table("activations.toml")
-FUNCTIONS: dict[str, Any] = vars(np) | {"sigmoid": lambda z: 1 / (1 + np.exp(-z))}
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
 SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
 # Powers of the batch size that a factor may have.
 POWERS = (1, -1, 2, -2)
 # What may be added by mistake, and the formula that has these terms.
 TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
-
-
-def value(formula: str, z: Array, a: Array | None = None) -> Array:
-    """One of the formulas of `activations.toml` at z, or w, and a."""
-    return eval(formula, FUNCTIONS, {"z": z, "w": z, "a": a}) * np.ones_like(z)
 
 
 class Fit(NamedTuple):

@@ -287,7 +287,7 @@ class Finding(NamedTuple):
         The parameters whose gradients they explain.
     causes, sentences, kinds : tuple of str
         For each cause its label, a sentence and its kind, one of the words in
-        `ae_numpy.gradcheck.mistakes.KINDS`.
+        `ae_numpy.gradcheck.verdict.KINDS`.
     certain : bool
         False ("possible") if entries were sampled or something was assumed.
 

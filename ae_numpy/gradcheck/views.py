@@ -17,7 +17,7 @@ import numpy as np
 from ae_numpy.gradcheck.derivative import Probe
 from ae_numpy.gradcheck.measure import Options, entry_slope
 from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
-from ae_numpy.gradcheck.verdict import RIGHT, WRONG, ArrayCheck
+from ae_numpy.gradcheck.verdict import RIGHT, WRONG, ArrayCheck, table
 
 # Numerical derivatives at other points have 9 digits or more; formulas differ in fewer.
 NEAR = 1e-7
@@ -26,6 +26,14 @@ LARGEST = 2000
 # Samples that are looked at alone.
 SAMPLES = 6
 ALL = slice(None)
+
+FORMULAS = table("activations.toml")
+FUNCTIONS: dict[str, Any] = vars(np) | {"sigmoid": lambda z: 1 / (1 + np.exp(-z))}
+
+
+def value(formula: str, z: Array, a: Array | None = None) -> Array:
+    """One of the formulas of `activations.toml` at z, or w, and a."""
+    return eval(formula, FUNCTIONS, {"z": z, "w": z, "a": a}) * np.ones_like(z)
 
 
 def near(a: Array, b: Array, tolerance: float = NEAR) -> bool:
