@@ -112,7 +112,7 @@ def check_gradients(
     try:
         return run.report()
     finally:
-        run.problem.settle()
+        run.problem.loss(run.problem.point)  # what the function keeps of it is real, and here
 
 
 def check_network(
@@ -275,8 +275,7 @@ def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
         if name not in result:
             raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")
         if mask.shape != packing.shapes[name] or not np.all((mask == 0) | (mask == 1)):
-            got = f"got dtype {mask.dtype} and shape {mask.shape}"
-            shape = packing.shapes[name]
-            raise ValueError(f"mask {name!r} must hold booleans in shape {shape}; {got}")
+            wanted = f"mask {name!r} must hold booleans in shape {packing.shapes[name]}"
+            raise ValueError(f"{wanted}; got dtype {mask.dtype} and shape {mask.shape}")
         result[name] = mask.astype(bool)
     return result

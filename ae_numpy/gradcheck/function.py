@@ -167,10 +167,6 @@ class Problem:
         self._require_double(loss)
         return loss, gradients
 
-    def settle(self) -> None:
-        """A last call at the real point: what the function keeps of it is as the user knows it."""
-        self._call(self.point)
-
     def _call(self, vector: Array, casts_allowed: bool = True) -> tuple[Any, Any]:
         """A call without warnings: they were shown at the first one."""
         self.progress.tick()

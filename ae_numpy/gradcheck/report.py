@@ -129,12 +129,14 @@ class GradientReport:
         >>> report.plot().axes[0].images[0].get_array().shape
         (3, 4)
         """
-        from ae_numpy.plots import new_figure
-
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            message = "report.plot() needs matplotlib: pip install 'ae_numpy[plot]'"
+            raise ImportError(message) from error
         count, tolerance = len(self.arrays), self.tolerance
-        columns = 2 if count in (2, 4) else min(count, 3)
-        rows = -(-count // columns)
-        figure = new_figure(4.2 * columns + 0.6, 3.0 * rows + 0.5)
+        rows, columns = -(-count // 3), min(count, 3)
+        figure = Figure((4.2 * columns + 0.6, 3.0 * rows + 0.5), layout="constrained")
         figure.suptitle(f"Gradient {self.verdict} ({self.method})")
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         reach = tolerance / 1e-16  # as far above the tolerance as rounding lies below it
