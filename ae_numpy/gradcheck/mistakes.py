@@ -65,7 +65,7 @@ def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
     limit, zero = largest(g), np.abs(e) <= 1e-12 * largest(e)
     # Two entries at the limit are a limit; one alone is just the largest entry.
     if np.sum(np.abs(g) == limit) > 1 and near(g, np.clip(e, -limit, limit), tolerance):
-        yield Fit("clipped", "", (limit,))
+        yield Fit("clipped")
     if largest(g[zero]) > tolerance * largest(e) and near(g[~zero], e[~zero], tolerance):
         yield Fit("mask")
     for dtype, digits in ((np.float32, 2.0**-21), (np.float16, 2.0**-10)):
