@@ -63,8 +63,7 @@ def fits(view: View, name: str) -> Iterator[Fit]:
 def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
     """Entries that were cut off, not masked, or rounded."""
     limit, zero = largest(g), np.abs(e) <= 1e-12 * largest(e)
-    # Two entries at the limit are a limit; one alone is just the largest entry.
-    if np.sum(np.abs(g) == limit) > 1 and near(g, np.clip(e, -limit, limit), tolerance):
+    if g.size > 2 and near(g, np.clip(e, -limit, limit), tolerance):
         yield Fit("clipped")
     if largest(g[zero]) > tolerance * largest(e) and near(g[~zero], e[~zero], tolerance):
         yield Fit("mask")
