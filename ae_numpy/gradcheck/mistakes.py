@@ -55,7 +55,7 @@ def fits(view: View, name: str) -> Iterator[Fit]:
             yield from _places(g, e, p, tolerance)
             yield from _joined(g, e, p)
         for other, there in view.expected.items():
-            same = other != name and there.size == g.size > 1
+            same = other != name and there.size == g.size
             if same and near(g, there.reshape(g.shape), tolerance):
                 yield Fit("swapped", other)
 
@@ -63,7 +63,7 @@ def fits(view: View, name: str) -> Iterator[Fit]:
 def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
     """Entries that were cut off, not masked, or rounded."""
     limit, zero = largest(g), np.abs(e) <= 1e-12 * largest(e)
-    if g.size > 2 and near(g, np.clip(e, -limit, limit), tolerance):
+    if g.size > 1 and near(g, np.clip(e, -limit, limit), tolerance):
         yield Fit("clipped")
     if largest(g[zero]) > tolerance * largest(e) and near(g[~zero], e[~zero], tolerance):
         yield Fit("mask")
