@@ -16,34 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.derivative import COMPLEX_STEP, Derivative
+from ae_numpy.gradcheck.derivative import COMPLEX_STEP, SPACINGS, Derivative, Probe
 from ae_numpy.gradcheck.measure import MARGIN, Slope
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.probe import SPACINGS, Probe
+from ae_numpy.gradcheck.verdict import table
 
 # Central differences are trusted to this many digits when they speak against the complex step:
 # fewer would let a small term that is not analytic, an L1 penalty, pass unseen.
 SLACK = 1e-9
 
-# Operations that are not differentiable in the complex sense. Those that only compare are harmless
-# away from the point where the comparison turns (relu, max), so they explain and do not convict.
-COMPARING = {
-    "maximum", "minimum", "fmax", "fmin", "greater", "greater_equal", "less", "less_equal", "equal",
-    "not_equal", "max", "min", "amax", "amin", "argmax", "argmin", "sort", "argsort", "clip",
-    "median", "where", "isfinite",
-}  # fmt: skip
-# These may hide a part of the loss from the complex step.
-HIDING = {
-    "absolute", "fabs", "conjugate", "conj", "sign", "floor", "ceil", "rint", "trunc", "real",
-    "angle", "round", "norm", "linalg.norm", "vdot", "linalg.svd", "hypot",
-}  # fmt: skip
+# Names of operations that only compare, and of those that may hide a part of the loss.
+COMPARING, HIDING = (set(table("operations.toml")[key]) for key in ("comparing", "hiding"))
 
 
 def why_not_analytic(probe: Probe, loss: float) -> str | None:
     """What forbids the complex step, in a sentence; None if nothing does."""
-    everywhere = probe.rng.standard_normal(probe.problem.point.size)
     try:
-        stepped = _stepped(probe, everywhere)
+        stepped = _stepped(probe, probe.rng.standard_normal(probe.problem.point.size))
     except Exception as error:  # whatever the user's code raises when it meets a complex number
         return f"complex parameters made the function raise {type(error).__name__}: {error}"
     if not isinstance(stepped, complex):
@@ -52,18 +41,16 @@ def why_not_analytic(probe: Probe, loss: float) -> str | None:
         return f"complex parameters changed the loss from {loss:.6g} to {stepped.real:.6g}"
     seen, whole = watched(probe)
     probe.hiding = probe.problem.casts_allowed or bool(HIDING & seen)
-    for name in probe.names:
-        slope = Slope(name, np.zeros(0), probe.direction(name), probe.size(name))
-        refuting, unseen = refutation(probe, slope)
+    for name in probe.problem.packing.names:
+        slope = Slope(probe, name, np.zeros(0), probe.direction(name), probe.size(name))
+        refuting, unseen = refutation(slope)
         if refuting is None:
             probe.hidden[name] = unseen if probe.hiding or not whole else 0.0
         elif refuting.jump:
             return f"the loss has a kink in {name!r}: its slope jumps by {abs(refuting.jump):.3g}"
         else:
-            return (
-                f"along a random direction of {name!r} the complex step says "
-                f"{slope.measured(probe).value:.6g}, central differences say {refuting.value:.6g}"
-            )
+            slopes = f"{slope.measured().value:.6g}, central differences say {refuting.value:.6g}"
+            return f"along a random direction of {name!r} the complex step says {slopes}"
     return None
 
 
@@ -77,19 +64,19 @@ def _stepped(probe: Probe, direction: Array) -> complex:
         return line(complex(0.0, COMPLEX_STEP))
 
 
-def refutation(probe: Probe, slope: Slope) -> tuple[Derivative | None, float]:
+def refutation(slope: Slope) -> tuple[Derivative | None, float]:
     """The central difference that speaks against the complex step, or None; what it left unseen.
 
     A second, much finer start: only where both ladders contradict the complex step is it refuted,
     but a kink is proof by itself. A step that is rough itself, or a contradiction that vanishes at
     half the parameters where nothing in the loss could hide from the step, is saturation.
     """
-    by_step = slope.measured(probe).value
+    probe, by_step = slope.probe, slope.measured().value
     slack = 0.0 if probe.problem.casts_allowed else SLACK  # a cast is a reason to look closely
     unseen = np.inf
     # Where a part may hide, the ladder that sees most counts, else the first that agrees.
     for shrink in (8.0, 1.0, 2.0**-10) if probe.hiding else (1.0, 2.0**-10):
-        found = probe.central(slope.direction, slope.reach, shrink)
+        found = slope.central(shrink)
         if found.jump:
             return found, np.inf
         if not abs(by_step - found.value) > 10 * found.error + slack * abs(found.value):
@@ -97,12 +84,12 @@ def refutation(probe: Probe, slope: Slope) -> tuple[Derivative | None, float]:
             if not probe.hiding:
                 return None, unseen
     apart = abs(by_step - found.value)
-    rough = max(slope.roughness(probe, spacing, claimed=False) for spacing in SPACINGS)
+    rough = max(slope.roughness(spacing, claimed=False) for spacing in SPACINGS)
     if np.isfinite(unseen) or found.error == np.inf or not apart > MARGIN * rough:
         return None, unseen
-    half = probe.moved(probe.problem.at(probe.problem.point / 2))
-    there = half.central(slope.direction, slope.reach / 2)
-    gone = abs(slope.measured(half).value - there.value) <= 10 * there.error + 1e-3 * apart
+    half = slope.at(probe.problem.point / 2)
+    there = half.central(0.5)
+    gone = abs(half.measured().value - there.value) <= 10 * there.error + 1e-3 * apart
     return (None if gone and not probe.hiding else found), unseen
 
 
@@ -149,17 +136,8 @@ class _Watched(np.ndarray):
         part.cut = True
         return part
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-        if np.dtype(dtype).kind != "c":
-            self._note(f"astype({np.dtype(dtype)})", always=True)
-        return super().astype(dtype, *args, **kwargs)
-
-    def __float__(self) -> float:
-        self._note("float", always=True)
-        return float(self.view(np.ndarray).real)
-
-    def _note(self, name: str, always: bool = False) -> None:
-        if self.seen is not None and (always or name in COMPARING | HIDING):
+    def _note(self, name: str) -> None:
+        if self.seen is not None and name in COMPARING | HIDING:
             self.seen.add(name)
 
 

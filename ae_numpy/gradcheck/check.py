@@ -7,26 +7,22 @@ explain what is wrong.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ae_numpy.gradcheck.analytic import refutation, watched, why_not_analytic
+from ae_numpy.gradcheck.derivative import Probe
 from ae_numpy.gradcheck.diagnosis import diagnose
-from ae_numpy.gradcheck.evidence import Diagnosis, Measured
 from ae_numpy.gradcheck.function import Problem
-from ae_numpy.gradcheck.measure import (
-    Options,
-    compare_directions,
-    compare_entries,
-    entry_slope,
-)
-from ae_numpy.gradcheck.packing import Array, Packing, largest, leaves
-from ae_numpy.gradcheck.probe import Probe
-from ae_numpy.gradcheck.report import GradientReport, notes_on
-from ae_numpy.gradcheck.verdict import CANNOT_TELL, WRONG, ArrayCheck
+from ae_numpy.gradcheck.measure import Options, compare_directions, compare_entries, entry_slope
+from ae_numpy.gradcheck.packing import Array, Packing, leaves
+from ae_numpy.gradcheck.report import GradientReport, probability_of_missing
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, ArrayCheck, Diagnosis, table
+from ae_numpy.gradcheck.views import Views
+
+NOTES: dict[str, str] = table("notes.toml")
 
 
 def check_gradients(
@@ -116,7 +112,7 @@ def check_gradients(
     try:
         return run.report()
     finally:
-        run.problem.settle()
+        run.problem.loss(run.problem.point)  # what the function keeps of it is real, and here
 
 
 def check_network(
@@ -163,7 +159,7 @@ def check_network(
     >>> report.diagnosis.findings[0].causes
     ('the rule "raw_error"',)
     """
-    function = network.loss_and_gradients if loss_and_gradients is None else loss_and_gradients
+    function = loss_and_gradients or network.loss_and_gradients
     X = np.asarray(X)
     batch = (X, X if target is None else np.asarray(target))
     masks = {f"b{i}": layer.bias_mask for i, layer in enumerate(network.layers)}
@@ -183,94 +179,38 @@ class Run:
         self.summed = {name: problem.summed(name, g) for name, g in self.given.items()}
         self.probe = Probe(problem, self.loss, np.random.default_rng(random_state))
 
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Tolerance and resolution, as `Options.limits` gives them."""
-        return self.options.limits(self.probe.use_complex)
-
     def report(self, explain: bool = True) -> GradientReport:
         """Measure, confirm, explain."""
         arrays, notes = self._measured()
-        tolerance = self.limits[0]
-        notes += notes_on(arrays, tolerance)
-        notes += self._blind_spots()
-        diagnosis = Diagnosis()
-        if explain and any(array.verdict == WRONG for array in arrays):
-            diagnosis = diagnose(self.measured(arrays))
+        tolerance = self.options.limits(self.probe.use_complex)[0]
+        notes += self._notes(arrays, tolerance)
+        views = Views(self.probe, arrays, self.masks, self.options)
+        diagnosis = diagnose(views) if explain else Diagnosis()
         return GradientReport(arrays, self._words(), tolerance, diagnosis, tuple(notes))
 
     def _measured(self) -> tuple[tuple[ArrayCheck, ...], list[str]]:
         """Checks of all arrays, and if not made as wanted, a note that says why."""
         if self.options.method == "central":
             return self._measure(False), []
-        reason = why_not_analytic(self.probe, self.loss)
+        try:
+            reason = why_not_analytic(self.probe, self.loss)
+            arrays = () if reason else self._measure(True)
+            reason = reason or self._contradiction(arrays)
+        except Exception as error:  # the user's code, at some other complex point
+            reason = f"complex parameters made the function raise {type(error).__name__}"
         if reason is None:
-            try:
-                arrays = self._measure(True)
-                reason = self._contradiction(arrays)
-            except Exception as error:  # the user's code, at some other complex point
-                reason = f"complex parameters made the function raise {type(error).__name__}"
-            if reason is None:
-                return arrays, []
-        return self._measure(False), [self._not_analytic(reason)]
-
-    def measured(self, arrays: tuple[ArrayCheck, ...]) -> Measured:
-        """What the diagnosis may look at."""
-
-        def claimed(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
-            problem = self.problem.elsewhere(parameters, batch)
-            try:
-                return problem.gradients(problem.point)
-            except Exception:  # not every function takes a batch of one row
-                return {a.name: np.full(a.shape, np.nan) for a in arrays}
-
-        def numerical(parameters: Any = None, batch: Any = None) -> dict[str, Array]:
-            probe = self.probe.moved(self.problem.elsewhere(parameters, batch))
-            return {array.name: self._derivatives(probe, array) for array in arrays}
-
-        def loss(parameters: Any = None, batch: Any = None) -> float:
-            problem = self.problem.elsewhere(parameters, batch)
-            return float(problem.loss(problem.point).real)
-
-        return Measured(
-            parameters=self.problem.packing.by_name(self.problem.point),
-            given={a.name: _claimed(a) for a in arrays},
-            expected={a.name: _expanded(a, "expected") for a in arrays},
-            uncertainty={a.name: _expanded(a, "uncertainty") for a in arrays},
-            masks=self.masks,
-            verdicts={a.name: a.verdict for a in arrays},
-            unsummed=tuple(a.name for a in arrays if a.unsummed),
-            ignored=tuple(a.name for a in arrays if a.verdict == WRONG and self._ignores(a)),
-            tolerance=self.limits[0],
-            entrywise=self.options.entrywise,
-            complete=all(array.complete and not array.open_entries for array in arrays),
-            batch=self.problem.batch,
-            batch_size=self.problem.batch_size,
-            claimed=claimed, numerical=numerical, loss=loss,
-        )  # fmt: skip
-
-    def _ignores(self, array: ArrayCheck) -> bool:
-        """Is everything measured of an array zero, and the loss the same however far it moves?"""
-        return not any(part.expected.any() for part in array.parts) and self.probe.ignores(
-            array.name
-        )
-
-    def _derivatives(self, probe: Probe, array: ArrayCheck) -> Array:
-        """Derivatives at the entries that were checked, NaN elsewhere, zero where masked."""
-        values, trained = np.full(array.size, np.nan), np.ravel(self.masks[array.name])
-        enough = 0.01 * self.limits[0] * largest(array.gradient)
-        with contextlib.suppress(Exception):  # not every loss takes a batch of one row
-            for i in array.entries[trained[array.entries]]:
-                slope = entry_slope(probe, array.name, int(i))
-                values[i] = slope.measured(probe, enough=enough).value
-        return np.where(self.masks[array.name], values.reshape(array.shape), 0.0)
+            return arrays, []
+        seen = sorted(watched(self.probe)[0]) + ["a cast to float"] * self.problem.casts_allowed
+        if seen:
+            reason += f". The loss applies {', '.join(seen)} to the parameters"
+        return self._measure(False), [NOTES["not_analytic"].format(reason)]
 
     def _measure(self, use_complex: bool) -> tuple[ArrayCheck, ...]:
         self.probe.use_complex, options = use_complex, self.options
         entries = sum(min(given.size, options.max_entries) for given in self.given.values())
         each = entries if options.entrywise else options.directions * len(self.given)
         calls = (each if use_complex else 30 * each) + 50 * len(self.given)
-        self.problem.progress.announce(calls, self.problem.seconds)
+        self.problem.progress.announce(calls)
         return tuple(self._measure_array(name) for name in self.given)
 
     def _measure_array(self, name: str) -> ArrayCheck:
@@ -285,76 +225,46 @@ class Run:
             unsummed=self.given[name].ndim > given.ndim, subgradient=subgradient,
         )  # fmt: skip
 
-    def _blind_spots(self) -> list[str]:
-        """What cannot be seen at this point and on this batch, and other things worth knowing."""
-        renamed, names = self.problem.renamed, self.problem.packing.by_name(self.problem.point)
-        notes = [f"the gradient of {name!r} was found as {key!r}" for name, key in renamed.items()]
-        if widened := self.problem.packing.widened:
-            notes.append(
-                f"{', '.join(widened)} widened to float64: the formulas were checked, not their "
-                f"rounding in a smaller dtype"
-            )
-        zeros = [name for name, array in names.items() if array.size and not array.any()]
-        if zeros:
-            notes.append(
-                f"{', '.join(zeros)}: all zero, so that an error in proportion to it (weight "
-                f"decay, say) is invisible here: check at random numbers, too"
-            )
-        if self.problem.batch_size == 1:
-            notes.append("the batch is one sample: a missing 1/N, or one too many, is invisible")
-        if not self.problem.is_additive():
-            notes.append(
-                "the loss is neither the sum nor the mean of its rows' losses: rows of the batch "
-                "are not samples, or share something (a normalisation)"
-            )
-        return notes
+    def _notes(self, arrays: tuple[ArrayCheck, ...], tolerance: float) -> list[str]:
+        """What a reader of the verdict should know, and what cannot be seen at this point."""
+        problem, names = self.problem, ", ".join
+        verdicts = {array.verdict for array in arrays}
+        entrywise = [array for array in arrays if array.entrywise is not None]
+        along = [array.size for array in arrays if array.entrywise is None]
+        missed = probability_of_missing(max(along, default=0), self.options.directions, tolerance)
+        point = problem.packing.by_name(problem.point)
+        concerned = {
+            "sampled": names(a.name for a in entrywise if a.checked < a.size),
+            "kink": names(a.name for a in arrays if a.subgradient and a.verdict == RIGHT),
+            "missed": bool(along) and f"{missed:.0e}",
+            "only_factors": bool(along) and WRONG in verdicts,
+            "cannot_tell": CANNOT_TELL in verdicts,
+            "widened": names(problem.packing.widened),
+            "zeros": names(name for name, a in point.items() if a.size and not a.any()),
+            "one_sample": problem.batch_size == 1,
+            "shared": problem.reduction() == "neither",
+        }
+        renamed = problem.renamed.items()
+        return [NOTES[key].format(value) for key, value in concerned.items() if value] + [
+            f"the gradient of {name!r} was found as {key!r}" for name, key in renamed
+        ]
 
     def _contradiction(self, arrays: tuple[ArrayCheck, ...]) -> str | None:
         """Do central differences side with the claim where the complex step calls it wrong?"""
         for array in arrays:
             part = array.entrywise
-            if part is None or part.verdict != WRONG:
-                continue
-            k = part.worst
-            entry = int(array.entries[k])
-            if refutation(self.probe, entry_slope(self.probe, array.name, entry))[0]:
-                index = tuple(int(i) for i in np.unravel_index(entry, array.shape))
-                return f"central differences contradict the complex step at {array.name}{index}"
+            if part is not None and part.verdict == WRONG:
+                entry = int(array.entries[part.worst])
+                if refutation(entry_slope(self.probe, array.name, entry))[0]:
+                    place = f"{array.name}{array.worst.index}"
+                    return f"central differences contradict the complex step at {place}"
         return None
 
-    def _not_analytic(self, reason: str) -> str:
-        seen = sorted(watched(self.probe)[0])
-        if self.problem.casts_allowed:
-            seen.append("a cast to float")
-        suspects = f" The loss applies {', '.join(seen)} to the parameters." if seen else ""
-        return (
-            f"the loss is not analytic, so the complex step does not apply: {reason}.{suspects} "
-            f"Central differences were used instead"
-        )
-
     def _words(self) -> str:
+        """How the expected values were computed."""
         base = "complex step" if self.probe.use_complex else "central differences"
-        if self.options.entrywise:
-            return base
-        return f"{base} along {self.options.directions} random directions per array"
-
-
-def _claimed(array: ArrayCheck) -> Array:
-    """The claimed gradient, or its slopes if only directions were measured."""
-    if array.entrywise is None and array.directions is not None and not array.unsummed:
-        return array.directions.given
-    return array.gradient
-
-
-def _expanded(array: ArrayCheck, kind: str) -> Array:
-    """`expected` or `uncertainty` in the parameter's shape, NaN where nothing is known."""
-    result = np.full(array.size, np.nan)
-    for part in array.parts[:1]:
-        known = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, kind))
-        if part is array.directions:
-            return known
-        result[array.entries] = known
-    return result.reshape(array.shape)
+        directions = f" along {self.options.directions} random directions per array"
+        return base if self.options.entrywise else base + directions
 
 
 def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
@@ -365,9 +275,7 @@ def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
         if name not in result:
             raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")
         if mask.shape != packing.shapes[name] or not np.all((mask == 0) | (mask == 1)):
-            raise ValueError(
-                f"mask {name!r} must hold booleans in shape {packing.shapes[name]}; got dtype "
-                f"{mask.dtype} and shape {mask.shape}"
-            )
+            wanted = f"mask {name!r} must hold booleans in shape {packing.shapes[name]}"
+            raise ValueError(f"{wanted}; got dtype {mask.dtype} and shape {mask.shape}")
         result[name] = mask.astype(bool)
     return result

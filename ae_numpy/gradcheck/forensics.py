@@ -20,15 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.mistakes import FORMULAS, Cause, cause, linear, value
 from ae_numpy.gradcheck.packing import Array, largest
-from ae_numpy.gradcheck.views import View, Views, least_squares, near
+from ae_numpy.gradcheck.verdict import Cause, cause
+from ae_numpy.gradcheck.views import FORMULAS, View, Views, least_squares, near, value
 
 # Derivatives are divided by each other here: two digits less than elsewhere.
 TOLERANCE = 1e-5
-# Where the name of a layer goes that is not known yet.
-HERE = "{layer}"
-
 # Activations and their derivatives, and what is written for a derivative by mistake, as text.
 ACTIVATIONS: dict[str, tuple[str, str]] = FORMULAS["activations"]
 WRITTEN: list[str] = FORMULAS["written"]
@@ -115,18 +112,13 @@ def _above(delta: Array, dW: Array) -> Array:
 
 def layer_mistakes(views: Views) -> Iterator[tuple[tuple[str, ...], Cause]]:
     """What is wrong in each layer, for its arrays and for those below that only inherit it."""
-    layers, found = read_layers(views), dict[Cause, list[Layer]]()
+    layers = read_layers(views)
     for layer in layers:
         right = near(layer.delta_, layer.delta, TOLERANCE)
-        if not right and (each := _normalised(layer) or _wrong_delta(layer, layers)):
-            found.setdefault(each, []).append(layer)
+        if not right and (each := _wrong_delta(layer, layers)):
+            yield _inheriting(layer, layers), each
         if each := _wrong_input(layer, layers):
             yield layer.names[:1], each
-    for each, where in found.items():  # the same mistake in several layers is one mistake
-        label = each.label.replace(HERE, ", ".join(layer.names[0] for layer in where))
-        names = tuple(name for layer in where for name in _inheriting(layer, layers))
-        yield names, each._replace(label=label, sentence=each.sentence.replace(HERE, "the layer"))
-    yield from _wrong_scales(views, layers)
 
 
 def _inheriting(layer: Layer, layers: list[Layer]) -> tuple[str, ...]:
@@ -181,7 +173,7 @@ def _read(name: str, views: Views, samples: list[View], layers: list[Layer]) -> 
                 continue
             z, names = np.einsum("si,sio->so", x, W), [name]
             for bias, (b, expected, given) in biases.items():
-                trained = np.ravel(views.measured.masks[bias])
+                trained = np.ravel(views.masks[bias])
                 if near(expected * trained, delta * trained, TOLERANCE):
                     names, z = [name, bias], z + b
                     delta_ = np.where(trained, given, delta_)
@@ -259,7 +251,7 @@ def _wrong_slope(layer: Layer) -> Cause | None:
         if (layer.above or seen >= 4) and near(layer.delta_, delta, TOLERANCE):
             extra = "extra_derivative" if right == "1" else "derivative"
             name = "no_derivative" if used == "1" else extra
-            return cause(name, g=g, used=used, right=right, W=HERE)
+            return cause(name, g=g, used=used, right=right, W=layer.names[0])
     return None
 
 
@@ -282,13 +274,9 @@ def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
         bare = np.sum([_back(u.delta_, u.W) for u in layer.above], axis=0)
         yield bare * right, cause("unit_mask")
         yield bare * right * np.max(layer.mask), cause("unit_mask")
-        if layer.g:
-            slope = ACTIVATIONS[layer.g][1]
-            masked = e * value(slope, layer.z, layer.a * layer.mask)
-            yield masked, cause("after_mask", W=HERE, right=slope)
     for other in layers:
         if other is not layer and other.z.shape == right.shape and other.above:
-            yield e * other.right, cause("stale", W=HERE, other=other.names[0])
+            yield e * other.right, cause("stale", W=layer.names[0], other=other.names[0])
     for k, u in enumerate(layer.above):
         name = u.names[0]
         if u.W.shape[1] == u.W.shape[2]:
@@ -307,15 +295,6 @@ def _slips(layer: Layer, layers: list[Layer]) -> Iterator[tuple[Array, Cause]]:
         yield np.where(off, layer.delta_, layer.delta), cause("unit_mask")
 
 
-def _normalised(layer: Layer) -> Cause | None:
-    """Missing terms of a normalisation over z: each sample's delta must sum to 0."""
-    missing = layer.delta_ - layer.delta
-    balanced = largest(np.sum(layer.delta, axis=1)) <= 1e-7 * largest(layer.delta)
-    if balanced and layer.z.shape[1] > 3 and linear(missing, layer.z, 1):
-        return cause("normalised", W=HERE)
-    return None
-
-
 def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
     """The gradient is an outer product with delta, and the other side is not x."""
     x, W = _across(layer.delta_, layer.claim), layer.names[0]
@@ -329,14 +308,3 @@ def _wrong_input(layer: Layer, layers: list[Layer]) -> Cause | None:
             if candidate.shape == x.shape and near(x, candidate, TOLERANCE):
                 return cause("other_input", W=W, what=what, other=other.names[0])
     return cause("unknown_input", W=W) if layer.delta.shape[1] > 1 else None
-
-
-def _wrong_scales(views: Views, layers: list[Layer]) -> Iterator[tuple[tuple[str, ...], Cause]]:
-    """gamma * x + beta: the gradient of gamma is x * that of beta; was z taken for x?"""
-    for gamma, beta, layer in product(views.measured.wrong, views.measured.right, layers):
-        p, q = (views.here.parameters[name] for name in (gamma, beta))
-        if p.shape == q.shape == layer.z.shape[1:] and len(views.atoms) == len(layer.z):
-            (_, _, given), (_, delta, _) = (_seen(views.atoms, name) for name in (gamma, beta))
-            if near(given, layer.z * delta, TOLERANCE):
-                details = {"W": gamma, "what": "z", "other": layer.names[0]}
-                yield (gamma,), cause("other_input", **details)

@@ -31,9 +31,8 @@ LARGEST_BATCH = 64
 REPEATABLE = 1e-10
 
 NARROW = (
-    "although its arguments were float64: the function casts on the way, and seven digits "
-    "are too few to tell a wrong gradient from rounding. Let it compute in the dtype of its "
-    "arguments"
+    "although its arguments were float64: seven digits are too few to tell a wrong gradient from "
+    "rounding. Let it compute in the dtype of its arguments"
 )
 
 
@@ -41,27 +40,27 @@ class Progress:
     """Says what a slow check will cost, and how far it has come."""
 
     def __init__(self) -> None:
-        self.calls, self.expected, self.spoken = 0, 0, time.perf_counter()
+        self.calls, self.expected, self.fastest = 0, 0, np.inf
+        self.spoken, self.last = time.perf_counter(), -np.inf
 
-    def announce(self, calls: int, seconds: float) -> None:
-        """Report how long this many calls will take, if that is long."""
-        if calls * seconds > SLOW:
+    def announce(self, calls: int) -> None:
+        """Say how long this many calls will take, if that is long."""
+        if calls * self.fastest > SLOW:
             self.calls, self.expected = 0, calls
-            self._say(
-                f"gradient check: about {calls} calls of {1e3 * seconds:.0f} ms each, "
-                f"{calls * seconds:.0f} s in all (fewer max_entries, or method='directional', "
-                f"take less)"
-            )
+            cost = f"{1e3 * self.fastest:.0f} ms, {calls * self.fastest:.0f} s in all"
+            self._say(f"about {calls} calls of {cost} (less: fewer max_entries, or 'directional')")
 
     def tick(self) -> None:
-        """Count a call."""
+        """Count a call, before it is made."""
+        now = time.perf_counter()
+        self.fastest, self.last = min(self.fastest, now - self.last), now
         self.calls += 1
-        if self.expected and time.perf_counter() - self.spoken > SLOW:
-            self._say(f"gradient check: {self.calls} of about {self.expected} calls")
+        if self.expected and now - self.spoken > SLOW:
+            self._say(f"{self.calls} of about {self.expected} calls")
 
     def _say(self, words: str) -> None:
         self.spoken = time.perf_counter()
-        print(words, file=sys.stderr, flush=True)
+        print(f"gradient check: {words}", file=sys.stderr, flush=True)
 
 
 class Problem:
@@ -83,41 +82,35 @@ class Problem:
         if not callable(function):
             raise TypeError(f"loss_and_gradients must be callable, got {type(function).__name__}")
         if batch is not None and not isinstance(batch, (tuple, list)):
-            raise TypeError(
-                f"batch must be a tuple of arguments, such as (X,) or (X, y); got "
-                f"{type(batch).__name__}"
-            )
-        self.function = function
-        self.casts_allowed = False
+            kind = type(batch).__name__
+            raise TypeError(f"batch must be a tuple of arguments, such as (X, y); got a {kind}")
+        self.function, self.casts_allowed = function, False
         self.renamed: dict[str, str] = {}
-        self.progress, self.seconds = Progress(), 0.0
-        self.packing = Packing(parameters)
+        self.progress, self.packing = Progress(), Packing(parameters)
         self.batch = None if batch is None else tuple(_widen(argument) for argument in batch)
         self.point = self.packing.vector
 
-    def is_additive(self) -> bool:
-        """Is the loss of the batch the sum or the mean of its rows' losses, a penalty aside?
+    def reduction(self) -> str:
+        """Is the loss of the batch the "mean", or the "sum", of its rows', a penalty aside?
 
-        True as well where that cannot be found out.
+        "neither" is said only where it is seen; what cannot be found out is "unknown".
         """
-        count = self.batch_size or 0
-        if not 3 <= count <= LARGEST_BATCH:
-            return True
-        rows = [self.elsewhere(None, self.rows(slice(i, i + 1))) for i in range(count)]
-        alone = [row.loss(self.point).real for row in rows]
-        whole, pair = (
-            self.elsewhere(None, self.rows(slice(0, n))).loss(self.point).real for n in (count, 2)
-        )
-        penalty = alone[0] + alone[1] - pair
+        count = min(self.batch_size or 0, LARGEST_BATCH)
+        if count < 2:
+            return "unknown"
+        alone = [self._loss_of(slice(i, i + 1)) for i in range(count)]
+        whole, penalty = self._loss_of(slice(count)), alone[0] + alone[1] - self._loss_of(slice(2))
         scale = REPEATABLE * count * largest(np.array([*alone, whole]))
-        apart = np.array([whole - np.mean(alone), whole - sum(alone) + (count - 1) * penalty])
-        return not np.all(np.abs(apart) > scale)
+        if not np.isfinite(scale):
+            return "unknown"
+        if abs(whole - np.mean(alone)) <= scale:
+            return "mean"
+        return "sum" if abs(whole - sum(alone) + (count - 1) * penalty) <= scale else "neither"
 
-    def rows(self, rows: slice) -> tuple[Any, ...]:
-        """Some rows of the batch; what is not an array with rows stays as it is."""
-        return tuple(
-            a[rows] if isinstance(a, np.ndarray) and a.ndim > 0 else a for a in self.batch or ()
-        )
+    def _loss_of(self, rows: slice) -> float:
+        """The loss of some rows of the batch; what is not an array with rows stays as it is."""
+        batch = (a[rows] if isinstance(a, np.ndarray) and a.ndim else a for a in self.batch or ())
+        return float(self.elsewhere(batch=tuple(batch)).loss(self.point).real)
 
     @property
     def batch_size(self) -> int | None:
@@ -126,47 +119,30 @@ class Problem:
         rows = {len(array) for array in arrays}
         return rows.pop() if len(rows) == 1 else None
 
-    def elsewhere(self, parameters: dict[str, Array] | None, batch: Any = None) -> Problem:
-        """The same function at other parameters (some of them, by name), or on another batch."""
+    def elsewhere(self, point: Array | None = None, batch: Any = None) -> Problem:
+        """The same function at another point, or on another batch."""
         other = copy.copy(self)
-        if batch is not None:
-            other.batch = batch
-        if parameters is not None:
-            other.point = self.point.copy()
-            for name, array in parameters.items():
-                other.point[self.packing.section(name)] = np.ravel(array)
-        return other
-
-    def at(self, point: Array) -> Problem:
-        """The same function on the same batch at another point."""
-        other = copy.copy(self)
-        other.point = point
+        other.point = self.point if point is None else point
+        other.batch = self.batch if batch is None else batch
         return other
 
     def loss(self, vector: Array) -> float | complex:
-        """The loss alone, at a real or complex point; warnings were shown at the first call.
+        """The loss alone, at a real or complex point.
 
         Where a real point makes the function raise, it is outside of the function's domain, and
         the loss is NaN. What a complex point makes it raise is for the caller to judge.
         """
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if not self.casts_allowed:
-                # A discarded imaginary part would be a derivative of zero.
-                warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            try:
-                loss = self._call(vector)[0]
-            except Exception:
-                if np.iscomplexobj(vector):
-                    raise
-                return float("nan")
+        try:
+            loss = self._call(vector, casts_allowed=self.casts_allowed)[0]
+        except Exception:
+            if np.iscomplexobj(vector):
+                raise
+            return float("nan")
         return np.asarray(loss).item()
 
     def gradients(self, vector: Array) -> dict[str, Array]:
         """The claimed gradients at a real point, unchecked; a batch axis left over is summed."""
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            named = self.packing.gradients_of(self._call(vector)[1])[0]
+        named = self.packing.gradients_of(self._call(vector)[1])[0]
         return {name: self.summed(name, np.asarray(g, np.float64)) for name, g in named.items()}
 
     def summed(self, name: str, gradient: Array) -> Array:
@@ -183,37 +159,33 @@ class Problem:
         TypeError, ValueError
             Naming what was wrong, what was given and what was expected.
         """
-        start = time.perf_counter()
         loss, gradients = self._examined_call()
-        between = time.perf_counter()
         again, gradients_again = self._examined_call()
-        self.seconds = min(between - start, time.perf_counter() - between)
         require_repeatable("the loss", np.asarray(loss), np.asarray(again))
         for name, gradient in gradients.items():
             require_repeatable(f"gradient {name!r}", gradient, gradients_again[name])
         self._require_double(loss)
         return loss, gradients
 
-    def settle(self) -> None:
-        """A last call at the real point: what the function keeps of it is as the user knows it."""
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            self._call(self.point)
-
-    def _call(self, vector: Array) -> tuple[Any, Any]:
+    def _call(self, vector: Array, casts_allowed: bool = True) -> tuple[Any, Any]:
+        """A call without warnings: they were shown at the first one."""
         self.progress.tick()
-        return self.function(self.packing.unpack(vector), *(self.batch or ()))
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not casts_allowed:
+                # A discarded imaginary part would be a derivative of zero.
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            return self.function(self.packing.unpack(vector), *(self.batch or ()))
 
     def _examined_call(self) -> tuple[float, dict[str, Array]]:
+        self.progress.tick()
         parameters = self.packing.unpack(self.point)
         batch = tuple(a.copy() if isinstance(a, np.ndarray) else a for a in self.batch or ())
         result = self.function(parameters, *batch)
         self._require_unchanged(parameters, batch)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise TypeError(
-                f"loss_and_gradients returned a {type(result).__name__}; a pair (loss, gradients) "
-                f"was expected"
-            )
+            kind = type(result).__name__
+            raise TypeError(f"a pair (loss, gradients) was expected; the function gave a {kind}")
         loss = scalar_loss(result[0])
         named, self.renamed = self.packing.gradients_of(result[1])
         return loss, {name: self._gradient(name, value) for name, value in named.items()}
@@ -228,39 +200,30 @@ class Problem:
             raise TypeError(f"the loss holds float32 numbers {NARROW}")
 
     def _require_unchanged(self, parameters: Any, batch: tuple[Any, ...]) -> None:
-        message = (
-            "the function changed its argument {}: work on a copy (an update such as "
-            "W -= rate * dW belongs outside the function)"
-        )
         after = dict(leaves(parameters))
-        for name, before in self.packing.by_name(self.point).items():
-            if name not in after:
+        pairs = [(repr(name), before, after.get(name))
+                 for name, before in self.packing.by_name(self.point).items()]  # fmt: skip
+        pairs += [(f"batch[{i}]", before, batch[i]) for i, before in enumerate(self.batch or ())
+                  if isinstance(before, np.ndarray)]  # fmt: skip
+        for name, before, now in pairs:
+            if now is None:
+                raise ValueError(f"the function removed {name} from the container: work on a copy")
+            if not np.array_equal(before, now, equal_nan=before.dtype.kind in "fc"):
                 raise ValueError(
-                    f"the function removed {name!r} from the container that it was called with: "
-                    f"read its entries, or work on a copy"
+                    f"the function changed its argument {name}: work on a copy (an update such as "
+                    f"W -= rate * dW belongs outside the function)"
                 )
-            if not np.array_equal(before, after[name]):
-                raise ValueError(message.format(repr(name)))
-        for i, (before, after) in enumerate(zip(self.batch or (), batch, strict=True)):
-            if isinstance(before, np.ndarray) and not same(before, after):
-                raise ValueError(message.format(f"batch[{i}]"))
 
     def _gradient(self, name: str, value: Any) -> Array:
         """One gradient as float64; a batch axis that was not summed is let through."""
-        array = real_gradient(name, value)
-        expected = self.packing.shapes[name]
-        if array.shape != expected and not self._is_unsummed(array.shape, expected):
-            raise ValueError(
-                f"gradient {name!r} has shape {array.shape}; the parameter has shape {expected}"
-                + shape_hint(array.shape, expected)
-            )
+        array, shape = real_gradient(name, value), self.packing.shapes[name]
+        rows = self.batch_size or max(len(array), 2) if array.ndim else 0
+        if array.shape not in (shape, (rows, *shape)):
+            hints = {shape[::-1]: ": it is transposed"}
+            hints[(1, *shape)] = ": sum over the batch without keepdims"
+            given = f"gradient {name!r} has shape {array.shape}; the parameter has shape {shape}"
+            raise ValueError(given + hints.get(array.shape, ""))
         return array
-
-    def _is_unsummed(self, given: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-        """True if `given` is `expected` with the batch axis left in front."""
-        if given[1:] != expected:
-            return False
-        return given[0] == self.batch_size if self.batch_size else given[0] > 1
 
 
 def _widen(argument: Any) -> Any:
@@ -284,16 +247,11 @@ def scalar_loss(loss: Any) -> float:
     """The loss as a float, or an error that says what it is instead."""
     array = as_array("the loss", loss)
     if array.size != 1:
-        raise ValueError(
-            f"the loss has shape {array.shape}; a scalar was expected: sum it, or average it"
-        )
-    if array.dtype == object:
-        raise TypeError(
-            f"the loss is a {type(loss).__name__}; a real number was expected: return "
-            f"(loss, gradients), in this order"
-        )
+        what = f"the loss has shape {array.shape}"
+        raise ValueError(f"{what}; a scalar was expected: sum it, or average it")
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"the loss has dtype {array.dtype}; a real number was expected")
+        kind = f"the loss has dtype {array.dtype}; a real number was expected"
+        raise TypeError(f"{kind}, and the loss is a {type(loss).__name__}: (loss, gradients)?")
     if array.dtype in (np.float16, np.float32):
         raise TypeError(f"the loss is {array.dtype} {NARROW}")
     require_finite("the loss", array)
@@ -301,43 +259,23 @@ def scalar_loss(loss: Any) -> float:
 
 
 def require_repeatable(what: str, first: Array, second: Array) -> None:
-    scale = max(largest(first), largest(second))
-    if first.shape == second.shape and np.all(np.abs(first - second) <= REPEATABLE * scale):
-        return
-    message = (
-        f"loss_and_gradients is not deterministic: two calls with the same arguments gave {what} as"
-    )
+    message = f"loss_and_gradients is not deterministic: two equal calls gave {what} as"
     if first.shape != second.shape:
         raise ValueError(f"{message} arrays of shape {first.shape} and {second.shape}")
+    allowed = REPEATABLE * max(largest(first), largest(second))
+    if largest(first - second) <= allowed:
+        return
     i = np.unravel_index(np.argmax(np.abs(first - second)), first.shape)
-    if np.all(np.abs(second - 2 * first) <= REPEATABLE * scale):
+    reason = (
+        "seed its random numbers (dropout, a random batch) inside the function, or pass the "
+        "batch; and look for what it keeps between calls (a buffer, a momentum)"
+    )
+    if largest(second - 2 * first) <= allowed:
         reason = "the second is twice the first: a buffer is added to that was not set to zero"
-    else:
-        reason = (
-            "seed its random numbers (dropout, a random batch) inside the function, or pass the "
-            "batch; and look for what it keeps between calls (a buffer, a momentum)"
-        )
     raise ValueError(f"{message} {' and '.join(apart(first[i], second[i]))}; {reason}")
 
 
 def apart(first: float, second: float) -> tuple[str, str]:
     """Two numbers in print, with as many digits as are needed to see that they differ."""
-    texts = f"{first:.6g}", f"{second:.6g}"
-    for digits in range(7, 18):
-        if texts[0] != texts[1]:
-            break
-        texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
-    return texts
-
-
-def same(before: Array, after: Array) -> bool:
-    return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
-
-
-def shape_hint(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """What a wrong shape usually means."""
-    if len(expected) == 2 and given == expected[::-1]:
-        return ": it is transposed"
-    if given == (1, *expected):
-        return ": sum over the batch without keepdims"
-    return ""
+    pairs = ((f"{first:.{digits}g}", f"{second:.{digits}g}") for digits in range(6, 18))
+    return next((texts for texts in pairs if texts[0] != texts[1]), (str(first), str(second)))

@@ -7,29 +7,36 @@ larger than its own roughness, nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.derivative import Derivative, roughness
-from ae_numpy.gradcheck.function import Problem
-from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
-from ae_numpy.gradcheck.probe import EPSILON, SPACINGS, Probe, nearest_slopes
-from ae_numpy.gradcheck.verdict import (
-    CANNOT_TELL,
-    CENTRAL_TOLERANCE,
-    COMPLEX_TOLERANCE,
-    RESOLUTION,
-    RIGHT,
-    WRONG,
-    Comparison,
+from ae_numpy.gradcheck.derivative import (
+    EPSILON,
+    LEVELS,
+    SPACINGS,
+    Derivative,
+    Probe,
+    central,
+    complex_step,
+    nearest_slopes,
+    roughness,
 )
+from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
+from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, Comparison
 
 METHODS = ("central", "complex_step", "directional")
 
+# The complex step is exact to rounding and a hand-written gradient nearly so: 1e-14 is what
+# correct code shows. 1e-9 leaves room for long sums, and is below the 3e-8 of a float32 cast.
+COMPLEX_TOLERANCE = 1e-9
+# Extrapolated central differences reach 1e-9 to 1e-12. Still below a float32 cast.
+CENTRAL_TOLERANCE = 1e-8
+# Unless a tolerance is given, a gradient is called right only if five digits are known.
+RESOLUTION = 1e-5
 # A difference stands out if it is this many times as large as its own roughness; it is rounding
 # if it is not even CALM times as large. In between nothing is known.
 MARGIN, CALM = 20.0, 4.0
@@ -82,6 +89,7 @@ class Slope(NamedTuple):
 
     Attributes
     ----------
+    probe : Probe
     name : str
     claim : array
         Weights of the array's claimed entries, flat.
@@ -91,52 +99,68 @@ class Slope(NamedTuple):
         The distance on which the loss may be expected to bend.
     """
 
+    probe: Probe
     name: str
     claim: Array
     direction: Array
     reach: float
 
-    def claimed(self, problem: Problem) -> float:
-        """What the user's function says at the problem's point."""
+    @property
+    def claimed(self) -> float:
+        """What the user's function says."""
+        problem = self.probe.problem
         return float(np.ravel(problem.gradients(problem.point)[self.name]) @ self.claim)
 
-    def measured(self, probe: Probe, shrink: float = 1.0, enough: float = 0.0) -> Derivative:
-        """What the loss says at the probe's point."""
-        return probe.slope(self.direction, self.reach, shrink, enough)
+    def measured(self, shrink: float = 1.0, enough: float = 0.0) -> Derivative:
+        """What the loss says; 0 where everything is held."""
+        if not self.direction.any():
+            return Derivative(0.0, 0.0)
+        if self.probe.use_complex:
+            return Derivative(complex_step(self.probe.line(self.direction)), 0.0)
+        return self.central(shrink, enough)
 
-    def gap(self, probe: Probe, point: Array, claimed: bool = True, stretch: float = 1.0) -> float:
-        """Claimed minus measured slope at another point, or the measured one; NaN outside.
+    def central(self, shrink: float = 1.0, enough: float = 0.0, levels: int = LEVELS) -> Derivative:
+        """The same by central differences."""
+        line, step = self.probe.line(self.direction), 0.1 * shrink * self.reach
+        return central(line, step, self.probe.noise, enough, levels)
 
-        The direction is stretched for the measurement, which moves the rounding of its own weights.
-        """
-        problem = probe.problem.at(point)
+    def at(self, point: Array, stretch: float = 1.0) -> Slope:
+        """The same slope at another point, its direction and its claim stretched."""
+        probe = self.probe.moved(self.probe.problem.elsewhere(point))
+        return Slope(probe, self.name, stretch * self.claim, stretch * self.direction, self.reach)
+
+    def gap(self, claimed: bool = True) -> float:
+        """Claimed minus measured slope, or the measured one; NaN outside the function's domain."""
         try:
-            stretched = self._replace(direction=stretch * self.direction)
-            slope = stretched.measured(probe.moved(problem)).value / stretch
-            return self.claimed(problem) - slope if claimed else slope
-        except Exception:  # outside the function's domain
+            return (self.claimed if claimed else 0.0) - self.measured().value
+        except Exception:
             return float("nan")
 
-    def roughness(
-        self, probe: Probe, spacing: float, claimed: bool = True, along: Array | None = None
-    ) -> float:
-        """How rough the gap is along a direction, the slope's own if none is given."""
-        point = probe.problem.point
+    def relative_gap(self) -> float:
+        """The gap, relative to the larger of both slopes; 1 if there is none."""
+        gap, measured = self.gap(), self.gap(claimed=False)
+        larger = max(abs(measured), abs(gap - measured))
+        return abs(gap) / larger if larger else 1.0
+
+    def roughness(self, spacing: float, claimed: bool = True, along: Array | None = None) -> float:
+        """How rough the gap is along a direction, the slope's own if none is given.
+
+        Stretching moves the rounding of the direction's own weights.
+        """
+        point = self.probe.problem.point
         step = self.reach * self.direction if along is None else along
 
         def gap(t: complex) -> complex:
-            return self.gap(probe, point + t.real * step, claimed, 1 + t.real)
+            return self.at(point + t.real * step, 1 + t.real).gap(claimed) / (1 + t.real)
 
         return roughness(gap, spacing, kinks=spacing < FAR)
 
 
 def entry_slope(probe: Probe, name: str, entry: int, trained: bool = True) -> Slope:
     """One entry of one array."""
-    section = probe.problem.packing.section(name)
-    claim = np.zeros(section.stop - section.start)
-    claim[entry] = 1.0
-    direction = trained * probe.unit(name, entry)
-    return Slope(name, claim, direction, probe.reach(name, entry))
+    direction, section = probe.unit(name, entry), probe.problem.packing.sections[name]
+    reach = max(abs(float(probe.problem.point[section][entry])), probe.size(name))
+    return Slope(probe, name, direction[section], trained * direction, reach)
 
 
 def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
@@ -158,45 +182,33 @@ def compare_entries(
 ) -> tuple[Array, Comparison, bool]:
     """Checked entries, their comparison; is it a subgradient?"""
     entries = chosen_entries(given, options.max_entries, probe.rng)
+    limits, trained = options.limits(probe.use_complex), np.ravel(mask)
+    slopes = [entry_slope(probe, name, int(i), bool(trained[i])) for i in entries]
     # A hundredth of what the verdict needs, if the claim has the right size; if it has not, the
     # verdict does not need it.
-    limits = options.limits(probe.use_complex)
-    enough = 0.01 * limits[0] * largest(given)
-    trained = np.ravel(mask)[entries]
-    slopes = [
-        entry_slope(probe, name, int(i), bool(t)) for i, t in zip(entries, trained, strict=True)
-    ]
-    held = Derivative(0.0, 0.0)
-    found = [s.measured(probe, enough=enough) if s.direction.any() else held for s in slopes]
+    found, kinks = _found(slopes, 0.01 * limits[0] * largest(given))
     claimed, expected = np.ravel(given)[entries], np.array([d.value for d in found])
     uncertainty = np.array([3 * d.error for d in found])
-    kinks = _settle_kinks(probe, slopes, entries, claimed, expected, uncertainty)
-    comparison = Comparison(
-        claimed, expected, uncertainty, np.full(len(entries), largest(expected)), *limits
-    )
-    comparison = convicted(probe, comparison, slopes, given, kinks)
-    return entries, comparison, bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
-
-
-def _settle_kinks(
-    probe: Probe, slopes: list[Slope], entries: Array, claimed: Array, expected: Array,
-    uncertainty: Array,
-) -> list[int]:  # fmt: skip
-    """Fill in what fine steps say where coarse ones say nothing; which entries are at a kink?"""
-    kinks = []
-    for k in np.flatnonzero(np.isinf(uncertainty)):
-        finer = slopes[k].measured(probe, 2.0**-10)
-        if finer.jump:
-            kinks.append(int(k))
-        elif np.isfinite(finer.error):
-            expected[k], uncertainty[k] = finer.value, 3 * finer.error
-    if not kinks:
-        return []
-    nearest = nearest_slopes(probe, slopes[0].name, entries[kinks], claimed[kinks])
+    nearest = nearest_slopes(probe, name, entries[kinks], claimed[kinks]) if kinks else None
     if nearest is None:
-        return []
-    expected[kinks], uncertainty[kinks] = nearest, 0.0
-    return kinks
+        kinks = []
+    else:
+        expected[kinks], uncertainty[kinks] = nearest, 0.0
+    scale = np.full(len(entries), largest(expected))
+    comparison = Comparison(claimed, expected, uncertainty, scale, *limits)
+    subgradient = bool(kinks) and np.array_equal(expected[kinks], claimed[kinks])
+    return entries, settled(comparison, slopes, given, kinks), subgradient
+
+
+def _found(slopes: list[Slope], enough: float) -> tuple[list[Derivative], list[int]]:
+    """The measured slopes, by fine steps where coarse ones say nothing; which are at a kink?"""
+    found, kinks = [slope.measured(enough=enough) for slope in slopes], []
+    for k, derivative in enumerate(found):
+        if np.isinf(derivative.error):
+            finer = slopes[k].measured(2.0**-10)
+            kinks += [k] if finer.jump else []
+            found[k] = derivative if finer.jump else finer
+    return found, kinks
 
 
 def compare_directions(
@@ -206,105 +218,99 @@ def compare_directions(
 
     The scale is the root mean square of the measured slopes, an estimate of the gradient's norm.
     """
-    slopes, section = [], probe.problem.packing.section(name)
+    slopes, section = [], probe.problem.packing.sections[name]
     for _ in range(options.directions):
         direction = probe.direction(name, mask)
         # A held entry is expected to be given as 0: whatever is claimed there is in the way.
         held = np.where(np.ravel(mask), 0.0, probe.rng.standard_normal(given.size))
-        slopes.append(Slope(name, direction[section] + held, direction, probe.size(name)))
-    found = [slope.measured(probe) for slope in slopes]
-    expected = np.array([d.value for d in found])
+        slopes.append(Slope(probe, name, direction[section] + held, direction, probe.size(name)))
+    found = [slope.measured() for slope in slopes]
+    expected, claimed = np.array([d.value for d in found]), np.ravel(given)
     rounding = 4 * EPSILON * np.linalg.norm(given) * np.sqrt(given.size)
-    uncertainty = np.array([3 * d.error for d in found]) + rounding
     comparison = Comparison(
-        np.array([float(np.ravel(given) @ slope.claim) for slope in slopes]), expected,
-        uncertainty, np.full(len(slopes), root_mean_square(expected)),
-        *options.limits(probe.use_complex),
+        np.array([float(claimed @ slope.claim) for slope in slopes]), expected,
+        np.array([3 * d.error for d in found]) + rounding,
+        np.full(len(slopes), root_mean_square(expected)), *options.limits(probe.use_complex),
     )  # fmt: skip
-    return convicted(probe, comparison, slopes, given)
+    return settled(comparison, slopes, given)
 
 
 def convicted(
-    probe: Probe, comparison: Comparison, slopes: list[Slope], given: Array,
-    kinks: Sequence[int] = (),
+    comparison: Comparison, slope: Callable[[int], Slope], kinks: Sequence[int] = (),
+    cast: bool = False,
 ) -> Comparison:  # fmt: skip
     """The comparison once what looks wrong had to stand out from its own roughness."""
-    cast = is_float32(given)
     while comparison.verdict == WRONG:
         k, difference = comparison.worst, comparison.difference
         if k in kinks:
             return comparison  # the pieces that meet there were compared already
-        rough = doubt(probe, slopes[k], not cast)
+        rough = doubt(slope(k), not cast)
         if difference[k] > MARGIN * rough:
             return comparison
         # Errors of this size are rounding, wherever in the array they are.
         rounding = np.where(difference <= CALM * rough, CALM * rough, np.inf)
         excused = np.where(difference <= difference[k], rounding, 0.0)
         comparison = replace(comparison, uncertainty=np.maximum(comparison.uncertainty, excused))
-    if comparison.verdict == CANNOT_TELL and _is_zero(probe, comparison, slopes):
-        zero = np.zeros_like(comparison.given)
-        return replace(comparison, given=zero, expected=zero, uncertainty=zero, scale=zero)
-    if probe.use_complex:
-        comparison = _small_entries(probe, comparison, slopes)
-        if comparison.verdict == RIGHT:
-            return _with_hidden(comparison, probe.hidden.get(slopes[0].name, 0.0), probe.hiding)
     return comparison
 
 
-def _with_hidden(comparison: Comparison, hidden: float, hiding: bool) -> Comparison:
-    """No more digits than were resolved where a part of the loss may hide from the complex step.
-
-    Where no operation was seen that hides, but not all could be seen, five digits stay.
-    """
-    if not hiding:
+def settled(
+    comparison: Comparison, slopes: list[Slope], given: Array, kinks: Sequence[int] = ()
+) -> Comparison:
+    """The comparison with rounding excused, small entries looked at, hidden digits taken off."""
+    if not slopes:
+        return comparison
+    comparison = convicted(comparison, slopes.__getitem__, kinks, cast=_is_float32(given))
+    if comparison.verdict == CANNOT_TELL and _is_zero(comparison, slopes):
+        zero = np.zeros_like(comparison.given)
+        return replace(comparison, given=zero, expected=zero, uncertainty=zero, scale=zero)
+    probe = slopes[0].probe
+    if probe.use_complex and comparison.verdict != WRONG:
+        comparison = _small_entries(comparison, slopes)
+    if not probe.use_complex or comparison.verdict != RIGHT:
+        return comparison
+    hidden = probe.hidden.get(slopes[0].name, 0.0)
+    if not probe.hiding:  # no operation was seen that hides, but not all could be seen
         hidden = min(hidden, comparison.resolution * float(np.min(comparison.scale)))
     uncertainty = np.maximum(comparison.uncertainty, hidden * (comparison.scale > 0))
     return replace(comparison, uncertainty=uncertainty)
 
 
-def _is_zero(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> bool:
+def _is_zero(comparison: Comparison, slopes: list[Slope]) -> bool:
     """Does the loss ignore this array, and is what was given and measured of it rounding?
 
     So it is for a bias in front of a normalisation, where terms cancel. Where nothing cancels there
     is no rounding, and then only an exact zero will do.
     """
     slope = slopes[int(np.argmax(np.abs(comparison.given)))]
-    rounding = MARGIN * min(doubt(probe, slope), probe.noise / slope.reach)
+    rounding = MARGIN * min(doubt(slope), slope.probe.noise / slope.reach)
     tiny = largest(comparison.expected) <= max(rounding, largest(comparison.uncertainty))
-    return tiny and largest(comparison.given) <= rounding and probe.ignores(slope.name)
+    return tiny and largest(comparison.given) <= rounding and slope.probe.ignores(slope.name)
 
 
-def doubt(probe: Probe, slope: Slope, claimed: bool = True) -> float:
+def doubt(slope: Slope, claimed: bool = True) -> float:
     """Size of the rounding in the gap between a claimed and a measured slope.
 
     A rounding cast does not excuse the claim: then `claimed` is False, and only the measured slope
     is looked at. Where the gap vanishes at a part of the parameters, it may come from saturation:
     there the last digits change only over longer distances, or have no effect on the loss at all.
     """
-    point = probe.problem.point
-    rough = max(slope.roughness(probe, spacing, claimed) for spacing in SPACINGS)
+    probe, point = slope.probe, slope.probe.problem.point
+    rough = max(slope.roughness(spacing, claimed) for spacing in SPACINGS)
     # Where the slope's own direction happens to change no digit, another one does.
-    rough = max(rough, slope.roughness(probe, SPACINGS[0], claimed, probe.everywhere()))
-    here, claim = _relative_gap(probe, slope, point), slope.claimed(probe.problem)
-    if MARGIN * rough >= abs(slope.gap(probe, point)) or not any(
-        _relative_gap(probe, slope, point * part) < 1e-3 * here
-        for part in (PARTS if claim else PARTS + DEEPER)
+    rough = max(rough, slope.roughness(SPACINGS[0], claimed, probe.everywhere()))
+    parts, here = PARTS if slope.claimed else PARTS + DEEPER, slope.relative_gap()
+    if MARGIN * rough >= abs(slope.gap()) or not any(
+        slope.at(point * part).relative_gap() < 1e-3 * here for part in parts
     ):
         return rough
-    coarse = probe.central(slope.direction, slope.reach, levels=5)
-    if abs(claim - coarse.value) <= 3 * coarse.error < np.inf:
+    coarse = slope.central(levels=5)
+    if abs(slope.claimed - coarse.value) <= 3 * coarse.error < np.inf:
         return np.inf
-    return max(rough, slope.roughness(probe, FAR, claimed), 32 * probe.noise / slope.reach)
+    return max(rough, slope.roughness(FAR, claimed), 32 * probe.noise / slope.reach)
 
 
-def _relative_gap(probe: Probe, slope: Slope, point: Array) -> float:
-    """The gap at a point, relative to the larger of both slopes there; 1 if there is none."""
-    gap, measured = slope.gap(probe, point), slope.gap(probe, point, claimed=False)
-    larger = max(abs(measured), abs(gap + measured))
-    return abs(gap) / larger if larger else 1.0
-
-
-def _small_entries(probe: Probe, comparison: Comparison, slopes: list[Slope]) -> Comparison:
+def _small_entries(comparison: Comparison, slopes: list[Slope]) -> Comparison:
     """The comparison with entries that are wrong beside their own size, if there are any.
 
     The complex step knows each entry to rounding; one of the wrong sign is wrong although another
@@ -312,19 +318,18 @@ def _small_entries(probe: Probe, comparison: Comparison, slopes: list[Slope]) ->
     """
     difference = comparison.difference
     own = np.maximum(np.abs(comparison.given), np.abs(comparison.expected))
-    tolerance = max(OWN_TOLERANCE, comparison.tolerance)
-    suspects = np.flatnonzero(difference > tolerance * own)
-    by_size = suspects[np.argsort(difference[suspects])]
+    suspect = difference > max(OWN_TOLERANCE, comparison.tolerance) * own
+    by_size = np.argsort(np.where(suspect, difference, 0.0))[len(own) - np.sum(suspect) :]
     places = np.linspace(0, len(by_size) - 1, min(EXAMINED, len(by_size))).astype(int)
     for k in reversed(by_size[places]):
-        rough = doubt(probe, slopes[k])
+        rough = doubt(slopes[k])
         if difference[k] > max(MARGIN * rough, comparison.uncertainty[k]):
-            wrong = (difference > tolerance * own) & (difference > MARGIN * rough)
+            wrong = suspect & (difference > MARGIN * rough)
             return replace(comparison, scale=np.where(wrong, own, comparison.scale))
     return comparison
 
 
-def is_float32(given: Array) -> bool:
+def _is_float32(given: Array) -> bool:
     """Does an array hold numbers of single precision, with more digits than constants have?"""
     digits = np.frexp(given)[0] * 2.0**24  # whole numbers in single precision
     return bool(np.all(digits % 1 == 0) and np.any(digits % 2**12 != 0))

@@ -6,66 +6,23 @@ it does so wherever the function was looked at, with the same constants.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from functools import partial
-from importlib.resources import files
-from itertools import permutations, product
-from typing import Any, NamedTuple
+from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 
 from ae_numpy.gradcheck.packing import Array, largest
-from ae_numpy.gradcheck.views import View, Views, least_squares, near
+from ae_numpy.gradcheck.verdict import Cause, cause, number
+from ae_numpy.gradcheck.views import FORMULAS, View, Views, least_squares, near, value
 
-
-def table(name: str) -> dict[str, Any]:
-    """A table of this package."""
-    return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
-
-
-CAUSES, FORMULAS = table("causes.toml"), table("activations.toml")
-# What can be wrong, in one word each.
-KINDS = tuple(dict.fromkeys(words["kind"] for words in CAUSES.values()))
-
-FUNCTIONS: dict[str, Any] = vars(np) | {"sigmoid": lambda z: 1 / (1 + np.exp(-z))}
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
 SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
 # Powers of the batch size that a factor may have.
 POWERS = (1, -1, 2, -2)
 # What may be added by mistake, and the formula that has these terms.
 TERMS = {"p": "weight_decay", "1": "constant", "sign": "l1", "p sign": "l1", "sign 1": "l1"}
-
-
-class Cause(NamedTuple):
-    """A mistake: one of `KINDS`, a label in a few words, and a sentence for a student."""
-
-    kind: str
-    label: str
-    sentence: str
-    certain: bool = True
-
-
-def cause(key: str, /, **details: Any) -> Cause:
-    """The words for a cause, its numbers filled in."""
-    words = CAUSES[key]
-    details = {k: number(v) if isinstance(v, float) else v for k, v in details.items()}
-    label, sentence = (words[part].format(**details) for part in ("label", "sentence"))
-    return Cause(words["kind"], label, sentence, words.get("certain", True))
-
-
-def number(value: float) -> str:
-    """A number as people write it: a fraction of small whole numbers where it is one."""
-    fraction = Fraction(value).limit_denominator(200)
-    if value and abs(float(fraction) / value - 1) < 1e-6:
-        return str(fraction)
-    return f"{value:.6g}"
-
-
-def value(formula: str, z: Array, a: Array | None = None) -> Array:
-    """One of the formulas of `activations.toml` at z, or w, and a."""
-    return eval(formula, FUNCTIONS, {"z": z, "w": z, "a": a}) * np.ones_like(z)
 
 
 class Fit(NamedTuple):
@@ -96,9 +53,9 @@ def fits(view: View, name: str) -> Iterator[Fit]:
         yield from _penalties(g[seen], e[seen], p[seen], tolerance)
         if seen.all():
             yield from _places(g, e, p, tolerance)
-            yield from _lines(g, e, p, tolerance)
+            yield from _joined(g, e, p)
         for other, there in view.expected.items():
-            same = other != name and there.size == g.size > 1
+            same = other != name and there.size == g.size
             if same and near(g, there.reshape(g.shape), tolerance):
                 yield Fit("swapped", other)
 
@@ -106,17 +63,16 @@ def fits(view: View, name: str) -> Iterator[Fit]:
 def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
     """Entries that were cut off, not masked, or rounded."""
     limit, zero = largest(g), np.abs(e) <= 1e-12 * largest(e)
-    # Two entries at the limit are a limit; one alone is just the largest entry.
-    if np.sum(np.abs(g) == limit) > 1 and near(g, np.clip(e, -limit, limit), tolerance):
-        yield Fit("clipped", "", (limit,))
+    if g.size > 1 and near(g, np.clip(e, -limit, limit), tolerance):
+        yield Fit("clipped")
     if largest(g[zero]) > tolerance * largest(e) and near(g[~zero], e[~zero], tolerance):
         yield Fit("mask")
     for dtype, digits in ((np.float32, 2.0**-21), (np.float16, 2.0**-10)):
         if np.array_equal(g, g.astype(dtype)) and near(g, e, digits):
             yield Fit("rounding", f"to {np.dtype(dtype)}")
-    for digits in range(1, 7):
-        close = largest(g - e) <= 0.51 * 10.0**-digits < 0.1 * largest(g)
-        if close and g.size > 1 and np.array_equal(g, np.round(g, digits)):
+    for digits in range(1, 7) if g.size > 1 else ():
+        close = largest(g - e) <= 0.51 * 10.0**-digits < 0.1 * limit
+        if close and np.array_equal(g, np.round(g, digits)):
             yield Fit("rounding", f"to {digits} decimals")
 
 
@@ -143,16 +99,11 @@ def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
 
 def _places(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
     """Right numbers in wrong places; a penalty on the parameter may have stayed in its own."""
-
-    def is_moved(move: Callable[[Array], Array]) -> bool:
-        """Is g = move(e - rate * p) + rate * p for some rate?"""
-        moved, shift = move(e).reshape(g.shape), p - move(p).reshape(g.shape)
-        fit = least_squares([shift], g - moved)[1] if g.size > 2 else 0.0
-        return near(g, moved, tolerance) or near(g, moved + fit, tolerance)
-
     for formula, detail, move in _moves(e.shape):
+        moved, still = (move(a).reshape(g.shape) for a in (e, p))
+        rest = least_squares([p - still], g - moved)[1] if g.size > 2 else 0.0
         trivial = formula == "permuted" and (g.size < 3 or near(g, e, tolerance))
-        if not trivial and is_moved(move):
+        if not trivial and (near(g, moved, tolerance) or near(g, moved + rest, tolerance)):
             yield Fit(formula, detail)
             return
     same = g.size > 2 and near(np.sort(g, axis=None), np.sort(e, axis=None), tolerance)
@@ -164,42 +115,39 @@ def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array],
     """Exchanged axes, reversed ones and shifts along them."""
     for order in list(permutations(range(len(shape))))[1:]:
         yield "transposed", ", ".join(map(str, order)), partial(np.transpose, axes=order)
-    for flipped in product((False, True), repeat=len(shape)):
-        if axes := tuple(np.flatnonzero(flipped)):
-            text = f"reversed along axis {' and '.join(map(str, axes))}"
-            yield "permuted", text, partial(np.flip, axis=axes)
     for k, n in enumerate(shape):
+        yield "permuted", f"reversed along axis {k}", partial(np.flip, axis=k)
         for shift in range(1, n):
-            by = shift if 2 * shift <= n else shift - n
-            text = f"shifted by {by} along axis {k}"
+            text = f"shifted by {shift} along axis {k}"
             yield "permuted", text, partial(np.roll, shift=shift, axis=k)
 
 
-def _lines(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
-    """Along each axis: a factor for each line, or a term that joins the entries of a line."""
-    for k in range(e.ndim):
-        others = tuple(j for j in range(e.ndim) if j != k)
-        if e.size > e.shape[k] > 1:
-            squares = np.sum(e * e, axis=others, keepdims=True)
-            factors = np.sum(g * e, axis=others, keepdims=True) / np.where(squares, squares, 1.0)
-            if near(g, factors * e, tolerance):
-                yield Fit("lines", str(k))
-        if e.shape[k] > 2 and (why := _balance(g, e, p, k)):
-            sure = e.size > e.shape[k] > 3 and linear(g - e, p, k)
-            yield Fit("cross_terms" if sure else "unbalanced", f"{why} along axis {k}")
+def _joined(g: Array, e: Array, p: Array) -> Iterator[Fit]:
+    """A term that joins entries: those of a line along an axis, of a sample, or all."""
+    each = [(k,) for k in range(e.ndim)]
+    for axes in dict.fromkeys((*each, tuple(range(1, e.ndim)), tuple(range(e.ndim)))):
+        if axes and (why := _balance(g, e, p, axes)):
+            yield Fit("cross_terms", f"{why} along axis {' and '.join(map(str, axes))}")
+            return
 
 
-def _balance(g: Array, e: Array, p: Array, k: int) -> str:
-    """The balance along axis k that the right gradient keeps and the claimed one does not.
+def _balance(g: Array, e: Array, p: Array, axes: tuple[int, ...]) -> str:
+    """The balance along some axes that the right gradient keeps and the claimed one does not.
 
     Where moving all entries of a line together changes nothing (softmax, a mean taken off), the
-    right gradient sums to 0; where scaling them changes nothing, it is orthogonal to them.
+    right gradient sums to 0; where scaling them changes nothing, it is orthogonal to them, up to
+    the small number that is added to a norm.
     """
-    for why, weight in ("sums to 0", np.ones_like(p)), ("is orthogonal to the array", p):
+    length = int(np.prod([e.shape[k] for k in axes]))
+    for why, weight, zero in (
+        ("sums to 0", 0 * p + 1, 1e-7),
+        ("is orthogonal to the array", p, 1e-4),
+    ):
         size = largest(e * weight)
-        if size > 0 and largest(np.sum(e * weight, axis=k)) <= 1e-7 * size:
-            off = largest(np.sum(g * weight, axis=k)) > 1e-6 * size
-            if off or (why == "sums to 0" and e.shape[k] > 3 and linear(g - e, p, k)):
+        if length > 2 and size > 0 and largest(np.sum(e * weight, axis=axes)) <= zero * size:
+            off = largest(np.sum(g * weight, axis=axes)) > max(10 * zero, 1e-6) * size
+            one = why == "sums to 0" and len(axes) == 1 and length > 3
+            if off or (one and linear(g - e, p, axes[0])):
                 return why
     return ""
 
@@ -217,7 +165,7 @@ def agreed(views: Views, name: str) -> list[tuple[Fit, bool]]:
     The user's point has its say if anything fits there; where rounding dominates, nothing does.
     """
     points = [view for view in views.points[1:] if not view.right(name)]
-    if name in views.measured.unsummed:
+    if name in views.unsummed:
         points = []  # the axis is summed away elsewhere
     clear = np.all(np.isfinite(views.here.expected[name]))
     found = (_common([*points, views.here], name) if clear or not points else []) or (
@@ -265,42 +213,33 @@ def causes(views: Views, name: str) -> Iterator[Cause]:
         elif formula == "unused":
             yield from _unused(views, name)
         elif formula == "not_summed":
-            yield cause("not_summed")._replace(certain=_sums_up(views, name))
+            yield cause("not_summed")._replace(certain=views.rows > 0)
         else:
             yield cause(formula, detail=detail, x=x[0] if x else 0.0)
 
 
 def _unused(views: Views, name: str) -> Iterator[Cause]:
     """What a derivative of zero means; nothing if it is zero here but not everywhere."""
-    if not np.any(views.measured.masks[name]):
+    if not np.any(views.masks[name]):
         yield cause("mask")
-    elif name in views.measured.ignored:
-        alone = len(views.measured.wrong) == 1
+    elif views.probe.ignores(name):
+        alone = len(views.wrong) == 1
         yield from () if alone else (cause("shifted"),)
         yield cause("unused")._replace(certain=alone)
-
-
-def _sums_up(views: Views, name: str) -> bool:
-    """Is the axis in front known to be that of the batch, and its sum right?"""
-    g, e = views.here.given[name], views.here.expected[name]
-    sums = any(near(total, e, 1e-6) for total in (g.sum(axis=0), g.mean(axis=0)))
-    return bool(views.rows) and sums
 
 
 def _on_data(views: Views, factor: float) -> Iterator[Cause]:
     """A factor on everything but the penalty."""
     B = float(views.rows or 1)
-    if B > 1 and is_one_of(factor, B, 1 / B):
-        yield cause("batch_on_data", factor=factor)
-    elif is_one_of(factor, -1.0):
-        yield cause("sign_on_data")
-    elif is_one_of(factor, 2.0, 0.5):
-        yield cause("factor_on_data", factor=factor)
+    meanings = {"batch_on_data": (B, 1 / B), "sign_on_data": (-1.0,), "factor_on_data": (2.0, 0.5)}
+    if not is_one_of(factor, 1.0):
+        fitting = (key for key, factors in meanings.items() if is_one_of(factor, *factors))
+        yield from (cause(key, factor=factor) for key in list(fitting)[:1])
 
 
 def _clipped_norm(views: Views) -> Iterator[Cause]:
     """Gradients that are right in direction, and of one and the same norm at every point."""
-    wrong = [v for v in views.points if not all(map(v.right, views.measured.wrong))]
+    wrong = [v for v in views.points if not all(map(v.right, views.wrong))]
     norms = [np.sqrt(sum(np.sum(g**2) for g in view.given.values())) for view in wrong]
     if len(norms) > 1 and np.ptp(norms) < 1e-9 * norms[0]:
         yield cause("norm", norm=float(norms[0]))
@@ -318,9 +257,7 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
     proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
     if growth not in pure:
         yield from _plain_factor(views, factor, proof)
-    if growth and growth not in pure:
-        yield cause("batch_mixed", B=views.rows, rest=factor / B**growth)
-    elif pure:
+    if pure and (not growth or growth in pure):
         yield cause(_meaning(views, pure[0]), B=views.rows)._replace(certain=proof or growth != 0)
 
 
@@ -329,10 +266,7 @@ def _plain_factor(views: Views, factor: float, proof: bool) -> Iterator[Cause]:
     if is_one_of(factor, 2.0, 0.5):
         yield cause("two", factor=factor)._replace(certain=proof)
     elif proof:
-        axes = [n for n, p in views.here.parameters.items()
-                if any(d and is_one_of(factor, d, 1 / d) for d in p.shape)]  # fmt: skip
-        hint = f" That is the length of an axis of {axes[0]}: sum or mean?" if axes else ""
-        yield cause("factor", factor=factor, hint=hint)
+        yield cause("factor", factor=factor)
     whole = max(factor, 1 / factor)
     if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
         yield cause("batch_unknown", factor=whole)._replace(certain=proof)
@@ -352,14 +286,13 @@ def _growth(views: Views, name: str, factor: float) -> int:
 
 def _shared(views: Views, name: str, factor: float) -> bool:
     """Does the factor of an array with one entry, which proves nothing, explain another array?"""
-    others = (fit for n in views.measured.wrong if n != name for fit, _ in agreed(views, n))
+    others = (fit for n in views.wrong if n != name for fit, _ in agreed(views, n))
     return any(f.formula == "factor" and is_one_of(abs(f.constants[0]), factor) for f in others)
 
 
 def _meaning(views: Views, power: int) -> str:
     """What a power of the batch size means, which depends on whether the loss is a mean."""
-    if power == 1 and views.averages is not False:
-        return "batch_missing"
-    if power == -1 and views.averages is False:
-        return "batch_mean"
+    sums = views.at(views.full.parameters).problem.reduction() == "sum"
+    if power in (1, -1) and sums == (power < 0):
+        return "batch_mean" if sums else "batch_missing"
     return "batch_divided" if power < 0 else "batch_multiplied"

@@ -39,7 +39,7 @@ class Packing:
     >>> packing = Packing({"W": np.ones((2, 3)), "b": np.zeros(3)})
     >>> packing.names, packing.vector.size
     (('W', 'b'), 9)
-    >>> packing.section("b")
+    >>> packing.sections["b"]
     slice(6, 9, None)
     """
 
@@ -49,7 +49,7 @@ class Packing:
         if not arrays:
             raise ValueError("parameters holds no array: there is nothing to check")
         if len(arrays) < len(pairs):
-            names = [name for name, _ in pairs]
+            names = ", ".join(name for name, _ in pairs)
             raise ValueError(f"two keys of parameters read the same as text: {names}")
         self._template = parameters
         self.names = tuple(arrays)
@@ -57,14 +57,10 @@ class Packing:
         self.widened = tuple(name for name, a in arrays.items() if a.dtype.itemsize < 8)
         self.vector = np.concatenate([np.ravel(a).astype(np.float64) for a in arrays.values()])
         ends = np.cumsum([array.size for array in arrays.values()])
-        self._sections = {
+        self.sections = {
             name: slice(int(end) - array.size, int(end))
             for (name, array), end in zip(arrays.items(), ends, strict=True)
         }
-
-    def section(self, name: str) -> slice:
-        """Where array `name` lies in the flat vector."""
-        return self._sections[name]
 
     def unpack(self, vector: Array, wrap: Callable[[Array], Array] = np.copy) -> Any:
         """The flat `vector` in the user's own container, as fresh arrays."""
@@ -73,7 +69,11 @@ class Packing:
 
     def by_name(self, vector: Array) -> dict[str, Array]:
         """The arrays of the flat `vector` under their names, as views."""
-        return {name: vector[self.section(name)].reshape(self.shapes[name]) for name in self.names}
+        return {name: vector[self.sections[name]].reshape(self.shapes[name]) for name in self.names}
+
+    def flat(self, named: Mapping[str, Array]) -> Array:
+        """Arrays by name as one vector."""
+        return np.concatenate([np.ravel(named[name]) for name in self.names])
 
     def gradients_of(self, gradients: Any) -> tuple[dict[str, Any], dict[str, str]]:
         """The user's gradients by name, and the keys of those that were found as `dW` for `W`.
@@ -98,22 +98,33 @@ def leaves(container: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(child, _named(container, name, key))
 
 
+def _members(container: Any) -> dict[Any, Any] | None:
+    """What a container holds, by key, index or field; None for what is no container."""
+    if isinstance(container, Mapping):
+        return dict(container)
+    if isinstance(container, (list, tuple)):
+        return dict(enumerate(container))
+    if dataclasses.is_dataclass(container) and not isinstance(container, type):
+        return {f.name: getattr(container, f.name) for f in dataclasses.fields(container)}
+    return None
+
+
 def _children(container: Any, top: bool = False) -> list[tuple[Any, Any]] | None:
     """Keys and members of a container; None for what is to be an array.
 
     A list of numbers inside a container is an array that was not made one yet. What a dataclass
     holds beside arrays, such as a name or a size, is no parameter.
     """
-    if isinstance(container, Mapping):
-        return list(container.items())
-    if dataclasses.is_dataclass(container) and not isinstance(container, type):
-        pairs = [(f.name, getattr(container, f.name)) for f in dataclasses.fields(container)]
-        return [p for p in pairs if isinstance(p[1], (np.ndarray, float)) or _children(p[1])]
+    members = _members(container)
+    if members is None or isinstance(container, Mapping):
+        return None if members is None else list(members.items())
+
+    def holds(member: Any) -> bool:
+        return isinstance(member, np.ndarray) or bool(_children(member))
+
     if isinstance(container, (list, tuple)):
-        members = list(enumerate(container))
-        if top or any(isinstance(m, np.ndarray) or _children(m) for _, m in members):
-            return members
-    return None
+        return list(members.items()) if top or any(map(holds, members.values())) else None
+    return [(k, m) for k, m in members.items() if isinstance(m, float) or holds(m)]
 
 
 def _named(container: Any, name: str, key: Any) -> str:
@@ -130,11 +141,10 @@ def _filled(template: Any, arrays: Iterator[Any], top: bool = False) -> Any:
     filled = {key: _filled(child, arrays) for key, child in children}
     if isinstance(template, Mapping):
         return filled
-    if isinstance(template, tuple):
-        make: Any = getattr(type(template), "_make", tuple)  # a namedtuple takes no iterable
+    if isinstance(template, (list, tuple)):
+        plain = list if isinstance(template, list) else tuple
+        make: Any = getattr(type(template), "_make", plain)  # a namedtuple takes no iterable
         return make(filled.values())
-    if isinstance(template, list):
-        return list(filled.values())
     result = copy.copy(template)
     for key, value in filled.items():
         object.__setattr__(result, key, value)
@@ -148,55 +158,33 @@ def _gradients(template: Any, gradients: Any, name: str, renamed: dict[str, str]
         yield gradients
         return
     where = f"gradients of {name!r}" if name else "gradients"
-    if isinstance(template, (list, tuple)):
-        if not isinstance(gradients, (list, tuple)):
-            raise TypeError(
-                f"{where} is a {type(gradients).__name__}; parameters is a list, so a list of "
-                f"{len(children)} gradients was expected"
-            )
-        if len(gradients) != len(children):
-            raise ValueError(
-                f"{where} holds {len(gradients)} arrays; parameters holds {len(children)}"
-            )
-        found: dict[Any, Any] = dict(enumerate(gradients))
-    elif isinstance(gradients, Mapping):
-        found = dict(gradients)
-    elif isinstance(template, Mapping) or not dataclasses.is_dataclass(gradients):
-        kind = "dict" if isinstance(template, Mapping) else type(template).__name__
-        raise TypeError(
-            f"{where} is a {type(gradients).__name__}; parameters is a {kind}, so a {kind} of "
-            f"gradients with the same keys was expected"
-        )
-    else:
-        found = {field.name: getattr(gradients, field.name, None)
-                 for field in dataclasses.fields(gradients)}  # fmt: skip
+    found, listed = _members(gradients), isinstance(template, (list, tuple))
+    if found is None or isinstance(gradients, (list, tuple)) != listed:
+        kind = "list" if listed else "dict"
+        got = f"{where} is a {type(gradients).__name__}"
+        raise TypeError(f"{got}; a {kind} of {len(children)} gradients was expected")
+    if listed and len(found) != len(children):
+        raise ValueError(f"{where} holds {len(found)} arrays; parameters holds {len(children)}")
+    missing = [key for key, _ in children if key not in found and f"d{key}" not in found]
+    if missing:
+        has = f"it has {list(found)}, and every parameter needs a gradient of the same name"
+        raise ValueError(f"{where} has no entry for {missing}; {has}")
     for key, child in children:
         path = _named(template, name, key)
-        if key not in found and f"d{key}" in found:
-            renamed[path] = f"d{key}"
-            found[key] = found[f"d{key}"]
         if key not in found:
-            missing = [k for k, _ in children if k not in found and f"d{k}" not in found]
-            raise ValueError(
-                f"{where} has no entry for {missing}; it has {list(gradients)}, and every "
-                f"parameter needs a gradient of the same name"
-            )
-        yield from _gradients(child, found[key], path, renamed)
+            renamed[path] = f"d{key}"
+        yield from _gradients(child, found[renamed.get(path, key)], path, renamed)
 
 
 def _real_array(name: str, value: Any) -> Array:
     """`value` as an array of a real floating type, or an error that names it."""
     array = as_array(f"parameter {name!r}", value)
     if array.dtype == object:
-        raise TypeError(
-            f"parameter {name!r} is a {type(value).__name__}; parameters is one array, or dicts, "
-            f"lists, tuples and dataclasses of arrays"
-        )
+        wanted = "parameters is one array, or dicts, lists, tuples and dataclasses of arrays"
+        raise TypeError(f"parameter {name!r} is a {type(value).__name__}; {wanted}")
     if array.dtype.kind != "f":
-        raise TypeError(
-            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating point "
-            f"numbers: pass it as float64, or, if it is an index or a label, not as a parameter"
-        )
+        advice = "pass it as float64, or, if it is an index or a label, not as a parameter"
+        raise TypeError(f"parameter {name!r} has dtype {array.dtype}, not floating point: {advice}")
     require_finite(f"parameter {name!r}", array)
     return array
 
@@ -205,26 +193,20 @@ def as_array(what: str, value: Any) -> Array:
     """`np.asarray`, with an error that names what is none of one shape, or not an ordinary one."""
     if isinstance(value, (np.matrix, np.ma.MaskedArray)):
         kind = "matrix" if isinstance(value, np.matrix) else "masked array"
-        raise TypeError(
-            f"{what} is a NumPy {kind}, whose operators differ from those of an array: pass an "
-            f"ordinary one (np.asarray, or .filled(...))"
-        )
+        advice = "pass an ordinary array (np.asarray, or .filled(...))"
+        raise TypeError(f"{what} is a NumPy {kind}, whose operators differ: {advice}")
     try:
         return np.asarray(value)
     except ValueError:
-        raise ValueError(
-            f"{what} is not an array of one shape: a {type(value).__name__} whose rows differ in "
-            f"length, or in kind"
-        ) from None
+        kind = f"a {type(value).__name__} whose rows differ in length, or in kind"
+        raise ValueError(f"{what} is not an array of one shape: {kind}") from None
 
 
 def require_finite(what: str, array: Array) -> None:
     """ValueError that names the first NaN or infinity in `array`."""
     for bad in np.argwhere(~np.isfinite(array))[:1]:
-        index = tuple(int(i) for i in bad)
-        raise ValueError(
-            f"{what} contains {array[index]} at index {index}: no derivative can be compared there"
-        )
+        index, why = tuple(map(int, bad)), "no derivative can be compared there"
+        raise ValueError(f"{what} contains {array[index]} at index {index}: {why}")
 
 
 def largest(values: Array) -> float:

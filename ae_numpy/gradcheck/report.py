@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ae_numpy.gradcheck.evidence import Diagnosis
+import numpy as np
+
 from ae_numpy.gradcheck.function import apart
-from ae_numpy.gradcheck.verdict import (
-    CANNOT_TELL,
-    COLOURS,
-    RIGHT,
-    WRONG,
-    ArrayCheck,
-    Worst,
-    overall,
-)
+from ae_numpy.gradcheck.packing import Array
+from ae_numpy.gradcheck.verdict import COLOURS, RIGHT, ArrayCheck, Diagnosis, Worst, overall
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,26 +22,8 @@ if TYPE_CHECKING:
 MANY = 20
 COLUMNS = ("parameter", "shape", "checked", "largest error", "at", "given", "expected", "verdict")
 FORMULA = "error = |given - expected| / largest |expected| of the array; right up to {:.0e}"
-CANNOT_TELL_ADVICE = (
-    "cannot tell: the numerical derivative is not accurate enough there for a verdict (a kink, "
-    "rounding, or a gradient that vanishes at this point); check at another point, or pass a "
-    "larger tolerance"
-)
-SAMPLED = (
-    "a sample of the entries was checked one by one, half of it the largest given ones, and the "
-    "whole array along random directions"
-)
-KINK = (
-    "at a kink, where the claim is right as a subgradient: it lies between the slopes on both sides"
-)
-MISSED = (
-    "a single entry that is wrong by 1 % of its array's largest is missed with probability {:.0e} "
-    "at most"
-)
-ONLY_FACTORS = (
-    "along directions only factors can be recognised: method='complex_step' or 'central' can name "
-    "more causes"
-)
+# Smallest error worth a colour of its own: the rounding error of float64.
+FLOOR = 1e-17
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +109,9 @@ class GradientReport:
     def plot(self) -> Figure:
         """The error of every checked entry as a picture per parameter (needs matplotlib).
 
+        Blue is below the tolerance, red above it, grey was not looked at. The last axis goes
+        across; where only directions were looked at, each is a column.
+
         Returns
         -------
         matplotlib.figure.Figure
@@ -149,10 +129,28 @@ class GradientReport:
         >>> report.plot().axes[0].images[0].get_array().shape
         (3, 4)
         """
-        from ae_numpy.gradcheck.plot import plot_arrays
-
-        title = f"Gradient {self.verdict} ({self.method})"
-        return plot_arrays(self.arrays, self.tolerance, title)
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            message = "report.plot() needs matplotlib: pip install 'ae_numpy[plot]'"
+            raise ImportError(message) from error
+        count, tolerance = len(self.arrays), self.tolerance
+        rows, columns = -(-count // 3), min(count, 3)
+        figure = Figure((4.2 * columns + 0.6, 3.0 * rows + 0.5), layout="constrained")
+        figure.suptitle(f"Gradient {self.verdict} ({self.method})")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        reach = tolerance / 1e-16  # as far above the tolerance as rounding lies below it
+        for panel, array in zip(panels, self.arrays, strict=False):
+            panel.set_facecolor("0.85")
+            picture = panel.imshow(_picture(array), cmap="RdBu_r", norm="log", aspect="auto")
+            picture.set_clim(tolerance / reach, tolerance * reach)
+            title, colour = f"{array.name} {array.shape}: {array.verdict}", COLOURS[array.verdict]
+            panel.set_title(title, color=colour, fontsize=10)
+        for panel in panels[count:]:
+            panel.set_axis_off()
+        bar = figure.colorbar(picture, ax=list(panels[:count]), extend="both")
+        bar.set_label(f"relative error; white = tolerance {tolerance:.0e}")
+        return figure
 
     def _heading(self) -> str:
         checked = sum(array.checked for array in self.arrays)
@@ -161,44 +159,30 @@ class GradientReport:
         digits = f", to {self.digits} digits" if self.ok else ""
         return f"Gradient {self.verdict}{digits}: {how}"
 
-    def _shown(self) -> tuple[list[ArrayCheck], str]:
-        """The rows worth printing, and a line for the others: of many, only what is not right."""
-        shown = [a for a in self.arrays if len(self.arrays) <= MANY or a.verdict != RIGHT]
-        rest = len(self.arrays) - len(shown)
-        return shown, f"{rest} other arrays are right" if shown else f"all {rest} arrays are right"
-
     def __str__(self) -> str:
-        shown, rest = self._shown()
-        rows = [COLUMNS, *(_cells(array) for array in shown)] if shown else []
-        widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS) * bool(rows))]
+        shown = [a for a in self.arrays if len(self.arrays) <= MANY or a.verdict != RIGHT]
+        rows = [COLUMNS, *map(_cells, shown)] if shown else []
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        lines += [rest] * (len(shown) < len(self.arrays))
+        if rest := len(self.arrays) - len(shown):
+            lines.append(f"{f'{rest} other' if shown else f'all {rest}'} arrays are right")
         parts = [self._heading(), "\n".join(lines), str(self.diagnosis)]
-        parts += [FORMULA.format(self.tolerance), "\n".join(_wrapped(note) for note in self.notes)]
+        notes = (textwrap.fill(f"Note: {n}", 98, subsequent_indent="  ") for n in self.notes)
+        parts += [FORMULA.format(self.tolerance), "\n".join(notes)]
         return "\n\n".join(part for part in parts if part)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th style='text-align:left;padding-right:1em'>{name}</th>" for name in COLUMNS
-        )
-        shown, rest = self._shown()
-        rows = "".join(f"<tr>{_html_cells(array)}</tr>" for array in shown)
-        if len(shown) < len(self.arrays):
-            rows += f"<tr><td colspan='{len(COLUMNS)}'>{rest}</td></tr>"
-        text = html.escape(FORMULA.format(self.tolerance))
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return (
-            f"<div><p><b>{html.escape(self._heading())}</b></p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-            f"{self.diagnosis._repr_html_()}<p><small>{text}</small></p>"
-            + (f"<ul>{notes}</ul>" if notes else "")
-            + "</div>"
-        )
+        """The text with its verdicts coloured; they are in words, so that colour is not needed."""
+        page = html.escape(str(self))
+        for verdict, colour in COLOURS.items():
+            bold = f"<b style='color:{colour}'>{verdict}</b>"
+            page = re.sub(f"(?<=  ){verdict}$", bold, page, flags=re.MULTILINE)
+        return f"<pre>{page}</pre>"
 
 
 def _cells(array: ArrayCheck) -> tuple[str, ...]:
@@ -209,43 +193,13 @@ def _cells(array: ArrayCheck) -> tuple[str, ...]:
         given, expected = apart(worst.given, worst.expected)
     if array.unsummed:
         given = f"shape {array.gradient.shape}".replace(" ", "")
-    where = "a direction" if worst.index is None else str(worst.index)
     checked = f"{array.checked} of {array.size}"
     if array.directions is not None:
         checked += f" + {array.directions.given.size} directions"
-    error = f"{array.max_error:.1e}"
     return (
-        array.name, str(array.shape), checked, error, where, given, expected, array.verdict
+        array.name, str(array.shape), checked, f"{array.max_error:.1e}",
+        "a direction" if worst.index is None else str(worst.index), given, expected, array.verdict,
     )  # fmt: skip
-
-
-def _html_cells(array: ArrayCheck) -> str:
-    """The cells of one row; the verdict coloured and in words, so that colour is not needed."""
-    *cells, verdict = (html.escape(cell) for cell in _cells(array))
-    colour = COLOURS[array.verdict]
-    plain = "".join(f"<td style='text-align:left;padding-right:1em'>{cell}</td>" for cell in cells)
-    return plain + f"<td style='text-align:left;color:{colour}'><b>{verdict}</b></td>"
-
-
-def _wrapped(note: str) -> str:
-    return textwrap.fill(f"Note: {note}", 98, subsequent_indent="  ")
-
-
-def notes_on(arrays: tuple[ArrayCheck, ...], tolerance: float) -> list[str]:
-    """All notes that apply."""
-    concerned = {
-        SAMPLED: [a.name for a in arrays if a.entrywise is not None and not a.complete],
-        KINK: [a.name for a in arrays if a.subgradient and a.verdict == RIGHT],
-    }
-    notes = [f"{', '.join(names)}: {text}" for text, names in concerned.items() if names]
-    verdicts = {array.verdict for array in arrays}
-    along = [a for a in arrays if a.entrywise is None and a.directions is not None]
-    if along:
-        size, directions = max((a.size, a.directions.given.size) for a in along if a.directions)
-        chance = probability_of_missing(size, directions, tolerance)
-        notes.append(MISSED.format(chance))
-        notes += [ONLY_FACTORS] * (WRONG in verdicts)
-    return notes + [CANNOT_TELL_ADVICE] * (CANNOT_TELL in verdicts)
 
 
 def probability_of_missing(
@@ -263,3 +217,13 @@ def probability_of_missing(
     1e-37
     """
     return math.erf(tolerance * math.sqrt(size) / (error * math.sqrt(2))) ** directions
+
+
+def _picture(array: ArrayCheck) -> Array:
+    """Errors as rows and columns, the last axis across; along directions, as one row."""
+    if array.entrywise is None and not array.unsummed:
+        return np.clip([array.parts[0].errors], FLOOR, 1e30)
+    errors = np.full(max(array.size, 1), np.nan)
+    if array.entrywise is not None and not array.unsummed:
+        errors[array.entries] = np.clip(array.entrywise.errors, FLOOR, 1e30)
+    return errors.reshape(-1, array.shape[-1] if array.size and array.shape else 1)

@@ -1,4 +1,4 @@
-"""Given against expected: the error formula, the three verdicts, and a row per array.
+"""What is said of a gradient: the error formula, the three verdicts, and what is wrong.
 
 The error of an entry is `|given - expected| / scale`, where `scale` is the largest expected
 entry of its array in absolute value. There is no absolute tolerance: a gradient of size 1e-12 is
@@ -15,12 +15,19 @@ is
 * wrong, if its error exceeds the tolerance and the uncertainty,
 * right, if it does not, and the uncertainty leaves the digits that were asked for,
 * otherwise: cannot tell.
+
+A `Comparison` holds numbers and verdicts, an `ArrayCheck` is a row of the report, and a `Diagnosis`
+says what the wrong gradient is.
 """
 
 from __future__ import annotations
 
+import textwrap
+import tomllib
 from dataclasses import dataclass
-from typing import NamedTuple
+from fractions import Fraction
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,13 +38,15 @@ WRONG = "wrong"
 CANNOT_TELL = "cannot tell"
 COLOURS = {RIGHT: "#1b7837", WRONG: "#b2182b", CANNOT_TELL: "#8a6d00"}
 
-# The complex step is exact to rounding and a hand-written gradient nearly so: 1e-14 is what
-# correct code shows. 1e-9 leaves room for long sums, and is below the 3e-8 of a float32 cast.
-COMPLEX_TOLERANCE = 1e-9
-# Extrapolated central differences reach 1e-9 to 1e-12. Still below a float32 cast.
-CENTRAL_TOLERANCE = 1e-8
-# Unless a tolerance is given, a gradient is called right only if five digits are known.
-RESOLUTION = 1e-5
+
+def table(name: str) -> dict[str, Any]:
+    """A table of this package."""
+    return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
+
+
+CAUSES = table("causes.toml")
+# What can be wrong, in one word each.
+KINDS = tuple(dict.fromkeys(words["kind"] for words in CAUSES.values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +83,7 @@ class Comparison:
     @property
     def difference(self) -> Array:
         """Absolute error of each entry, (K,)."""
-        with np.errstate(over="ignore"):
-            return np.asarray(np.abs(self.given - self.expected))
+        return np.asarray(np.abs(self.given - self.expected))
 
     @property
     def errors(self) -> Array:
@@ -116,10 +124,8 @@ def _relative(difference: Array, scale: Array) -> Array:
 
 def overall(verdicts: Array | list[str]) -> str:
     """The verdict on a collection of verdicts."""
-    for verdict in (WRONG, CANNOT_TELL):
-        if np.any(np.asarray(verdicts, dtype=object) == verdict):
-            return verdict
-    return RIGHT
+    seen = set(verdicts)
+    return next((verdict for verdict in (WRONG, CANNOT_TELL) if verdict in seen), RIGHT)
 
 
 class Worst(NamedTuple):
@@ -193,16 +199,6 @@ class ArrayCheck:
         return len(self.entries)
 
     @property
-    def complete(self) -> bool:
-        """True if every entry was looked at."""
-        return self.checked == self.size
-
-    @property
-    def open_entries(self) -> int:
-        """Number of entries that nothing can be said about."""
-        return sum(int(np.sum(part.verdicts == CANNOT_TELL)) for part in self.parts)
-
-    @property
     def verdict(self) -> str:
         """One of "right", "wrong" and "cannot tell"."""
         if self.unsummed:
@@ -236,6 +232,128 @@ class ArrayCheck:
         return Worst(self.name, index, float(part.given[k]), float(part.expected[k]))
 
     @property
+    def claim(self) -> Array:
+        """The claimed gradient, or its slopes if only directions were measured."""
+        along = self.directions if self.entrywise is None and not self.unsummed else None
+        return self.gradient if along is None else along.given
+
+    def known(self, what: str) -> Array:
+        """A field of the comparison in the parameter's shape, NaN where nothing can be said."""
+        part = self.parts[0]
+        values = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, what))
+        if part is self.directions:
+            return values
+        result = np.full(self.size, np.nan)
+        result[self.entries] = values
+        return result.reshape(self.shape)
+
+    @property
     def parts(self) -> list[Comparison]:
         """What was compared: entries, directions, or both."""
         return [part for part in (self.entrywise, self.directions) if part is not None]
+
+
+class Cause(NamedTuple):
+    """A mistake: one of `KINDS`, a label in a few words, and a sentence for a student."""
+
+    kind: str
+    label: str
+    sentence: str
+    certain: bool = True
+
+
+def cause(key: str, /, **details: Any) -> Cause:
+    """The words for a cause, its numbers filled in."""
+    words = CAUSES[key]
+    details = {k: number(v) if isinstance(v, float) else v for k, v in details.items()}
+    label, sentence = (words[part].format(**details) for part in ("label", "sentence"))
+    return Cause(words["kind"], label, sentence, words.get("certain", True))
+
+
+def number(value: float) -> str:
+    """A number as people write it: a fraction of small whole numbers where it is one."""
+    fraction = Fraction(value).limit_denominator(200)
+    if value and abs(float(fraction) / value - 1) < 1e-6:
+        return str(fraction)
+    return f"{value:.6g}"
+
+
+class Finding(NamedTuple):
+    """Causes that explain the same arrays with the same numbers.
+
+    Attributes
+    ----------
+    arrays : tuple of str
+        The parameters whose gradients they explain.
+    causes, sentences, kinds : tuple of str
+        For each cause its label, a sentence and its kind, one of the words in
+        `ae_numpy.gradcheck.verdict.KINDS`.
+    certain : bool
+        False ("possible") if entries were sampled or something was assumed.
+
+    Examples
+    --------
+    >>> finding = Finding(
+    ...     ("W0",), ("transposed",), ("Rows and columns are exchanged.",), ("transposed",), True
+    ... )
+    >>> finding.heading
+    'W0: transposed'
+    """
+
+    arrays: tuple[str, ...]
+    causes: tuple[str, ...]
+    sentences: tuple[str, ...]
+    kinds: tuple[str, ...]
+    certain: bool
+
+    @property
+    def heading(self) -> str:
+        """The arrays and the causes in one line."""
+        how = "" if self.certain else "possibly "
+        causes = ", or ".join(self.causes)
+        same = " (the same numbers here)" if len(self.causes) > 1 and self.certain else ""
+        return f"{', '.join(self.arrays)}: {how}{causes}{same}"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the wrong gradient is: findings, and where the rest is.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+    located : tuple of str
+        Sentences that say where the error is: the first wrong array beside one known to be right,
+        or the wrong entries.
+    unexplained : tuple of str
+        The wrong arrays that no finding explains.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ae_numpy.gradcheck import check_gradients
+    >>> report = check_gradients(lambda w: (np.sum(w**2), -2 * w), np.array([1.0, 2.0]))
+    >>> [finding.kinds for finding in report.diagnosis.findings], report.diagnosis.unexplained
+    ([('sign',)], ())
+    """
+
+    findings: tuple[Finding, ...] = ()
+    located: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.findings or self.located or self.unexplained)
+
+    def __str__(self) -> str:
+        def wrapped(text: str, indent: str = "  ") -> str:
+            below = max(indent, " " * 4)
+            return textwrap.fill(text, 98, initial_indent=indent, subsequent_indent=below)
+
+        lines = []
+        for finding in self.findings:
+            sentences = dict.fromkeys(finding.sentences)
+            lines += [wrapped(finding.heading), *(wrapped(text, " " * 6) for text in sentences)]
+        lines += map(wrapped, self.located)
+        if self.unexplained:
+            lines.append(wrapped(f"{', '.join(self.unexplained)}: no known cause"))
+        return "\n".join(["What is wrong:", *lines]) if lines else ""

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.evidence import Measured
-from ae_numpy.gradcheck.packing import Array, largest
+from ae_numpy.gradcheck.derivative import Probe
+from ae_numpy.gradcheck.measure import Options, entry_slope
+from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
+from ae_numpy.gradcheck.verdict import RIGHT, WRONG, ArrayCheck, table
 
 # Numerical derivatives at other points have 9 digits or more; formulas differ in fewer.
 NEAR = 1e-7
@@ -24,6 +26,14 @@ LARGEST = 2000
 # Samples that are looked at alone.
 SAMPLES = 6
 ALL = slice(None)
+
+FORMULAS = table("activations.toml")
+FUNCTIONS: dict[str, Any] = vars(np) | {"sigmoid": lambda z: 1 / (1 + np.exp(-z))}
+
+
+def value(formula: str, z: Array, a: Array | None = None) -> Array:
+    """One of the formulas of `activations.toml` at z, or w, and a."""
+    return eval(formula, FUNCTIONS, {"z": z, "w": z, "a": a}) * np.ones_like(z)
 
 
 def near(a: Array, b: Array, tolerance: float = NEAR) -> bool:
@@ -77,20 +87,49 @@ def wrong_entries(view: View, name: str) -> Array:
 
 
 class Views:
-    """Views of one function, made when they are asked for."""
+    """Everything a diagnosis may look at: what was measured, and the same function elsewhere.
 
-    def __init__(self, measured: Measured) -> None:
-        self.measured, self.batch = measured, measured.batch or ()
-        self.rows = measured.batch_size or 0
-        known = [np.nan_to_num(u) for u in measured.uncertainty.values()]
-        scale = max((largest(np.nan_to_num(e)) for e in measured.expected.values()), default=0.0)
-        doubt = max((largest(u) for u in known), default=0.0) / scale if scale else 0.0
-        tolerance = max(NEAR, measured.tolerance, min(3 * doubt, 1e-4))
+    Attributes
+    ----------
+    here : View
+        The user's point. Expected entries are NaN where they were not looked at, or where nothing
+        can be said about them; with `entrywise` False, given and expected are slopes along
+        directions.
+    wrong, right, unsummed : tuple of str
+        The arrays to be explained, those that are known to be right, and those whose claimed
+        gradient has the batch axis in front.
+    batch, rows : tuple, int
+        The function's further arguments, and their rows; 0 if they do not agree on them.
+    complete : bool
+        True if every entry was measured and has a verdict.
+    jacobians : dict of arrays
+        `check_vjp` only: by name, the claimed and the measured Jacobian where they differ, together
+        (2, outputs, inputs).
+    """
+
+    def __init__(
+        self, probe: Probe, arrays: tuple[ArrayCheck, ...], masks: dict[str, Array],
+        options: Options, jacobians: dict[str, Array] | None = None,
+    ) -> None:  # fmt: skip
+        problem = probe.problem
+        self.probe, self._arrays, self.masks = probe, arrays, masks
+        self.jacobians = jacobians or {}
+        self.batch, self.rows = problem.batch or (), problem.batch_size or 0
+        self.wrong = tuple(a.name for a in arrays if a.verdict == WRONG or a.name in self.jacobians)
+        sure = (a.name for a in arrays if a.verdict == RIGHT)
+        self.right = tuple(name for name in sure if name not in self.wrong)
+        self.unsummed = tuple(array.name for array in arrays if array.unsummed)
+        self.entrywise, self._tolerance = options.entrywise, options.limits(probe.use_complex)[0]
+        self.searchable = self.entrywise and problem.point.size <= LARGEST
+        expected = {array.name: array.known("expected") for array in arrays}
+        self.complete = self.entrywise and all(np.isfinite(e).all() for e in expected.values())
+        size = max(largest(np.nan_to_num(e)) for e in expected.values())
+        doubt = max(largest(np.nan_to_num(array.known("uncertainty"))) for array in arrays)
+        tolerance = max(NEAR, self._tolerance, min(3 * doubt / size, 1e-4) if size else 0.0)
+        given = {array.name: array.claim for array in arrays}
         self.here = View(
-            measured.parameters, measured.given, measured.expected, self.batch, tolerance
+            problem.packing.by_name(problem.point), given, expected, self.batch, tolerance
         )
-        size = sum(p.size for p in measured.parameters.values())
-        self.searchable = measured.entrywise and size <= LARGEST
 
     def look(
         self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None
@@ -98,31 +137,45 @@ class Views:
         """A view of other parameters or another batch; None where the function does not go."""
         if not self.searchable:
             return None
+        probe = self.at(parameters, batch)
+        try:
+            given = probe.problem.gradients(probe.problem.point)
+            expected = self._derivatives(probe)
+        except Exception:  # not every function takes a batch of one row
+            return None
+        finite = all(np.isfinite(a).all() for a in (*given.values(), *expected.values()))
         batch = self.batch if batch is None else batch
-        given = self.measured.claimed(parameters, batch)
-        expected = self.measured.numerical(parameters, batch)
-        arrays = (*given.values(), *expected.values())
-        finite = all(np.isfinite(array).all() for array in arrays)
-        if finite and self._slope_agrees(parameters, batch, expected):
-            return View(parameters, given, expected, batch)
-        return None
+        return View(parameters, given, expected, batch) if finite else None
 
-    def _slope_agrees(
-        self, parameters: dict[str, Array], batch: Any, expected: dict[str, Array]
-    ) -> bool:
-        """Is the loss as steep as the derivatives say? The complex step may not hold elsewhere."""
-        rng = np.random.default_rng(3)
-        v = {n: m * rng.standard_normal(m.shape) for n, m in self.measured.masks.items()}
+    @cached_property
+    def arguments(self) -> dict[str, Array]:
+        """The parameters and the floating-point arrays of the batch, at the plain point."""
+        batch = {f"batch[{k}]": a for k, a in enumerate(self.batch) if isinstance(a, np.ndarray)}
+        return self.full.parameters | {n: a for n, a in batch.items() if a.dtype.kind == "f"}
 
-        def slope(h: float) -> float:
-            ahead, behind = ({n: p + t * v[n] for n, p in parameters.items()} for t in (h, -h))
-            return (self.measured.loss(ahead, batch) - self.measured.loss(behind, batch)) / (2 * h)
+    def replaced(self, name: str, array: Array) -> View | None:
+        """A view with another array in the place of one of the arguments."""
+        if name in self.full.parameters:
+            return self.look(self.full.parameters | {name: array})
+        batch = (array if name == f"batch[{k}]" else a for k, a in enumerate(self.batch))
+        return self.look(self.full.parameters, tuple(batch))
 
-        size = 1e-4 * max(float(np.sqrt(np.mean(p**2))) for p in parameters.values() if p.size)
-        total = sum(float(np.sum(expected[n] * v[n])) for n in expected)
-        scale = float(np.sqrt(sum(np.sum(e**2) for e in expected.values())))
-        noise = 1e-14 * abs(self.measured.loss(parameters, batch)) / size if size else 0.0
-        return bool(abs((4 * slope(size / 2) - slope(size)) / 3 - total) <= 1e-5 * scale + noise)
+    def at(self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None) -> Probe:
+        """What measures other parameters or another batch."""
+        problem = self.probe.problem
+        return self.probe.moved(problem.elsewhere(problem.packing.flat(parameters), batch))
+
+    def _derivatives(self, probe: Probe) -> dict[str, Array]:
+        """The derivatives of all entries; NaN where one was not looked at, zero where masked."""
+        result = {}
+        for array in self._arrays:
+            values, trained = np.full(array.size, np.nan), np.ravel(self.masks[array.name])
+            enough = 0.01 * self._tolerance * largest(array.gradient)
+            for i in array.entries[trained[array.entries]]:
+                slope = entry_slope(probe, array.name, int(i))
+                values[i] = slope.measured(enough=enough).value
+            result[array.name] = np.where(trained, values, 0.0).reshape(array.shape)
+        return result
 
     def part(self, rows: Any = ALL, steps: slice = ALL, axis: int = 1) -> View | None:
         """A view of a part of the batch, at the plain point."""
@@ -152,40 +205,23 @@ class Views:
     def _frozen(self, view: View) -> bool:
         """Does the backward pass use values from outside, so that it does not follow here?"""
         given = self.here.given
-        still = (n for n in self.measured.right if np.array_equal(view.given[n], given[n]))
+        still = (n for n in self.right if np.array_equal(view.given[n], given[n]))
         return any(not view.right(name) for name in still)
 
     def _moved(self, size: float | None, rng: np.random.Generator) -> dict[str, Array]:
         """Every entry moved by up to 30 %, signs kept; brought to a size, if one is given."""
         result = {}
         for name, p in self.here.parameters.items():
-            root = float(np.sqrt(np.mean(p**2))) if p.size else 0.0
-            scale = 1.0 if size is None or not root else size / root
-            moved = p * scale * rng.uniform(0.7, 1.3, p.shape)
+            root, spread = root_mean_square(p), rng.uniform(0.7, 1.3, p.shape)
             fresh = 0.3 * rng.standard_normal(p.shape)
-            result[name] = np.where(self.measured.masks[name], moved if root else fresh, p)
+            moved = p * spread * (size or root) / root if root else fresh
+            result[name] = np.where(self.masks[name], moved, p)
         return result
 
     @property
     def full(self) -> View:
         """The whole batch at the plainest point: of size 1, if the function goes there."""
         return self.points[min(1, len(self.points) - 1)]
-
-    @cached_property
-    def singles(self) -> list[View]:
-        """One row of the batch each, of the first few, at the plain point."""
-        views = (self.part(slice(i, i + 1)) for i in range(min(self.rows, SAMPLES)))
-        return [view for view in views if view]
-
-    @cached_property
-    def averages(self) -> bool | None:
-        """Is the loss a mean over the rows of the batch (True), or a sum (False)?"""
-        twice = self.cut(np.tile(np.arange(self.rows), 2))
-        here, doubled = (self.measured.loss(self.full.parameters, b) for b in (self.batch, twice))
-        for ratio, answer in ((1.0, True), (2.0, False)):
-            if abs(doubled - ratio * here) <= 1e-9 * abs(here):
-                return answer
-        return None
 
     def steps(self, axis: int) -> int:
         """Length of an axis, if it is the same in all arrays that may have time steps there."""
@@ -203,6 +239,5 @@ class Views:
             if i and i % max(B, 1) == 0:
                 parameters = self._moved(1.0, rng)
             row, step = (slice(i % n, i % n + 1) if n else ALL for n in (B, T))
-            known = self.singles[i : i + 1] if not T and i < B == len(self.singles) else []
-            found += known or [self.look(parameters, self.cut(row, step))]
-        return [view for view in found if view] or self.singles
+            found.append(self.look(parameters, self.cut(row, step)))
+        return [view for view in found if view]

@@ -18,12 +18,12 @@ import numpy as np
 
 from ae_numpy.gradcheck.check import Run
 from ae_numpy.gradcheck.diagnosis import diagnose
-from ae_numpy.gradcheck.evidence import Diagnosis
 from ae_numpy.gradcheck.function import NARROW, Problem
-from ae_numpy.gradcheck.measure import MARGIN, Options, doubt, entry_slope, require_count
+from ae_numpy.gradcheck.measure import Options, Slope, convicted, entry_slope, require_count
 from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest
 from ae_numpy.gradcheck.report import GradientReport
 from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Comparison
+from ae_numpy.gradcheck.views import Views
 
 
 def check_vjp(
@@ -96,21 +96,24 @@ def check_vjp(
     # A child of its own: the inputs may come from the same seed, and dout must not equal them.
     (rng,) = np.random.default_rng(random_state).spawn(1)
     layer = _Layer(forward, backward, inputs, outputs)
-    chosen = np.arange(layer.size)
-    if layer.size > max_outputs:
-        chosen = np.sort(rng.choice(layer.size, max_outputs, replace=False))
-    layer.watch(chosen)
+    count = min(layer.size, max_outputs)
+    layer.chosen = np.sort(rng.choice(layer.size, count, replace=False))
     problem = layer.problem(rng.standard_normal(layer.size))
     run = Run(problem, Options(**options), random_state=rng)
     try:
         report = run.report(explain=False)
-        jacobian: tuple[ArrayCheck, ...] = ()
-        if run.options.entrywise and run.probe.use_complex:
-            jacobian = _jacobian(layer, run, report.arrays, chosen)
-        diagnosis = _diagnosed(run, report.arrays, jacobian, layer.size)
-        return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnosis)
+        jacobian = _jacobian(layer, run, report.arrays)
+        different = {
+            array.name: np.reshape(
+                [rows.known("given"), rows.known("expected")], (2, layer.size, -1)
+            )
+            for array, rows in zip(report.arrays, jacobian, strict=False)
+            if rows.verdict == WRONG
+        }
+        views = Views(run.probe, report.arrays, run.masks, run.options, different)
+        return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnose(views))
     finally:
-        run.problem.settle()
+        run.problem.loss(run.problem.point)  # what the layer keeps of it is real, and here
 
 
 def check_module(module: Any, inputs: Any, **options: Any) -> GradientReport:
@@ -157,10 +160,8 @@ def check_module(module: Any, inputs: Any, **options: Any) -> GradientReport:
     """
     missing = [n for n in ("forward", "backward", "params", "grads") if not hasattr(module, n)]
     if missing:
-        raise TypeError(
-            f"module ({type(module).__name__}) has no {' and no '.join(missing)}: check_module "
-            f"needs forward, backward, params and grads; wrap other classes, or see check_vjp"
-        )
+        lacks = f"module ({type(module).__name__}) has no {' and no '.join(missing)}"
+        raise TypeError(f"{lacks}: wrap it in a class that has, or see check_vjp")
     places, own = list(_places(module.params)), Packing(module.params)
     before = [holder[key] for holder, key in places]
     named = _named(module.forward, inputs)
@@ -176,10 +177,7 @@ def check_module(module: Any, inputs: Any, **options: Any) -> GradientReport:
     def backward(*dout: Any) -> dict[str, Any]:
         dx = module.backward(*dout)
         dx = dx if isinstance(dx, (tuple, list)) else (dx,)
-        grads = module.grads
-        if not isinstance(grads, Mapping) or not isinstance(module.params, Mapping):
-            grads = own.gradients_of(grads)[0]
-        return {**dict(zip(named, dx, strict=False)), **grads}
+        return {**dict(zip(named, dx, strict=False)), **own.gradients_of(module.grads)[0]}
 
     try:
         point = {**{name: named[name] for name in free}, **own.by_name(own.vector.copy())}
@@ -196,36 +194,26 @@ class _Layer:
         self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any, outputs: int
     ) -> None:
         self._forward, self._backward, self._outputs = forward, backward, outputs
-        kinds = (Mapping, Sequence)  # an array is neither
-        self._kind = next((kind for kind in kinds if isinstance(inputs, kind)), None)
+        # An array is neither.
+        self._kind = next((kind for kind in (Mapping, Sequence) if isinstance(inputs, kind)), None)
         self.inputs = _named(forward, inputs)
         packing = Packing(self.inputs)
         self._point, self.columns = packing.vector, dict[int, Array]()
         outs = [as_array("forward(x)", out) for out in self._split(packing.unpack(self._point))[0]]
         for out in outs:
             if out.dtype.kind != "f":
-                raise TypeError(
-                    f"forward(x) has dtype {out.dtype}; floating point was expected: one array, or "
-                    f"the pair (out, cache)"
-                )
+                wanted = "floating point was expected: one array, or the pair (out, cache)"
+                raise TypeError(f"forward(x) has dtype {out.dtype}; {wanted}")
             if out.dtype.itemsize < 8:
                 raise TypeError(f"forward(x) is {out.dtype} {NARROW}")
-        self._shapes = [out.shape for out in outs]
-        self.size = sum(out.size for out in outs)
+        self._packed = Packing(outs)
+        self.size = self._packed.vector.size
         self.shape = outs[0].shape if outputs == 1 else (self.size,)
-        self._chosen = np.arange(0)
-
-    def watch(self, chosen: Array) -> None:
-        """From now on keep these rows of each column of the Jacobian that a complex step shows."""
-        self._chosen = chosen
+        # Rows of the Jacobian that are kept of each column that a complex step shows.
+        self.chosen = np.arange(0)
 
     def problem(self, dout: Array) -> Problem:
         """The scalar `<dout, forward(x)>`, with what backward claims; `dout` is flat."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])[:-1]
-        parts = [
-            part.reshape(shape)
-            for part, shape in zip(np.split(dout, ends), self._shapes, strict=True)
-        ]
 
         def loss_and_gradients(inputs: dict[str, Array]) -> tuple[Any, Any]:
             outs, cache = self._split(inputs)
@@ -233,7 +221,7 @@ class _Layer:
             if np.iscomplexobj(flat):
                 self._keep(inputs, flat)
                 return np.sum(dout * flat), None  # backward only runs after a real forward pass
-            returned = self._backward(*(part.copy() for part in parts), *cache)
+            returned = self._backward(*self._packed.unpack(dout), *cache)
             return np.sum(dout * flat), self._gradients(returned)
 
         return Problem(loss_and_gradients, self.inputs)
@@ -243,7 +231,7 @@ class _Layer:
         vector = np.concatenate([np.ravel(np.asarray(array)) for array in inputs.values()])
         moved = np.flatnonzero(vector.imag)
         if len(moved) == 1 and np.array_equal(vector.real, self._point):
-            self.columns[int(moved[0])] = out.imag[self._chosen] / vector.imag[moved[0]]
+            self.columns[int(moved[0])] = out.imag[self.chosen] / vector.imag[moved[0]]
 
     def _split(self, inputs: dict[str, Array]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Outputs and, if forward returned one thing more, its cache."""
@@ -255,8 +243,7 @@ class _Layer:
         if count not in (self._outputs, self._outputs + 1):
             raise TypeError(
                 f"forward returned {count} thing{'s' * (count != 1)}; with outputs={self._outputs} "
-                f"that many arrays and at most one cache were expected: put what backward needs "
-                f"into one cache, or say how many outputs there are"
+                f"that many arrays and at most one cache (of all that backward needs) were expected"
             )
         return tuple(result[: self._outputs]), tuple(result[self._outputs :])
 
@@ -264,26 +251,20 @@ class _Layer:
         """What backward returned, by name of the input, or an error that says what it is."""
         count = len(returned) if isinstance(returned, (tuple, list)) else None
         if self._kind is Mapping:
-            wanted = (
-                "the inputs are a dict, so a dict with the gradient of every input was expected"
-            )
-            if isinstance(returned, Mapping):
-                return dict(returned)
+            wanted = "the inputs are a dict, so a dict with the gradient of each was expected"
+            fits = isinstance(returned, Mapping)
         elif self._kind is Sequence:
-            wanted = (
-                f"a tuple with one gradient for each of the {len(self.inputs)} inputs was expected"
-            )
-            if count == len(self.inputs):
-                return dict(zip(self.inputs, returned, strict=True))
+            wanted = f"a tuple with one gradient for each of the {len(self.inputs)} was expected"
+            fits = count == len(self.inputs)
         else:
-            wanted = (
-                "x is one array, so one gradient was expected: pass all inputs as (x, W, ...), or "
-                "return dx alone"
-            )
-            if not isinstance(returned, tuple):
-                return dict.fromkeys(self.inputs, returned)
-        of = "" if count is None else f" of {count}"
-        raise TypeError(f"backward(dout) returned a {type(returned).__name__}{of}; {wanted}")
+            wanted = "x is one array, so one gradient was expected: pass all inputs as (x, W, ...)"
+            fits = not isinstance(returned, tuple)
+        if not fits:
+            of = "" if count is None else f" of {count}"
+            raise TypeError(f"backward(dout) returned a {type(returned).__name__}{of}; {wanted}")
+        if self._kind is Mapping:
+            return dict(returned)
+        return dict(zip(self.inputs, returned if self._kind else [returned], strict=True))
 
 
 def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
@@ -293,12 +274,10 @@ def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
     values = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     default = ["x"] if len(values) == 1 else [f"x[{i}]" for i in range(len(values))]
     try:
-        names = [
-            p.name for p in inspect.signature(forward).parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]  # fmt: skip
+        signature = list(inspect.signature(forward).parameters.values())
     except (TypeError, ValueError):  # a NumPy function has no signature
-        names = []
+        signature = []
+    names = [p.name for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return dict(zip(names if len(names) >= len(values) else default, values, strict=False))
 
 
@@ -312,61 +291,30 @@ def _places(container: Any) -> Iterator[tuple[Any, Any]]:
             yield container, key
 
 
-def _jacobian(
-    layer: _Layer, run: Run, arrays: tuple[ArrayCheck, ...], chosen: Array
-) -> tuple[ArrayCheck, ...]:
+def _jacobian(layer: _Layer, run: Run, arrays: tuple[ArrayCheck, ...]) -> tuple[ArrayCheck, ...]:
     """One check per input: all rows of the Jacobian that were looked at."""
-    units = [(np.arange(layer.size) == row).astype(float) for row in chosen]
+    if not (run.options.entrywise and run.probe.use_complex):
+        return ()
+    units = [(np.arange(layer.size) == row).astype(float) for row in layer.chosen]
     problems = [layer.problem(unit) for unit in units]
-    claims = [problem.gradients(problem.point) for problem in problems]
+    claims, limits = [p.gradients(p.point) for p in problems], run.options.limits(True)
     result = []
-    for array in arrays:
-        entries = array.entries
-        given = np.stack([np.ravel(claim[array.name])[entries] for claim in claims])
-        start = run.problem.packing.section(array.name).start
+    for check in arrays:
+        name, entries = check.name, check.entries
+
+        def slope(k: int, name: str = name, entries: Array = entries) -> Slope:
+            row, column = divmod(k, len(entries))
+            return entry_slope(run.probe.moved(problems[row]), name, int(entries[column]))
+
+        given = np.stack([np.ravel(claim[name])[entries] for claim in claims])
+        start = run.problem.packing.sections[name].start
         columns = [layer.columns[start + int(entry)] for entry in entries]
-        expected = np.reshape(columns, given.shape[::-1]).T
-        comparison = Comparison(
-            np.ravel(given), np.ravel(expected), np.zeros(given.size),
-            np.full(given.size, largest(expected)), *run.limits,
-        )  # fmt: skip
-        comparison = _convicted(comparison, run, problems, array.name, entries)
-        where = np.add.outer(chosen * array.size, entries)
+        expected = np.reshape(columns, given.shape[::-1]).T.ravel()
+        zeros, scale = np.zeros(given.size), np.full(given.size, largest(expected))
+        compared = Comparison(np.ravel(given), expected, zeros, scale, *limits)
         result.append(ArrayCheck(
-            f"Jacobian of {array.name}", (*layer.shape, *array.shape), given, np.ravel(where),
-            comparison, None, unsummed=array.unsummed,
+            f"Jacobian of {name}", (*layer.shape, *check.shape), given,
+            np.ravel(np.add.outer(layer.chosen * check.size, entries)),
+            convicted(compared, slope), None, unsummed=check.unsummed,
         ))  # fmt: skip
     return tuple(result)
-
-
-def _convicted(
-    comparison: Comparison, run: Run, problems: list[Problem], name: str, entries: Array
-) -> Comparison:
-    """The comparison once its worst entry had to stand out from its own roughness."""
-    if comparison.verdict != WRONG or not len(entries):
-        return comparison
-    row, column = divmod(comparison.worst, len(entries))
-    probe = run.probe.moved(problems[row])
-    rough = doubt(probe, entry_slope(probe, name, int(entries[column])))
-    difference = comparison.difference
-    if difference[comparison.worst] > MARGIN * rough:
-        return comparison
-    excused = np.where(difference > comparison.tolerance * comparison.scale, np.inf, 0.0)
-    return replace(comparison, uncertainty=excused)
-
-
-def _diagnosed(
-    run: Run, arrays: tuple[ArrayCheck, ...], jacobian: tuple[ArrayCheck, ...], size: int
-) -> Diagnosis:
-    """The diagnosis of the adjoint identity, with both Jacobians to look at."""
-    measured = run.measured(arrays)
-    verdicts, jacobians = dict(measured.verdicts), {}
-    for array, rows in zip(arrays, jacobian, strict=False):
-        if rows.verdict == WRONG:
-            verdicts[array.name] = WRONG
-        if rows.entrywise is not None:
-            pair = np.full((2, size * array.size), np.nan)
-            pair[:, rows.entries] = rows.entrywise.given, rows.entrywise.expected
-            given, expected = pair.reshape(2, size, array.size)
-            jacobians[array.name] = given, expected
-    return diagnose(replace(measured, verdicts=verdicts, jacobians=jacobians))
