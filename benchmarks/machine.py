@@ -22,8 +22,8 @@ _MARK = "AE_NUMPY_BENCHMARK_CORE"
 _SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 # What a machine without AVX-512 gets: ours (compiled into a separate cache, so that Numba's usual
 # one does not mix code of two kinds), NumPy's own loops, OpenBLAS, PyTorch and XLA, each by its
-# own setting. Haswell's kernels are the ones that OpenBLAS takes on every x86 machine with AVX2
-# only.
+# own setting, which XLA's matrix products ignore. Haswell's kernels are the ones that OpenBLAS
+# takes on every x86 machine with AVX2 only.
 _WITHOUT_AVX512 = {
     "NUMBA_CPU_NAME": "haswell",
     "NUMBA_CPU_FEATURES": "+64bit,+adx,+aes,+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+cx8,+f16c,+fma,"
