@@ -186,6 +186,12 @@ def own_term(views: Views) -> Found:
                 break
 
 
+def own_input(views: Views) -> Found:
+    """The weights of one layer alone: delta reaches all other gradients through the same code."""
+    if len(views.wrong) == 1 and views.right and views.here.parameters[views.wrong[0]].ndim > 1:
+        yield views.wrong, cause("own_input", W=views.wrong[0])
+
+
 def turned(views: Views) -> Found:
     """An array used turned round: where it is its own mirror image, nothing is wrong."""
     for name, a in views.arguments.items():
@@ -229,5 +235,5 @@ def jacobian(views: Views) -> Found:
 DETECTIVES = (
     jacobian, broadcast, one_sample, repeated_rows,
     layer_mistakes, turned, inactive, in_time,
-    own_term,
+    own_term, own_input,
 )  # fmt: skip
