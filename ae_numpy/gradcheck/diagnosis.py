@@ -187,9 +187,11 @@ def own_term(views: Views) -> Found:
 
 
 def own_input(views: Views) -> Found:
-    """The weights of one layer alone: delta reaches all other gradients through the same code."""
-    if len(views.wrong) == 1 and views.right and views.here.parameters[views.wrong[0]].ndim > 1:
-        yield views.wrong, cause("own_input", W=views.wrong[0])
+    """The weights of one layer alone, at every unit: delta is right where the rest is."""
+    for name in views.wrong if len(views.wrong) == 1 and views.right else ():
+        wrong = wrong_entries(views.full, name)
+        if wrong.ndim > 1 and wrong.reshape(-1, wrong.shape[-1]).any(axis=0).all():
+            yield views.wrong, cause("own_input", W=name)
 
 
 def turned(views: Views) -> Found:
