@@ -6,10 +6,8 @@ MNIST.
 """
 
 import io
-import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ae_numpy.datasets.idx import parse_idx, write_idx
@@ -93,8 +91,13 @@ def _retrieve(url: str, sha256: str, path: Path, timeout: tuple[float, float]) -
             raise ValueError(_root(error, handled)) from error
         write_idx(output_file, parse_idx(body.getvalue(), "the answer", MAX_BYTES))
 
-    with _quiet(pooch.get_logger()):
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")  # it would announce every download
+    try:
         pooch.retrieve(url, sha256, path.name, path.parent, downloader=fetch)
+    finally:
+        logger.setLevel(level)
 
 
 def _root(error: BaseException, handled: BaseException | None) -> str:
@@ -102,14 +105,3 @@ def _root(error: BaseException, handled: BaseException | None) -> str:
     while error.__context__ not in (None, handled):  # the latter is the caller's own affair
         error = error.__context__
     return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Let only warnings pass."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -6,7 +6,7 @@ a folder of the same name or in ``MNIST/raw``, depending on the program that unp
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +66,7 @@ def load_idx_digits(
         raise TypeError(f"prefix must be a str, got {prefix!r:.200}")
     transpose = flag(transpose, "transpose")
     directory = directory_of(data_dir)
-    files = files_in(directory)
+    files = list(files_in(directory))
     arrays: dict[str, NDArray] = {}
     for split, part in (("train", "train"), ("t10k", "test")):
         (path, images), of_labels = (
@@ -86,10 +86,11 @@ def directory_of(data_dir: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(data_dir))
 
 
-def files_in(directory: Path) -> list[Path]:
-    """Return the files in a directory and in those below, the nearest first."""
-    levels = (sorted(directory.glob("*/" * depth + "*")) for depth in range(_DEPTH + 1))
-    return [path for level in levels for path in level if path.name[0] != "." and path.is_file()]
+def files_in(directory: Path) -> Iterator[Path]:
+    """Find the files in a directory and in those below, the nearest first."""
+    for depth in range(_DEPTH + 1):  # looked into only if the levels above were not enough
+        paths = sorted(directory.glob("*/" * depth + "*"))
+        yield from (path for path in paths if path.name[0] != "." and path.is_file())
 
 
 def named(files: Iterable[Path], split: str, kind: str, prefix: str = "") -> list[Path]:

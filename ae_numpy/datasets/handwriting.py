@@ -155,18 +155,15 @@ def load_alphabet() -> Alphabet:
     >>> bool(np.allclose(alphabet.weight.sum(axis=2), 1))
     True
     """
-    digit: list[int] = []
-    upper_bound: list[float] = []
-    drawn = []
-    for value, variants in enumerate(glyphs().values()):
-        passed = np.cumsum([share for share, _ in variants])
-        digit += [value] * len(variants)
-        upper_bound += (value + passed / passed[-1]).tolist()
-        drawn += [_parse(text) for _, text in variants]
+    table = glyphs().values()
+    digit = np.repeat(np.arange(len(table), dtype=np.uint8), [len(variants) for variants in table])
+    passed = [np.cumsum([share for share, _ in variants]) for variants in table]
+    upper_bound = np.concatenate([value + sums / sums[-1] for value, sums in enumerate(passed)])
+    drawn = [_parse(text) for variants in table for _, text in variants]
     most = max(len(points) for points, _ in drawn)
     padded = np.stack([np.pad(points, ((0, most - len(points)), (0, 0))) for points, _ in drawn])
     nearby, weight = map(np.stack, zip(*(_path(*variant) for variant in drawn), strict=True))
-    return Alphabet(np.array(digit, np.uint8), np.array(upper_bound), padded, nearby, weight)
+    return Alphabet(digit, upper_bound, padded, nearby, weight)
 
 
 def glyphs() -> dict[str, Any]:
@@ -176,13 +173,9 @@ def glyphs() -> dict[str, Any]:
 
 def _parse(text: str) -> tuple[Floats, list[list[int]]]:
     """Return a variant's distinct control points, (C, 2) in [-1, 1], and its strokes of them."""
-    strokes = [
-        [tuple(map(int, point.split(","))) for point in stroke.split()]
-        for stroke in text.split("|")
-    ]
-    distinct = list(dict.fromkeys(point for stroke in strokes for point in stroke))
-    numbered = [[distinct.index(point) for point in stroke] for stroke in strokes]
-    return np.array(distinct) / 50 - 1, numbered
+    distinct = list(dict.fromkeys(text.replace("|", " ").split()))
+    numbered = [[distinct.index(point) for point in stroke.split()] for stroke in text.split("|")]
+    return np.array([point.split(",") for point in distinct], float) / 50 - 1, numbered
 
 
 def _path(points: Floats, strokes: list[list[int]]) -> tuple[Indices, Floats]:

@@ -159,8 +159,7 @@ def _read_header(stream: Stream, name: str) -> tuple[tuple[int, ...], np.dtype]:
     expect(is_idx, name, f"{magic!r} at the start{hint}", f"an IDX file: {expected}")
     n_bytes = 4 * magic[3]
     dimensions = stream.read(n_bytes)
-    found = len(dimensions)
-    expect(found == n_bytes, name, f"{found} bytes of dimensions", f"{n_bytes}")
+    expect(len(dimensions) == n_bytes, name, f"{len(dimensions)} bytes of dimensions", f"{n_bytes}")
     shape = struct.unpack(f">{magic[3]}I", dimensions)
     expect(0 not in shape, name, f"the shape {shape}", "dimensions of at least 1")
     return shape, np.dtype(_DTYPES[magic[2]])

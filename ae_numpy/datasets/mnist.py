@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -121,17 +121,15 @@ _PLACES = {
 def _from_directory(data_dir: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
     """Read the four files from a directory that must hold them all, whatever their names."""
     directory = folder.directory_of(data_dir)
-    arrays = _proven(_in_place(directory))
+    arrays = _proven(directory)
     if len(arrays) < len(SHA256):
-        files = folder.files_in(directory)
-        arrays = _proven(files)
-    if len(arrays) < len(SHA256):
-        _refuse(directory, files, arrays)
+        _refuse(directory, arrays)
     return arrays
 
 
-def _refuse(directory: Path, files: list[Path], arrays: dict[str, NDArray]) -> None:
+def _refuse(directory: Path, arrays: dict[str, NDArray]) -> None:
     """Say what is wrong with the files that are not MNIST's, or that there are none."""
+    files = list(folder.files_in(directory))
     suspects = {name: folder.named(files, *name.split("-")[:2])[:1] for name in SHA256}
     absent = [name for name in SHA256 if name not in arrays and not suspects[name]]
     if absent:
@@ -152,29 +150,24 @@ def _refuse(directory: Path, files: list[Path], arrays: dict[str, NDArray]) -> N
     expect(False, path, found, f"{SHA256[name]}: {other}")
 
 
-def _in_place(directory: Path) -> list[Path]:
-    """Where the files are under their own names."""
-    return [directory / f"{name}{ending}" for name in SHA256 for ending in ("", ".gz")]
-
-
-def _proven(paths: Iterable[Path]) -> dict[str, NDArray[np.uint8]]:
-    """Read the files of MNIST among these, until all are found; any other is passed over."""
+def _proven(directory: Path) -> dict[str, NDArray[np.uint8]]:
+    """Read the files of MNIST in a directory, until all are found; any other is passed over."""
     names = {sha256: name for name, sha256 in SHA256.items()}
     arrays: dict[str, NDArray[np.uint8]] = {}
-    for path in paths:
-        if len(arrays) == len(SHA256):
-            break
+    for path in folder.files_in(directory):
         with suppress(OSError, ValueError):
             array = read_idx(path, max_bytes=MAX_BYTES)
             if name := names.get(idx_sha256(array)):
                 arrays[name] = array
+        if len(arrays) == len(SHA256):
+            break
     return arrays
 
 
 def _from_cache(may_download: bool) -> dict[str, NDArray[np.uint8]]:
     """Read the four files from the cache, and download what it lacks."""
     cache = cache_directory()
-    arrays = _proven(_in_place(cache))
+    arrays = _proven(cache)
     missing = {name: SHA256[name] for name in SHA256 if name not in arrays}
     if not missing:
         return arrays

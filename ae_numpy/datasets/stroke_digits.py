@@ -114,20 +114,11 @@ def _ink(paths: Paths) -> Images:
         down -= radius_k * radius_k
         np.add(down[:, None], across, out=stamp)
         np.minimum(power, stamp, out=power)
-    pen = _mean(radius)
+    pen = sum(radius) / np.float32(len(radius))  # row by row: `mean` may reorder
     distance = np.sqrt(np.maximum(power + pen * pen, 0))
     coverage = np.clip(pen + np.float32(0.5) - distance, 0, 1)
     grey: Images = np.rint(255 * coverage).astype(np.uint8)
     return grey
-
-
-def _mean(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean over the first axis, summed row by row (`ndarray.mean` may reorder)."""
-    total: NDArray[np.float32] = np.zeros_like(rows[0])
-    for row in rows:
-        total += row
-    total /= np.float32(len(rows))
-    return total
 
 
 def _centre(grey: Images) -> Images:

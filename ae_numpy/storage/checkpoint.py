@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from ae_numpy.architecture import Architecture, n_parameters
 from ae_numpy.reference import Array
 from ae_numpy.storage.model_file import HISTORY, RATES
-from ae_numpy.storage.npz import Shapes, check_header, read_npz, write_npz
+from ae_numpy.storage.npz import Shapes, check_header, expect, read_npz, write_npz
 from ae_numpy.training import Recipe, State, chunk_size, empty_history, ends_a_chunk, in_pair
 from ae_numpy.validation import PARAMETERS, Rule, integer, level_of_the_caller, number, of, shown
 
@@ -309,17 +309,13 @@ def _check_progress(header: dict[str, Any], network: Architecture, with_validati
     """Refuse states that no training run can reach."""
     epoch, position, description = header["epoch"], header["position"], header["description"]
     columns, history = list(empty_history(with_validation)), header["history"]
-    if list(history) != columns or len(history["epoch"]) != epoch:
-        expected = f"{columns} with {epoch} numbers each"
-        raise ValueError(f"history must be {expected}, got {shown(history)}")
+    is_whole = list(history) == columns and len(history["epoch"]) == epoch
+    expect(is_whole, f"history must be {columns} with {epoch} numbers each", shown(history))
     begun, rates = epoch + (position > 0), header["learning_rates"]
-    if len(rates) < begun:
-        expected = f"a learning rate for each of {begun} epochs"
-        raise ValueError(f"learning_rates must be {expected}, got {shown(rates)}")
-    n_samples = _samples_of(description["X"])
-    if not ends_a_chunk(position, network, description["batch_size"], n_samples):
-        expected = f"the end of one of the chunks of {n_samples} samples"
-        raise ValueError(f"position must be {expected}, got {shown(position)}")
+    expect(len(rates) >= begun, f"learning_rates must cover each of {begun} epochs", shown(rates))
+    n = _samples_of(description["X"])
+    is_end = ends_a_chunk(position, network, description["batch_size"], n)
+    expect(is_end, f"position must be the end of one of the chunks of {n} samples", position)
 
 
 class CheckpointWriter:

@@ -85,7 +85,8 @@ def write_model(path: str | os.PathLike, model: StoredModel) -> None:
     """
     network, settings = model.network, dict(model.settings)
     given = settings.pop("initial_parameters", None) or {}
-    initial = {name: _as_floats(array) for name, array in given.items()}
+    # float64 holds every float32.
+    initial = {name: np.array(array, np.float64, order="C") for name, array in given.items()}
     if callable(settings.get("learning_rate")):
         settings["learning_rate"] = model.learning_rates
     names = model.feature_names
@@ -108,11 +109,6 @@ def write_model(path: str | os.PathLike, model: StoredModel) -> None:
     write_npz(path, _FORMAT, _VERSION, header, arrays)
 
 
-def _as_floats(array: Any) -> NDArray[np.float64]:
-    """Return an array as it is in a file: float64 holds every float32."""
-    return np.array(array, np.float64, order="C")
-
-
 def _as_json(value: Any) -> Any:
     """Convert a setting to JSON-compatible values; a random generator becomes None."""
     if value is np.random or isinstance(value, np.random.Generator | np.random.RandomState):
@@ -123,11 +119,9 @@ def _as_json(value: Any) -> Any:
         return [_as_json(item) for item in value]
     if isinstance(value, np.dtype | type):
         return np.dtype(value).name
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, Integral):
-        return int(value)
-    return float(value) if isinstance(value, Real) else value
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return value
 
 
 def read_model(path: str | os.PathLike, needed: Names, known: Names) -> StoredModel:

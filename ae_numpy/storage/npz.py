@@ -15,9 +15,9 @@ import math
 import os
 import re
 import struct
-import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO, Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.lib import format as npy
@@ -27,6 +27,7 @@ from ae_numpy.storage.atomic import refuse_what_is_no_file, replacing
 from ae_numpy.validation import Rule, shown
 
 Names = Collection[str]
+Arrays = Mapping[str, NDArray]
 Shapes = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
 
 _HEADER = "header"
@@ -39,55 +40,15 @@ _CHUNK = 1 << 18
 _MEMBER, _SIZES_64, _END = struct.Struct("<26xHH"), 20, struct.Struct("<4s16xH")
 
 
-def write_atomically(path: str | os.PathLike, arrays: Mapping[str, NDArray]) -> None:
-    """Write arrays to an .npz file, whole or not at all.
+def write_npz(
+    path: str | os.PathLike, kind: str, version: int, header: Mapping[str, Any], arrays: Arrays
+) -> None:
+    """Write a header and arrays to an .npz file, whole or not at all.
 
     Parameters
     ----------
     path : str or path
         See `atomic.replacing`, which writes it.
-    arrays : mapping of str to array
-        Arrays of any shape, by their names in the file.
-
-    Raises
-    ------
-    TypeError
-        If an array holds objects, which only pickle could store.
-    OSError
-        If the file cannot be written; an existing file is unchanged.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomically(os.path.join(folder, "arrays.npz"), {"W": np.eye(2)})
-    ...     with np.load(os.path.join(folder, "arrays.npz")) as file:
-    ...         file["W"]
-    array([[1., 0.],
-           [0., 1.]])
-    """
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
-    # Like np.savez, which before NumPy 2.1 leaves the archive open if the disk is full.
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                npy.write_array(member, np.asanyarray(array), allow_pickle=False)
-
-
-def write_npz(
-    path: str | os.PathLike,
-    kind: str,
-    version: int,
-    header: Mapping[str, Any],
-    arrays: Mapping[str, NDArray],
-) -> None:
-    """Write a header and arrays as `write_atomically` does.
-
-    Parameters
-    ----------
-    path : str or path
     kind : str
         What the file is, such as ``"ae_numpy model"``.
     version : int
@@ -95,10 +56,34 @@ def write_npz(
     header : mapping
         What JSON can hold.
     arrays : mapping of str to array
+        Numbers of any shape, by their names in the file.
+
+    Raises
+    ------
+    ValueError
+        If the header is too large to be read again, or an array holds objects.
+    OSError
+        If the file cannot be written; an existing file is unchanged.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "arrays.npz")
+    ...     write_npz(path, "matrix", 1, {}, {"W": np.eye(2)})
+    ...     with np.load(path) as file:
+    ...         file["W"]
+    array([[1., 0.],
+           [0., 1.]])
     """
     content = json.dumps({"format": kind, "version": version, **header}).encode()
     _check_growth(content)
-    write_atomically(path, {_HEADER: np.frombuffer(content, np.uint8), **arrays})
+    members = {_HEADER: np.frombuffer(content, np.uint8), **arrays}
+    # Like np.savez, which before NumPy 2.1 leaves the archive open if the disk is full.
+    with replacing(path) as file, ZipFile(file, "w") as archive:
+        for name, array in members.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, array, allow_pickle=False)
 
 
 def read_npz(
@@ -133,12 +118,13 @@ def read_npz(
     with _InChunks(io.FileIO(path)) as file:
         try:
             with _damage_is_refused("it must be a zip archive"):
-                archive = zipfile.ZipFile(file)
+                archive = ZipFile(file)
             members = _members(archive, os.fstat(file.fileno()).st_size)
             header = _read_header(archive, members)
             _check_version(header, kind, version)
             shapes = expected(header)
-            _check_names(members, shapes)
+            given, needed = sorted(members), sorted(shapes)
+            expect(given == needed, f"arrays must be {shown(needed)}", shown(given))
             for name, (dtype, shape) in shapes.items():  # all, before memory is allocated for any
                 _open(archive, members[name], dtype, shape).close()
             arrays = {name: _read(archive, members[name], *shapes[name]) for name in shapes}
@@ -148,12 +134,18 @@ def read_npz(
     return header, arrays
 
 
+def expect(holds: bool, expectation: str, found: object) -> None:
+    """Raise ValueError, which says what was found instead, unless an expectation holds."""
+    if not holds:
+        raise ValueError(f"{expectation}, got {found}")
+
+
 class _InChunks(io.BufferedReader):
     """A file to be read in chunks: zipfile would hold its list of members whatever its length."""
 
     def read(self, size: int | None = -1) -> bytes:
         if size is not None and size > _CHUNK:
-            raise zipfile.BadZipFile(f"a list of members of {size} bytes, more than {_CHUNK}")
+            raise BadZipFile(f"a list of members of {size} bytes, more than {_CHUNK}")
         return super().read(size)
 
 
@@ -174,46 +166,41 @@ def _damage_is_refused(expectation: str) -> Iterator[None]:
         raise ValueError(f"{expectation}, got damage ({reason})") from error
 
 
-def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+def _members(archive: ZipFile, size: int) -> dict[str, ZipInfo]:
     """Return what is in the archive by name, as declared in its directory."""
-    members: dict[str, zipfile.ZipInfo] = {}
+    members: dict[str, ZipInfo] = {}
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
-        if name in members:
-            raise ValueError(f"members must differ in name, got two {name!r:.60}")
-        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-            raise ValueError(f"members must be stored as they are, got {name!r:.60} compressed")
-        if not 0 <= info.header_offset < size:
-            raise ValueError(f"{name!r:.60} must be in the file, got offset {info.header_offset}")
+        expect(name not in members, "members must differ in name", f"two {name!r:.60}")
+        is_stored = info.compress_type == ZIP_STORED and info.compress_size == info.file_size
+        expect(is_stored, "members must be stored as they are", f"{name!r:.60} compressed")
+        at = info.header_offset
+        expect(0 <= at < size, f"{name!r:.60} must be in the file", f"offset {at}")
         members[name] = info
     total = sum(info.file_size for info in members.values())
-    if total > size:  # members that overlap, or are past the end
-        raise ValueError(f"members must fit into {size} bytes, the file's size, got {total} bytes")
+    # Members that overlap, or are past the end.
+    expect(total <= size, f"members must fit into {size} bytes, the file's size", f"{total} bytes")
     return members
 
 
-def _read_header(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> dict[str, Any]:
+def _read_header(archive: ZipFile, members: dict[str, ZipInfo]) -> dict[str, Any]:
     """Read the member that is JSON."""
-    if _HEADER not in members:
-        raise ValueError(f"members must include {_HEADER!r}, got {shown(sorted(members))}")
+    expect(_HEADER in members, f"members must include {_HEADER!r}", shown(sorted(members)))
     info = members.pop(_HEADER)
-    if info.file_size > _MAX_HEADER_BYTES:
-        raise ValueError(f"header must be at most {_MAX_HEADER_BYTES} bytes, got {info.file_size}")
+    _check_size(info.file_size)
     content = _read(archive, info, np.dtype(np.uint8), None).tobytes()
     _check_growth(content)
     with _damage_is_refused("header must be JSON"):
         header = json.loads(content)
-    if not isinstance(header, dict):
-        raise ValueError(f"header must be an object, got {shown(header)}")
+    expect(isinstance(header, dict), "header must be an object", shown(header))
     return header
 
 
 def check_keys(given: Mapping[str, Any], needed: Names, known: Names, where: str) -> None:
     """Raise ValueError unless all needed keys are there, and only known ones."""
-    missing, unknown = [n for n in needed if n not in given], sorted(given.keys() - set(known))
-    if missing or unknown:
-        what = f"no {missing[0]!r}" if missing else f"an unknown {unknown[0]!r:.60}"
-        raise ValueError(f"{where} must have {', '.join(needed)}, got {what}")
+    wrong = [f"no {name!r}" for name in needed if name not in given]
+    wrong += [f"an unknown {name!r:.60}" for name in sorted(given.keys() - set(known))]
+    expect(not wrong, f"{where} must have {', '.join(needed)}", ", ".join(wrong[:3]))
 
 
 def check_header(header: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
@@ -223,16 +210,18 @@ def check_header(header: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
         rule(header[name], name)
 
 
+def _check_size(size: int) -> None:
+    expect(size <= _MAX_HEADER_BYTES, f"header must be at most {_MAX_HEADER_BYTES} bytes", size)
+
+
 def _check_growth(content: bytes) -> None:
     """Refuse a header that JSON would make too much of."""
-    if len(content) > _MAX_HEADER_BYTES:
-        raise ValueError(f"header must be at most {_MAX_HEADER_BYTES} bytes, got {len(content)}")
+    _check_size(len(content))
     parts = sum(match.lastindex is not None for match in _STRING_OR_PART.finditer(content))
-    if parts > _MAX_HEADER_PARTS:
-        raise ValueError(f"header must have at most {_MAX_HEADER_PARTS} parts, got {parts}")
+    expect(parts <= _MAX_HEADER_PARTS, f"header must have at most {_MAX_HEADER_PARTS} parts", parts)
 
 
-def _check_gaps(file: IO[bytes], archive: zipfile.ZipFile) -> None:
+def _check_gaps(file: IO[bytes], archive: ZipFile) -> None:
     """Refuse bytes that belong to no member: before, between and after them."""
     end, is_whole = 0, True
     for info in archive.infolist():
@@ -242,35 +231,26 @@ def _check_gaps(file: IO[bytes], archive: zipfile.ZipFile) -> None:
         end = info.header_offset + _MEMBER.size + name + extra + info.file_size
     file.seek(-_END.size, os.SEEK_END)
     is_whole &= end == archive.start_dir and _END.unpack(file.read()) == (b"PK\5\6", 0)
-    if not is_whole:
-        raise ValueError("members must fill the file, got bytes before, between or after them")
+    expect(is_whole, "members must fill the file", "bytes before, between or after them")
 
 
 def _check_version(header: dict[str, Any], kind: str, version: int) -> None:
     """Take format and version out of the header."""
     given, number = header.pop("format", None), header.pop("version", None)
-    if given != kind:
-        raise ValueError(f"format must be {kind!r}, got {shown(given)}")
-    if type(number) is not int or number != version:
-        newer = type(number) is int and number > version
-        hint = "; it was written by a newer ae_numpy, which can read it" if newer else ""
-        raise ValueError(f"version must be {version}, got {shown(number)}{hint}")
+    expect(given == kind, f"format must be {kind!r}", shown(given))
+    is_number = type(number) is int
+    newer = "; it was written by a newer ae_numpy, which can read it"
+    found = f"{shown(number)}{newer if is_number and number > version else ''}"
+    expect(is_number and number == version, f"version must be {version}", found)
 
 
-def _check_names(members: Mapping[str, Any], shapes: Shapes) -> None:
-    if members.keys() != shapes.keys():
-        given, expected = (shown(sorted(names)) for names in (members, shapes))
-        raise ValueError(f"arrays must be {expected}, got {given}")
-
-
-def _open(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: np.dtype, shape: tuple | None
-) -> IO[bytes]:
+def _open(archive: ZipFile, info: ZipInfo, dtype: np.dtype, shape: tuple | None) -> IO[bytes]:
     """Return a stream at the first entry of an array that is exactly as expected.
 
     Without a shape it must be a vector of any length.
     """
-    with _damage_is_refused(f"{info.filename!r:.60} must be an array"):
+    name = f"{info.filename!r:.60}"
+    with _damage_is_refused(f"{name} must be an array"):
         stream = archive.open(info)
         if npy.read_magic(stream) != (1, 0):
             raise ValueError("a version of the .npy format other than 1.0")
@@ -278,22 +258,17 @@ def _open(
         start = stream.tell()
     if shape is None and len(found) == 1:
         shape = found
-    if (given, found, in_columns) != (dtype, shape, False) or min(found, default=0) < 0:
-        raise ValueError(
-            f"{info.filename!r:.60} must be {dtype.str!r} of shape "
-            f"{'(n,)' if shape is None else shape}, got {given.str!r:.60} of shape {found!r:.200}"
-            f"{' by columns' if in_columns else ''}"
-        )
+    wanted = "(n,)" if shape is None else shape
+    is_wanted = (given, found, in_columns) == (dtype, shape, False) and min(found, default=0) >= 0
+    got = f"{given.str!r:.60} of shape {found!r:.200}{' by columns' if in_columns else ''}"
+    expect(is_wanted, f"{name} must be {dtype.str!r} of shape {wanted}", got)
     entries = info.file_size - start
     declared = math.prod(found) * dtype.itemsize
-    if declared != entries:
-        raise ValueError(f"{info.filename!r:.60} must have {declared} bytes, got {entries}")
+    expect(declared == entries, f"{name} must have {declared} bytes", entries)
     return stream
 
 
-def _read(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: np.dtype, shape: tuple | None
-) -> NDArray:
+def _read(archive: ZipFile, info: ZipInfo, dtype: np.dtype, shape: tuple | None) -> NDArray:
     """Read an array that is exactly as expected."""
     with _open(archive, info, dtype, shape) as stream:
         entries = info.file_size - stream.tell()
@@ -312,7 +287,6 @@ def _check_entries(array: NDArray, name: str) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         index = int(np.argmin(np.isfinite(array)))
         raise ValueError(f"{name!r:.60} must hold finite numbers, got {array[index]}")
-    if array.dtype.kind == "b" and array.size and array.view(np.uint8).max() > 1:
-        raise ValueError(
-            f"{name!r:.60} must hold the bytes 0 and 1, got {array.view(np.uint8).max()}"
-        )
+    if array.dtype.kind == "b":
+        highest = array.view(np.uint8).max(initial=0)
+        expect(highest <= 1, f"{name!r:.60} must hold the bytes 0 and 1", highest)

@@ -145,7 +145,7 @@ def kill_afterwards(*args) -> None:
 
 REPLACE = os.replace
 STEPS = {
-    "before anything is written": (npz.zipfile, "ZipFile", kill_myself, "old"),
+    "before anything is written": (npz, "ZipFile", kill_myself, "old"),
     "in the middle of the file": (npz.npy, "write_array", kill_half_way, "old"),
     "before the disk has it": (os, "fsync", kill_myself, "old"),
     "before it takes its name": (os, "replace", kill_myself, "old"),
