@@ -243,16 +243,14 @@ def _with_news(workers: list[_Worker]) -> list[_Worker]:
 @contextmanager
 def _set(variables: MutableMapping[str, Any], values: Mapping[str, Any]) -> Iterator[None]:
     """Set variables of the environment or of a module for a while."""
-    before = {name: variables.get(name) for name in values}
+    before = {name: variables[name] for name in values if name in variables}
     variables.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del variables[name]
-            else:
-                variables[name] = value
+        for name in values:
+            del variables[name]
+        variables.update(before)
 
 
 def _work(connection: Connection) -> None:
