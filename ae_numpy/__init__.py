@@ -15,14 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["Autoencoder", "Network"]
 __version__ = "0.1.0"
 
-_HOMES = {"Autoencoder": "ae_numpy.autoencoder", "Network": "ae_numpy.network"}
-
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, and nothing before: the gradient checker needs neither."""
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"{__name__}.{name.lower()}"), name)
 
 
 def __dir__() -> list[str]:

@@ -42,6 +42,5 @@ def get_engine(name: str) -> ModuleType:
     try:
         return import_module(ENGINES[name])
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f"engine={name!r} needs {name} ({error}): pip install {name}, or choose engine='numpy'"
-        ) from error
+        advice = f"pip install {name}, or choose engine='numpy'"
+        raise ImportError(f"engine={name!r} needs {name} ({error}): {advice}") from error

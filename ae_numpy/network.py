@@ -304,12 +304,7 @@ class Network(Architecture):
         return loss, self.as_dict(gradient)
 
     def propagate(
-        self,
-        x: Array,
-        parameters: Array | None = None,
-        *,
-        first: int = 0,
-        last: int | None = None,
+        self, x: Array, parameters: Array | None = None, *, first: int = 0, last: int | None = None
     ) -> Array:
         """Return the activations of one layer for any number of samples.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ae_numpy.validation import PARAMETERS, Rule, checked_integer, either, flag, of, require, shown
+from ae_numpy.validation import Rule, checked, checked_integer, either, flag, of, require, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -256,10 +256,8 @@ def plot_reconstructions(
         name = f"reconstructions[{title!r}]"
         columns.append(_pictures(_reconstructed(again, images), name))
         if columns[-1].shape != originals.shape:
-            raise ValueError(
-                f"{name} must be images like those of images, {originals.shape}, "
-                f"got {columns[-1].shape}"
-            )
+            expected = f"images like those of images, {originals.shape}"
+            raise ValueError(f"{name} must be {expected}, got {columns[-1].shape}")
     labels = [""] * len(originals) if row_labels is None else row_labels
     labels = _listed(labels, "row_labels", len(originals), "images")
     grid = np.stack(columns, axis=1)  # (N, 1 + n_models, height, width)
@@ -380,7 +378,7 @@ def plot_network(
     {'units 0': 8, 'units 1': 3, 'units 2': 8}
     """
     network = getattr(layer_sizes, "network_", layer_sizes)
-    sizes = _SIZES(getattr(network, "layer_sizes", network), "layer_sizes")
+    sizes = checked("layer_sizes", getattr(network, "layer_sizes", network))
     has_biases = np.any(getattr(network, "bias_mask", False))
     bias = flag(has_biases if bias is None else bias, "bias")
     limits = most if np.iterable(most) else [most] * len(sizes)
@@ -410,11 +408,6 @@ def plot_network(
     return ax
 
 
-_SIZES = PARAMETERS["layer_sizes"]._replace(
-    expected="two or more positive integers, a Network or a fitted estimator"
-)
-
-
 def _heights(size: int, most: int) -> list[float]:
     """Where the units of a layer stand; more than `most` of them leave a gap for dots."""
     if size <= most:
@@ -427,7 +420,6 @@ def _connect(
     ax: Axes, k: int, left: Sequence[float], right: Sequence[float], name: str, **style: Any
 ) -> None:
     """Lines from each unit of layer k to each of the next."""
-    from matplotlib.collections import LineCollection
-
     lines = [((k, start), (k + 1, end)) for start in left for end in right]
-    ax.add_collection(LineCollection(lines, gid=name, zorder=1, **style))
+    collections = _matplotlib().collections
+    ax.add_collection(collections.LineCollection(lines, gid=name, zorder=1, **style))

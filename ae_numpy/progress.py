@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Timer
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
     from ae_numpy.training import State
@@ -31,19 +31,17 @@ def compilation_notice() -> Iterator[None]:
     class Listener(Base):
         """Receives the compilation events of every function, nested ones included."""
 
-        depth = 0
+        timers: ClassVar[list[Timer]] = []
 
         def on_start(self, _: Any) -> None:
-            if self.depth == 0:
-                self.timer = Timer(_SECONDS_OF_COMPILATION, _say_compiling)
-                self.timer.daemon = True
-                self.timer.start()
-            self.depth += 1
+            timer = Timer(_SECONDS_OF_COMPILATION, _say_compiling)
+            timer.daemon = True
+            timer.start()
+            self.timers.append(timer)
 
         def on_end(self, _: Any) -> None:
-            self.depth -= 1
-            if self.depth == 0:
-                self.timer.cancel()
+            if self.timers:  # none of a compilation that began before this notice
+                self.timers.pop().cancel()
 
     with install_listener("numba:compile", Listener()):
         yield

@@ -258,14 +258,12 @@ def _names_that_differ(given: list[str], fitted: list[str], name: str) -> str:
     """Say how the names of features differ, in scikit-learn's words."""
     of_what = "" if name == "X" else f"{name}: "
     lines = [f"{of_what}The feature names should match those that were passed during fit."]
-    unseen, missing = sorted(set(given) - set(fitted)), sorted(set(fitted) - set(given))
-    for names, what in (
-        (unseen, "Feature names unseen at fit time:"),
-        (missing, "Feature names seen at fit time, yet now missing:"),
-    ):
+    differing = set(given) - set(fitted), set(fitted) - set(given)
+    titles = "unseen at fit time", "seen at fit time, yet now missing"
+    for title, names in zip(titles, map(sorted, differing), strict=True):
         if names:
             more = ["- ..."] if len(names) > 5 else []
-            lines += [what, *(f"- {name:.200}" for name in names[:5]), *more]
-    if not unseen and not missing:
+            lines += [f"Feature names {title}:", *(f"- {name:.200}" for name in names[:5]), *more]
+    if not any(differing):
         lines.append("Feature names must be in the same order as they were in fit.")
     return "\n".join([*lines, ""])

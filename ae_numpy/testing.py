@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_numpy.gradcheck import check_gradients, check_vjp
+from ae_numpy.gradcheck.packing import leaves
 
 if TYPE_CHECKING:
     from ae_numpy.network import Network
@@ -32,7 +33,7 @@ except ImportError:  # the properties below work without it
     st = None  # type: ignore[assignment]
 
 Array = NDArray[Any]
-LossAndGradients = Callable[..., tuple[Any, Any]]
+Loss = Callable[..., tuple[Any, Any]]  # returns a loss and its gradients
 
 # Sums over the batch in another order differ by a few units in the last place of their largest
 # term, 1e-15; the mistakes these properties are there to find change the first digits.
@@ -183,10 +184,7 @@ def batches(
 
 
 def assert_gradient(
-    loss_and_gradients: LossAndGradients,
-    parameters: Any,
-    batch: Sequence[Any] | None = None,
-    **options: Any,
+    loss_and_gradients: Loss, parameters: Any, batch: Sequence[Any] | None = None, **options: Any
 ) -> None:
     """The gradients are those of the loss, to rounding (complex step).
 
@@ -230,11 +228,7 @@ def assert_adjoint(
 
 
 def assert_additive(
-    loss_and_gradients: LossAndGradients,
-    parameters: Any,
-    batch: Sequence[Array],
-    *,
-    reduction: str = "mean",
+    loss_and_gradients: Loss, parameters: Any, batch: Sequence[Array], *, reduction: str = "mean"
 ) -> None:
     """Loss and gradients of a batch are the mean (or the sum) of those of its rows.
 
@@ -273,11 +267,7 @@ def assert_additive(
 
 
 def assert_permutation_invariant(
-    loss_and_gradients: LossAndGradients,
-    parameters: Any,
-    batch: Sequence[Array],
-    *,
-    random_state: int = 0,
+    loss_and_gradients: Loss, parameters: Any, batch: Sequence[Array], *, random_state: int = 0
 ) -> None:
     """The order of the samples in a batch does not matter.
 
@@ -315,7 +305,7 @@ def assert_permutation_invariant(
 
 
 def assert_masks_respected(
-    loss_and_gradients: LossAndGradients,
+    loss_and_gradients: Loss,
     parameters: Mapping[str, Array],
     masks: Mapping[str, Array],
     batch: Sequence[Any] = (),
@@ -347,26 +337,22 @@ def assert_masks_respected(
     for name, mask in masks.items():
         held = np.asarray(gradients[name])[~np.asarray(mask, dtype=bool)]
         if np.any(held != 0):
-            raise AssertionError(
-                f"gradient {name!r} is {held[held != 0][0]:.6g} at an entry that is held; "
-                f"exactly 0 was expected"
-            )
+            what = f"gradient of {name} must be 0 at an entry that is held"
+            raise AssertionError(f"{what}, got {held[held != 0][0]:.6g}")
     assert_gradient(loss_and_gradients, parameters, tuple(batch) or None, masks=masks)
 
 
 def _require_samples(batch: Sequence[Array]) -> int:
     """Number of samples, the same in all arrays and at least 1."""
-    counts = {len(array) for array in batch}
-    if len(counts) != 1 or 0 in counts:
-        raise ValueError(
-            f"batch must hold arrays with one row per sample, all of the same length and at least "
-            f"one; got lengths {[len(array) for array in batch]}"
-        )
-    return counts.pop()
+    lengths = [len(array) for array in batch]
+    if len(set(lengths)) != 1 or 0 in lengths:
+        expected = "arrays of equal length above 0, with one row per sample"
+        raise ValueError(f"batch must hold {expected}, got lengths {lengths}")
+    return lengths[0]
 
 
 def _of_samples(
-    loss_and_gradients: LossAndGradients, parameters: Any, batch: Sequence[Array]
+    loss_and_gradients: Loss, parameters: Any, batch: Sequence[Array]
 ) -> list[dict[str, Array]]:
     """Loss and gradients of each sample alone."""
     samples = (tuple(array[i : i + 1] for array in batch) for i in range(len(batch[0])))
@@ -376,23 +362,15 @@ def _of_samples(
 def _flat(result: tuple[Any, Any]) -> dict[str, Array]:
     """Loss and gradients as arrays by name; copies, because the function may reuse its buffers."""
     loss, gradients = result
-    if isinstance(gradients, Mapping):
-        named = {f"gradient {key!r}": np.array(value) for key, value in gradients.items()}
-    elif isinstance(gradients, (list, tuple)):
-        named = {f"gradient [{i}]": np.array(value) for i, value in enumerate(gradients)}
-    else:
-        named = {"the gradient": np.array(gradients)}
+    named = {f"gradient of {name}": np.array(value) for name, value in leaves(gradients)}
     return {"the loss": np.array(loss), **named}
 
 
 def _assert_close(name: str, given: Array, expected: Array, largest: float, meaning: str) -> None:
     """Equal up to rounding of the `largest` term."""
     if given.shape != expected.shape:
-        raise AssertionError(
-            f"{name} has shape {given.shape}; {meaning} gives shape {expected.shape}"
-        )
+        raise AssertionError(f"{name} has shape {given.shape}; {meaning} gives {expected.shape}")
     apart = np.max(np.abs(given - expected), initial=0.0)
     if not apart <= ROUNDING * largest:
-        raise AssertionError(
-            f"{name} differs by {apart:.3g} from {meaning}; its largest term is {largest:.3g}"
-        )
+        digits = f"{apart:.3g}, where the largest term is {largest:.3g}"
+        raise AssertionError(f"{name} differs from {meaning} by {digits}")

@@ -192,9 +192,7 @@ def _bound_steps(network: Architecture, X: Array, target: Array | None, batch_si
         kernels = get_engine("numba")
         step, X = kernels.train_batches, kernels.prepare(X)
         target = None if target is None else kernels.prepare(target)
-    return lambda parameters, rows, rate: step(
-        network, parameters, X, rows, batch_size, rate, target
-    )
+    return lambda flat, rows, rate: step(network, flat, X, rows, batch_size, rate, target)
 
 
 def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: State) -> State:

@@ -262,12 +262,9 @@ class Codec:
         with tempfile.TemporaryDirectory() as folder:
             self.model.save(f"{folder}/model.npz")
             model = np.fromfile(f"{folder}/model.npz", np.uint8)
-        arrays: dict[str, NDArray] = {
-            "model": model,
-            "counts": tables.counts,
-            "sizes": tables.sizes,
-        }
-        write_npz(path, _FORMAT, _VERSION, {"sizes": [*tables.counts.shape, len(model)]}, arrays)
+        counts, sizes = tables.counts, tables.sizes
+        arrays: dict[str, NDArray] = {"model": model, "counts": counts, "sizes": sizes}
+        write_npz(path, _FORMAT, _VERSION, {"sizes": [*counts.shape, len(model)]}, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:

@@ -162,7 +162,9 @@ def run_jobs(
     if failed:
         failures = [(jobs[number], error) for number, error in sorted(failed.items())]
         results = [(jobs[number], done[number]) for number in sorted(done)]
-        raise SweepError(_message(failures, len(jobs), name), failures, results) from failures[0][1]
+        lines = [f"{name(job)}: {type(error).__name__}: {error}" for job, error in failures]
+        message = "\n  ".join([f"{len(failures)} of {len(jobs)} jobs failed:", *lines])
+        raise SweepError(message, failures, results) from failures[0][1]
     return [done[number] for number in range(len(jobs))]
 
 
@@ -204,10 +206,3 @@ def _outcomes_of_futures(
         for future in numbers:
             future.cancel()
         raise
-
-
-def _message(
-    failures: list[tuple[Job, BaseException]], n_jobs: int, name: Callable[[Job], str]
-) -> str:
-    lines = [f"{name(job)}: {type(error).__name__}: {error}" for job, error in failures]
-    return "\n  ".join([f"{len(failures)} of {n_jobs} jobs failed:", *lines])

@@ -219,19 +219,14 @@ class _Worker:
 
     def _death(self) -> WorkerDiedError:
         code = self.process.exitcode or 0
-        how = f"has exited with code {code}" if code >= 0 else f"was ended by {_signal_name(-code)}"
+        by_signal = {-one: f"was ended by {one.name}" for one in signal.Signals}
+        how = by_signal.get(code, f"has exited with code {code}")
         if self.is_ready:
             return WorkerDiedError(f"the process that did it {how}")
         return WorkerStartError(
             f"the process that was to do it {how} before it could begin; a script that calls "
             'run_jobs does so under `if __name__ == "__main__":`'
         )
-
-
-def _signal_name(signal_number: int) -> str:
-    with suppress(ValueError):
-        return signal.Signals(signal_number).name
-    return f"signal {signal_number}"
 
 
 def _with_news(workers: list[_Worker]) -> list[_Worker]:
@@ -243,16 +238,14 @@ def _with_news(workers: list[_Worker]) -> list[_Worker]:
 @contextmanager
 def _set(variables: MutableMapping[str, Any], values: Mapping[str, Any]) -> Iterator[None]:
     """Set variables of the environment or of a module for a while."""
-    before = {name: variables.get(name) for name in values}
+    before = {name: variables[name] for name in values if name in variables}
     variables.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del variables[name]
-            else:
-                variables[name] = value
+        for name in values:
+            del variables[name]
+        variables.update(before)
 
 
 def _work(connection: Connection) -> None:
