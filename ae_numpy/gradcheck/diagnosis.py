@@ -80,8 +80,8 @@ def _between(views: Views, names: tuple[str, ...]) -> list[str]:
         if paired and first in (W, b) and partner in right:
             return [f"{partner} is right and {first} is not: delta is right, {what} is not."]
     if above:
-        return [f"On the way back from the loss all is right down to {above[0]}: the error enters "
-                f"between {above[0]} and {first}."]  # fmt: skip
+        where = f"the error enters between {above[0]} and {first}"
+        return [f"On the way back from the loss all is right down to {above[0]}: {where}."]
     if right:
         return [f"{right[0]} is right and {first} is not: the error is in what {first} gets alone."]
     return []
@@ -236,6 +236,5 @@ def jacobian(views: Views) -> Found:
 # From what says most to what says least: what has a certain name is not looked at again.
 DETECTIVES = (
     jacobian, broadcast, one_sample, repeated_rows,
-    layer_mistakes, turned, inactive, in_time,
-    own_term, own_input,
+    layer_mistakes, turned, inactive, in_time, own_term, own_input,
 )  # fmt: skip

@@ -201,9 +201,7 @@ class ArrayCheck:
     @property
     def verdict(self) -> str:
         """One of "right", "wrong" and "cannot tell"."""
-        if self.unsummed:
-            return WRONG
-        return overall([part.verdict for part in self.parts])
+        return WRONG if self.unsummed else overall([part.verdict for part in self.parts])
 
     @property
     def max_error(self) -> float:
@@ -273,9 +271,8 @@ def cause(key: str, /, **details: Any) -> Cause:
 def number(value: float) -> str:
     """A number as people write it: a fraction of small whole numbers where it is one."""
     fraction = Fraction(value).limit_denominator(200)
-    if value and abs(float(fraction) / value - 1) < 1e-6:
-        return str(fraction)
-    return f"{value:.6g}"
+    same = value and abs(float(fraction) / value - 1) < 1e-6
+    return str(fraction) if same else f"{value:.6g}"
 
 
 class Finding(NamedTuple):
