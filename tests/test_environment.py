@@ -102,7 +102,7 @@ def test_no_home_no_terminal_no_locale_no_cache_and_a_path_of_any_letters(instal
     assert done.stderr.count("Warning") == (1 if COMPILES else 0), done.stderr
     assert "epoch 2/2" in done.stderr
     if COMPILES:
-        assert "Set NUMBA_CACHE_DIR to a directory that can be written to" in done.stderr
+        assert "Set NUMBA_CACHE_DIR to a directory of your own" in done.stderr
 
 
 COMPILED = """

@@ -9,13 +9,15 @@ is wrong, and, for the mistakes that people make, which one it is. NumPy is all 
 
 from ae_numpy.gradcheck.check import check_gradients, check_network
 from ae_numpy.gradcheck.report import GradientReport
-from ae_numpy.gradcheck.verdict import Diagnosis, Finding
+from ae_numpy.gradcheck.verdict import ArrayCheck, Diagnosis, Finding, Worst
 from ae_numpy.gradcheck.vjp import check_module, check_vjp
 
 __all__ = [
+    "ArrayCheck",
     "Diagnosis",
     "Finding",
     "GradientReport",
+    "Worst",
     "check_gradients",
     "check_module",
     "check_network",

@@ -160,8 +160,7 @@ def check_network(
     ('the rule "raw_error"',)
     """
     function = loss_and_gradients or network.loss_and_gradients
-    X = np.asarray(X)
-    batch = (X, X if target is None else np.asarray(target))
+    batch = tuple(map(np.asarray, (X, X if target is None else target)))
     masks = {f"b{i}": layer.bias_mask for i, layer in enumerate(network.layers)}
     return check_gradients(function, network.as_dict(), batch=batch, masks=masks, **options)
 

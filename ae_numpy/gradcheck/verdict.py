@@ -94,9 +94,8 @@ class Comparison:
     def verdicts(self) -> Array:
         """One of the three verdicts per entry, (K,) of str."""
         allowed = np.maximum(self.tolerance * self.scale, self.uncertainty)
-        wrong = self.difference > allowed
         known = self.uncertainty <= self.resolution * self.scale
-        return np.select([wrong, known], [WRONG, RIGHT], CANNOT_TELL)
+        return np.select([self.difference > allowed, known], [WRONG, RIGHT], CANNOT_TELL)
 
     @property
     def verdict(self) -> str:
@@ -158,9 +157,9 @@ class ArrayCheck:
     ----------
     name, shape : str, tuple of int
         The parameter.
-    gradient : array
+    gradient : array, shape `shape`
         The claimed gradient; with a batch axis in front if it was not summed.
-    entries : (K,) array of int
+    entries : int array, shape (K,)
         Flat indices of the entries that were looked at one by one.
     entrywise : Comparison or None
         These entries: given and expected.
@@ -236,7 +235,29 @@ class ArrayCheck:
         return self.gradient if along is None else along.given
 
     def known(self, what: str) -> Array:
-        """A field of the comparison in the parameter's shape, NaN where nothing can be said."""
+        """A field of the comparison in the parameter's shape, NaN where nothing can be said.
+
+        Parameters
+        ----------
+        what : {"given", "expected", "difference", "errors", "uncertainty"}
+
+        Returns
+        -------
+        array
+            Of the parameter's shape, or one number per direction where only these were compared.
+
+        Raises
+        ------
+        AttributeError
+            If the comparison has no such field.
+
+        Examples
+        --------
+        >>> from ae_numpy.gradcheck import check_gradients
+        >>> report = check_gradients(lambda w: (np.sum(w**2), 2 * w), np.array([1.0, 3.0]))
+        >>> report.arrays[0].known("expected")
+        array([2., 6.])
+        """
         part = self.parts[0]
         values = np.where(part.verdicts == CANNOT_TELL, np.nan, getattr(part, what))
         if part is self.directions:

@@ -346,9 +346,9 @@ class CheckpointWriter:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "training.npz")
     ...     with CheckpointWriter(path, *training, start) as writer:
-    ...         writer.update(State(np.ones(17), empty_history(False), position=2))
+    ...         writer.update(State(np.ones(17), empty_history(False), position=4))
     ...     read_checkpoint(path).state.position
-    2
+    4
     """
 
     def __init__(
