@@ -254,19 +254,19 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
         return
     growth = _growth(views, name, factor)
     pure = [k for k in POWERS if B > 1 and is_one_of(factor, B**k)]
-    proof = views.here.parameters[name].size > 1 or _shared(views, name, factor)
+    proof = np.count_nonzero(views.here.expected[name]) > 1 or _shared(views, name, factor)
     if growth not in pure:
-        yield from _plain_factor(views, factor, proof)
+        yield from _plain_factor(views, name, factor, proof)
     if pure and (not growth or growth in pure):
         yield cause(_meaning(views, pure[0]), B=views.rows)._replace(certain=proof or growth != 0)
 
 
-def _plain_factor(views: Views, factor: float, proof: bool) -> Iterator[Cause]:
+def _plain_factor(views: Views, name: str, factor: float, proof: bool) -> Iterator[Cause]:
     """A factor that has nothing to do with the batch; of one entry alone it proves nothing."""
     if is_one_of(factor, 2.0, 0.5):
         yield cause("two", factor=factor)._replace(certain=proof)
-    elif proof:
-        yield cause("factor", factor=factor)
+    elif proof or views.here.parameters[name].size > 1:
+        yield cause("factor", factor=factor)._replace(certain=proof)
     whole = max(factor, 1 / factor)
     if not views.rows and round(whole) > 1 and is_one_of(whole, round(whole)):
         yield cause("batch_unknown", factor=whole)._replace(certain=proof)
