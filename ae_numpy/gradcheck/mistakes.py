@@ -254,7 +254,7 @@ def _factors(views: Views, name: str, factor: float) -> Iterator[Cause]:
         return
     growth = _growth(views, name, factor)
     pure = [k for k in POWERS if B > 1 and is_one_of(factor, B**k)]
-    proof = np.count_nonzero(views.here.expected[name]) > 1 or _shared(views, name, factor)
+    proof = bool(np.count_nonzero(views.here.expected[name]) > 1) or _shared(views, name, factor)
     if growth not in pure:
         yield from _plain_factor(views, name, factor, proof)
     if pure and (not growth or growth in pure):
