@@ -196,7 +196,7 @@ def own_input(views: Views) -> Found:
 
 def turned(views: Views) -> Found:
     """An array used turned round: where it is its own mirror image, nothing is wrong."""
-    for name, a in views.arguments.items():
+    for name, a in () if views.unsummed else views.arguments.items():
         ways = [("untransposed", a.swapaxes(i, j)) for i, j in combinations(range(a.ndim), 2)]
         axes = [(k,) for k in range(a.ndim)] + [(a.ndim - 2, a.ndim - 1)]
         ways += [("flipped", np.flip(a, k)) for k in axes if a.ndim > 2]
@@ -208,7 +208,7 @@ def turned(views: Views) -> Found:
 
 def inactive(views: Views) -> Found:
     """Wrong where units are off: with a bias that switches all of them on, nothing is wrong."""
-    for name, b in views.full.parameters.items():
+    for name, b in () if views.unsummed else views.full.parameters.items():
         if b.ndim == 1 and _vanishes(views, views.replaced(name, b + 100 * (1 + largest(b)))):
             yield views.wrong, cause("inactive", b=name)
 
