@@ -673,7 +673,7 @@ def test_fault_is_a_clear_and_cheap_error(path, fault):
 
 @pytest.mark.parametrize("item", ["ab", 1e9, 257])
 def test_a_header_grows_twenty_times_at_most(path, item):
-    """And takes 5 MB for lists, of which there may only be so many."""
+    """Reading takes twenty times the header, and 5 MB for lists, whose number is limited."""
     header, arrays = parts_of_a_file(path)
     put_together(path, header | {"settings": [item] * 200_000 + [[]] * 60_000}, arrays)
     tracemalloc.start()

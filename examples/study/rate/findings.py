@@ -202,7 +202,7 @@ def single_images(study: Study) -> str:
 
 
 def lossless(study: Study) -> str:
-    """What can be had without any loss."""
+    """Say how many bytes an image takes without any loss."""
     points = [p for p in study.points if p.method.endswith("lossless, mosaic")]
     points.sort(key=lambda point: point.bytes_per_image)
     parts = [f"{p.method.partition(',')[0]} {p.bytes_per_image:.0f}" for p in points]
