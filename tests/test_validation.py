@@ -67,6 +67,7 @@ BAD_DATA = {
         ValueError,
         r"contains NaN \(at row 3, column 2\).*expected finite",
     ),
+    "NaN with a sign": (with_entry(-np.nan), ValueError, "contains NaN"),
     "infinity": (with_entry(np.inf), ValueError, r"contains infinity \(at row 3, column 2\)"),
     "minus infinity": (with_entry(-np.inf), ValueError, "contains infinity"),
     "too large for float32": (with_entry(1e300), ValueError, "contains infinity.*float32"),
@@ -107,6 +108,12 @@ def test_fit_refuses(fault, method):
 def test_fit_refuses_and_the_model_from_before_stays(fault, method):
     data, error, says = BAD_DATA[fault]
     assert_refused(make().fit(X), lambda m: getattr(m, method)(data), error, r"\bX\b", says)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1e-40, 1.0, 1 + 2.0**-13, -(2.0**-13)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zeros_of_either_sign_and_what_rounding_adds_are_no_reason_to_warn(value, dtype):
+    make(dtype=dtype, initial_parameters=None).fit(with_entry(value).astype(dtype))
 
 
 @pytest.mark.parametrize("fault", sorted(set(BAD_DATA) - {"None"}))  # None: there are none
