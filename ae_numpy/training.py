@@ -187,12 +187,13 @@ def _bound_steps(network: Architecture, X: Array, target: Array | None, batch_si
     Its remaining arguments are the parameters to start from, the rows to train on, and the rate. A
     batch too large for one kernel call is left to the plain twin, whatever the engine.
     """
+    memory: tuple = ()
     step = train_batches
     if network.engine == "numba" and batch_size <= _CHUNKS_IN_A_CALL * chunk_size(network, 1):
         kernels = get_engine("numba")
-        step, X = kernels.train_batches, kernels.prepare(X)
-        target = None if target is None else kernels.prepare(target)
-    return lambda flat, rows, rate: step(network, flat, X, rows, batch_size, rate, target)
+        X, target = kernels.prepare(X), None if target is None else kernels.prepare(target)
+        step, memory = kernels.train_batches, (kernels.new_memory(network, X, batch_size),)
+    return lambda flat, rows, rate: step(network, flat, X, rows, batch_size, rate, target, *memory)
 
 
 def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: State) -> State:

@@ -14,6 +14,7 @@ from ae_numpy.kernels.loss import (
     half_squared_error_forward,
     squared_errors,
 )
+from ae_numpy.kernels.memory import new_memory
 from ae_numpy.kernels.sigmoid import sigmoid_backward, sigmoid_forward
 from ae_numpy.kernels.training import propagate, train_batches
 
@@ -23,6 +24,7 @@ __all__ = [
     "half_squared_error_backward",
     "half_squared_error_forward",
     "matmul",
+    "new_memory",
     "prepare",
     "propagate",
     "sigmoid_backward",

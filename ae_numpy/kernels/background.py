@@ -7,7 +7,8 @@ are read.
 
 The update W[i] -= rate * x[i] * dz splits in the same way: every row loses rate * g * dz, and the
 foreground's rows lose rate * (x[i] - g) * dz more. What every row loses is kept in one vector,
-`shift`: the true weights are W + shift. `row_sum` is the sum of the true rows.
+`shift`: the true weights are W + shift. `row_sum` is the sum of the true rows. Reconstruction, too,
+multiplies the foreground only: at 112 units it takes 0.8 of the time.
 
 The samples of a batch share reads and writes: pixels that are foreground in any sample of a group
 are multiplied in all of them, by blocks as fast as those of whole matrices. Of MNIST's pixels 19 %
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.kernels.compilation import elementwise, inlined
+from ae_numpy.kernels.compilation import inlined, stage
 from ae_numpy.kernels.dense import add_product
 from ae_numpy.kernels.layout import weights_of
 
@@ -93,25 +94,26 @@ def fill_first_product(model, inputs, rows, scratch, z):
         for j in range(W.shape[1]):
             rest = g * model.row_sum[j] + scratch.totals[n] * model.shift[j]
             z[n, j] = model.biases[j] + rest
-    for first in range(0, rows.size, _GROUP):
-        end = min(first + _GROUP, rows.size)
-        mark = z.dtype.type(first // _GROUP + 1)
-        if rows.size == 1:
-            _find(scratch.x[0], scratch.found)
-        else:
-            _mark_foreground(scratch.x[first:end], mark, scratch.marks)
-            _find_marked(scratch.marks, mark, scratch.found)
-        add_product(scratch.x, W, _listed(scratch.found), scratch.every[first:end], z)
+    add_foreground_product(scratch.x, W, scratch, z)
+
+
+@inlined
+def add_foreground_product(x, W, scratch, z):
+    """Add x @ W to z without the pixels that are 0 in all samples of a group; x may be larger."""
+    scratch.marks[:] = 0
+    for first in range(0, len(z), _GROUP):
+        group = scratch.every[first : min(first + _GROUP, len(z))]
+        mark = z.dtype.type(first + 1)
+        _find_foreground(x[first : first + group.size], mark, scratch.marks, scratch.found)
+        add_product(x, W, _listed(scratch.found), group, z)
 
 
 @inlined
 def add_first_gradient(inputs, rows, dz, scratch, changed):
     """Add x.T @ dz of the first layer to its weights, shift and sum of rows: twin of matmul."""
     g, W = inputs.background, weights_of(changed, 0)
-    if rows.size > 1:
-        _find(scratch.marks, scratch.found)
-        for i in range(scratch.marks.size):
-            scratch.marks[i] = 0
+    if rows.size > 1:  # one sample's foreground is still listed
+        _find_foreground(scratch.x[:0], dz.dtype.type(1), scratch.marks, scratch.found)
     add_product(scratch.x.T, dz, scratch.every[: rows.size], _listed(scratch.found), W)
     for n in range(rows.size):
         total = scratch.totals[n] + g * dz.dtype.type(W.shape[0])
@@ -133,35 +135,23 @@ def copy_samples(X, rows, background, x, totals):
         totals[n] = total
 
 
-@elementwise
-def _mark_foreground(x, mark, marks):
-    """Mark the pixels that are foreground in any of these samples."""
-    for n in range(x.shape[0]):
-        for i in range(marks.size):
-            marks[i] = mark if x[n, i] != 0 else marks[i]
-
-
-@elementwise
-def _find(x, found):
-    """Write where x is not 0 to `found`, and how many places these are to its last entry."""
-    end = 0
-    for i in range(found.size - 1):
-        found[end] = i  # always written, only sometimes kept: no branch to mispredict
-        end += x[i] != 0
-    found[-1] = end
-
-
-@elementwise
-def _find_marked(marks, mark, found):
-    """Write where this mark is, in the same way."""
-    end = 0
-    for i in range(marks.size):
-        found[end] = i
-        end += marks[i] == mark
-    found[-1] = end
-
-
 @inlined
 def _listed(found):
     """Return the places that have been found."""
     return found[: found[-1]]
+
+
+@stage
+def _find_foreground(x, mark, marks, found):
+    """Mark what is not 0 in any of these samples; list where this mark is, or a later one.
+
+    The list is the beginning of `found`, whose last entry is its length.
+    """
+    for n in range(len(x)):
+        for i in range(marks.size):
+            marks[i] = mark if x[n, i] != 0 else marks[i]
+    end = 0
+    for i in range(marks.size):
+        found[end] = i  # always written, only sometimes kept: no branch to mispredict
+        end += marks[i] >= mark
+    found[-1] = end

@@ -15,8 +15,8 @@ AVX-512            214   267   251   270   237
 AVX2               106         124               123   137   126
 =================  ====  ====  ====  ====  ====  ====  ====  ====
 
-A block takes 0.1 s to compile, so there are few of them: a broad one, and two for the remaining
-lanes.
+A block takes 0.1 s to compile, so there are few of them: a broad one, and one for every number of
+lanes that may remain.
 """
 
 import numpy as np
@@ -51,6 +51,8 @@ def _add_product(a, b, terms, places, out):
         _add_columns(a, b, terms, places, out, j, 1, 1, 8)
     else:
         j = _add_columns(a, b, terms, places, out, 0, _BROAD, 4, 1)
+        if _BROAD > 3:  # 0.88 to 0.93 of the time that two lanes and one take, at 112 columns
+            j = _add_columns(a, b, terms, places, out, j, 3, 8, 1)
         j = _add_columns(a, b, terms, places, out, j, 2, _MIDDLE_ROWS, 1)
         _add_columns(a, b, terms, places, out, j, 1, 8, 1)
 

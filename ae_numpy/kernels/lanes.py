@@ -12,7 +12,7 @@ compile (NUMBA_DISABLE_JIT=1); the compiled form follows.
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils, config
+from numba.core import config
 from numba.extending import intrinsic
 
 from ae_numpy.kernels.compilation import inlined
@@ -73,12 +73,9 @@ def multiply_add(builder, x, y, z):
 def total(builder, x):
     """Return the sum over a lane."""
     number = x.type.element
-    bits = 32 if isinstance(number, ir.FloatType) else 64
-    function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(number, [number, x.type]),
-        f"llvm.vector.reduce.fadd.v{x.type.count}f{bits}",
-    )
+    name = f"llvm.vector.reduce.fadd.v{x.type.count}{number.intrinsic_name}"
+    kind = ir.FunctionType(number, [number, x.type])
+    function = builder.module.declare_intrinsic(name, fnty=kind)
     return builder.call(function, [ir.Constant(number, 0.0), x], fastmath=("reassoc",))
 
 

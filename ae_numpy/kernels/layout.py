@@ -117,38 +117,42 @@ def units_of(model, values, layer, rows):
     return part(values, tile * model.units_at[layer], (len(rows), O))
 
 
-def pack(parameters, layer_sizes, bias_mask, narrow=False, with_shift=False):
-    """Lay out parameters in rows of whole lanes, each padded with zeros."""
+def new_model(layer_sizes, dtype, bias_mask, narrow=False, with_shift=False):
+    """Return a working copy of a network whose parameters are 0, in rows of whole lanes."""
     sizes = np.array(layer_sizes, np.int64)
-    widths = whole_lanes(sizes, parameters.dtype)
+    widths = whole_lanes(sizes, dtype)
     # Rows of 4096 bytes would all compete for the same few places in the nearest cache.
-    widths = whole_lanes(widths + (widths * parameters.itemsize % 4096 == 0), parameters.dtype)
+    widths = whole_lanes(widths + (widths * dtype.itemsize % 4096 == 0), dtype)
     shapes = np.column_stack([sizes[:-1], widths[1:]])
     if narrow:
         shapes[0] = sizes[1], widths[0]
     ends, units_at = np.cumsum(shapes.prod(axis=1)), np.cumsum([0, *widths[1:]])
     n_kept = widths[1] if with_shift else 0
     sections = np.cumsum([ends[-1], units_at[-1], n_kept, n_kept])
-    numbers = aligned_zeros(int(sections[-1]), parameters.dtype)
+    numbers = aligned_zeros(int(sections[-1]), dtype)
     parts = np.split(numbers, sections[:-1])
     mask, at = np.zeros(units_at[-1], bool), ends - shapes.prod(axis=1)
     model = Model(sizes, shapes, at, units_at, narrow, mask, numbers, *parts)
-    for padded, plain in _matrices(model, parameters):
-        padded[...] = plain
     for padded, plain in _vectors(model, model.bias_mask, bias_mask):
         padded[...] = plain
-    if with_shift:
-        model.row_sum[:] = model.weights[: ends[0]].reshape(shapes[0]).sum(axis=0)
     return model
 
 
-def unpack(model):
-    """Lay out the parameters of a working copy as `Network` does."""
-    size = int((model.sizes[:-1] * model.sizes[1:]).sum() + model.sizes[1:].sum())
-    parameters = np.empty(size, model.weights.dtype)
+def pack(parameters, model):
+    """Write parameters, laid out as `Network` does, to a working copy."""
+    for padded, plain in _matrices(model, parameters):
+        padded[...] = plain
+    if model.shift.size > 0:
+        model.shift[:] = 0
+        model.row_sum[:] = (
+            model.weights[: model.shapes[0].prod()].reshape(model.shapes[0]).sum(axis=0)
+        )
+
+
+def unpack(model, parameters):
+    """Write a working copy to parameters, laid out as `Network` does."""
     for padded, plain in _matrices(model, parameters):
         plain[...] = padded
-    return parameters
 
 
 def _matrices(model, parameters):

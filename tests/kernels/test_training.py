@@ -14,7 +14,7 @@ from numeric import assert_close
 from strategies import cases, make_case, skip_without_compiler
 
 from ae_numpy import kernels
-from ae_numpy.kernels import training
+from ae_numpy.kernels import memory
 from ae_numpy.training import train_batches
 
 
@@ -152,7 +152,7 @@ def test_fused_training_equals_numpy_for_networks_of_any_depth_and_mask(
     X = images(kind, 6, 10, case.network.layer_sizes[0])
     order = np.random.default_rng(7).integers(10, size=n)
     # Networks drawn at random are small: whether the first layer is narrow is drawn separately.
-    with mock.patch.object(training, "_NARROW", 1000 if narrow else 0):
+    with mock.patch.object(memory, "_NARROW", 1000 if narrow else 0):
         if n > 0:
             assert_same_training(case, X, order, rate, 0.0)
         else:
@@ -222,3 +222,30 @@ def test_an_index_out_of_range_raises_where_bounds_are_checked():
     X = images("dense", 1, 10, 6)
     with pytest.raises(IndexError):
         fused(case, X, np.array([10]), 1.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n_samples", [1, 7, 8, 9, 300])
+def test_propagation_equals_numpy_whatever_share_of_the_samples_is_zero(kind, n_samples):
+    case = make_case((12, 9, 12), 3)
+    X = images(kind, 4, n_samples, 12)
+    expected = case.with_network(engine="numpy").network.propagate(X)
+    # Two sums of a dozen terms, each rounded to 1e-16.
+    assert_close(kernels.propagate(case.network.parameters, (12, 9, 12), X), expected, 1e-14)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("batch_size", [1, 3, 200])
+@pytest.mark.parametrize("backprop", ["exact", "raw_error"])
+def test_memory_that_has_been_used_is_as_good_as_new(kind, batch_size, backprop):
+    case = make_case((12, 9, 12), 5).with_network(backprop=backprop)
+    X = kernels.prepare(images(kind, 6, 300, 12), 0.0)
+    network, used = case.network, kernels.new_memory(case.network, X, batch_size)
+    for rows in (np.arange(300), np.arange(7), np.arange(290, -1, -1)):
+        arguments = network, network.parameters, X, rows, batch_size, 0.5
+        for one, other in zip(
+            kernels.train_batches(*arguments, None, used),
+            kernels.train_batches(*arguments),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one, other)
