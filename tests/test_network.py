@@ -89,6 +89,13 @@ def test_propagate_returns_the_layer_asked_for(name):
 
 
 @pytest.mark.parametrize("name", ENGINES)
+def test_no_samples_have_no_outputs_and_no_errors(name):
+    network, nothing = Network((3, 2, 3), engine=name), np.empty((0, 3))
+    assert network.propagate(nothing).shape == (0, 3)
+    assert network.squared_errors(nothing).shape == (0,)
+
+
+@pytest.mark.parametrize("name", ENGINES)
 def test_squared_errors_are_sums_over_the_features_of_each_sample(name):
     case = make_case((5, 2, 5), 0, n_samples=301, engine=name)
     expected = ((outputs(case.parameters, case.X) - case.X) ** 2).sum(axis=1)

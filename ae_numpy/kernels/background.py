@@ -76,9 +76,10 @@ def prepare(X, background=None):
     """
     if background is None:
         values, counts = np.unique(X[:100], return_counts=True)
-        background = values[np.argmax(counts)]
+        background = values[np.argmax(counts)] if X.size > 0 else 0
     background = X.dtype.type(background)
-    return Inputs(X, background, bool(np.mean(X[:100] != background) <= _DENSE))
+    foreground = np.count_nonzero(X[:100] != background)
+    return Inputs(X, background, bool(foreground <= _DENSE * X[:100].size))
 
 
 # This many samples form a group when W is read: whole blocks. Larger groups have more pixels in
