@@ -343,7 +343,8 @@ def test_streams_that_fail_end_nothing(tmp_path, end):
         reader, stream = os.pipe()
         os.close(reader)
     arguments = (*QUICK, "--ratios", 392, "--jobs", 1, "--out", tmp_path)
-    done = subprocess.run(command(*arguments), stdout=stream, stderr=stream, check=False)
+    started = command(*arguments, figures=end == "full")
+    done = subprocess.run(started, stdout=stream, stderr=stream, check=False)
     os.close(stream)
     assert done.returncode == 0
     assert (tmp_path / "report.html").read_text().endswith("</html>\n")
@@ -356,7 +357,7 @@ def test_a_terminal_that_is_closed_ends_nothing(tmp_path):
 
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        command(*QUICK, "--ratios", 392, "--jobs", 1, "--out", tmp_path),
+        command(*QUICK, "--ratios", 392, "--jobs", 1, "--out", tmp_path, figures=False),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
