@@ -20,6 +20,7 @@ settings.load_profile("ae_numpy")
 
 # No sandbox: it needs rights that containers lack. The browser makes no requests of its own.
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+VIEWPORT = {"width": 1200, "height": 900}
 
 
 @pytest.fixture(scope="module")
@@ -39,23 +40,55 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def used_page(browser):
+    """The page of all tests that ask for no settings: a new one takes longer than most of them."""
+    page = browser.new_page(viewport=VIEWPORT)
+    yield page
+    page.close()
+
+
+def emptied(page):
+    """Leave nothing on the page of what a test did to it: document, size, medium, pointer."""
+    page.goto("about:blank")
+    page.set_viewport_size(VIEWPORT)
+    page.emulate_media(media="null")
+    page.mouse.move(0, 0)
+    return page
+
+
 @pytest.fixture
-def open_page(browser):
+def open_page(browser, used_page):
     """Open a file, at a fragment; fails at the end if there was an error or any other request."""
-    contexts, complaints = [], []
+    pages, complaints = [], []
+    listeners = {
+        "console": lambda message: complaints.append(message.text),
+        "pageerror": lambda error: complaints.append(str(error)),
+        "request": lambda request: complaints.append(request.url),
+    }
 
     def open_page(file: Path, fragment: str = "", **settings):
-        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **settings})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url))
+        if settings:
+            page = browser.new_page(**{"viewport": VIEWPORT, **settings})
+        else:
+            leave(used_page)
+            page = emptied(used_page)
+        pages.append(page)
+        for event, listener in listeners.items():
+            page.on(event, listener)
         page.goto(file.as_uri() + fragment)
         assert complaints.pop(0) == file.as_uri()
         return page
 
+    def leave(page):
+        if page in pages:
+            pages.remove(page)
+            for event, listener in listeners.items():
+                page.remove_listener(event, listener)
+
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages.copy():
+        leave(page)
+        if page is not used_page:
+            page.close()
     assert [said for said in complaints if not said.startswith("data:")] == []

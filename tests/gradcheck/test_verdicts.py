@@ -237,7 +237,7 @@ def test_a_tolerance_that_was_given_is_held():
 # --- entries of very different size --------------------------------------------------------------
 
 
-def flat_layers(depth, width=4):
+def flat_layers(depth, width=3):
     """Sigmoid layers whose parameters are one vector, as optimisers have them; the vector too."""
     rng = np.random.default_rng(0)
     size = width * width + width
@@ -266,7 +266,7 @@ def test_the_first_of_many_layers_in_one_vector(depth):
     for factor in (2.0, 1.01, -1.0):
         report = check_gradients(lambda v, f=factor: net(v, f), v)
         assert report.verdict == "wrong"
-        assert report.worst.index[0] < 20 * (depth if factor == 2 else 1)
+        assert report.worst.index[0] < 12 * (depth if factor == 2 else 1)
 
 
 @pytest.mark.parametrize("weight", [1.0, 1e-9])

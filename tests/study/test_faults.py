@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -128,14 +129,30 @@ def test_a_folder_without_locks_costs_a_line_and_what_it_holds_is_free_again(
         assert "(No locks available): start none" in capsys.readouterr().err
 
 
-@pytest.fixture(name="few")
-def fixture_few(tmp_path, monkeypatch):
-    """The arguments of a short main job without figures, which has been run once."""
+SHORT = ["--epochs", "1", "--ratios", "392", "--jobs", "1", "--out"]
+
+
+def be_short(monkeypatch):
+    """Let the main job use few digits and draw no figures."""
     monkeypatch.setattr(reproduce_table1, "_data_source", lambda options: FEW)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    arguments = ["--epochs", "1", "--ratios", "392", "--jobs", "1", "--out", str(tmp_path / "out")]
-    assert reproduce_table1.main(arguments) == 0
-    return arguments
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a short main job, which has been run once."""
+    out = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        be_short(monkeypatch)
+        assert reproduce_table1.main([*SHORT, str(out)]) == 0
+    return out
+
+
+@pytest.fixture(name="few")
+def fixture_few(finished, tmp_path, monkeypatch):
+    """The arguments of a short main job, which has been run once, in a copy of its folder."""
+    be_short(monkeypatch)
+    return [*SHORT, str(shutil.copytree(finished, tmp_path / "out"))]
 
 
 def table_of(few) -> str:
@@ -343,7 +360,8 @@ def test_streams_that_fail_end_nothing(tmp_path, end):
         reader, stream = os.pipe()
         os.close(reader)
     arguments = (*QUICK, "--ratios", 392, "--jobs", 1, "--out", tmp_path)
-    done = subprocess.run(command(*arguments), stdout=stream, stderr=stream, check=False)
+    started = command(*arguments, figures=end == "full")
+    done = subprocess.run(started, stdout=stream, stderr=stream, check=False)
     os.close(stream)
     assert done.returncode == 0
     assert (tmp_path / "report.html").read_text().endswith("</html>\n")
@@ -356,7 +374,7 @@ def test_a_terminal_that_is_closed_ends_nothing(tmp_path):
 
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        command(*QUICK, "--ratios", 392, "--jobs", 1, "--out", tmp_path),
+        command(*QUICK, "--ratios", 392, "--jobs", 1, "--out", tmp_path, figures=False),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -4,10 +4,10 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+import rate_distortion
 from study.rate import autoencoders, image_codecs, pca
 from study.rate.classifier import Classifier, unit_pixels
 from study.rate.curves import Curve, overtaken_at
@@ -23,7 +23,6 @@ from ae_numpy.codec import Codec
 from ae_numpy.codec.tables import Tables
 from ae_numpy.datasets import load_stroke_digits
 
-PROGRAM = Path(__file__).parents[2] / "examples" / "rate_distortion.py"
 GRID = replace(QUICK, levels=(5,), contexts=(1, 3), steps=(2.0,), n_single=4)
 
 
@@ -126,12 +125,14 @@ def test_formats_write_and_read_mosaics_and_single_images(bench, name):
     one = image_codecs.FORMATS[name]
     if one.package:
         pytest.importorskip(one.package)
+    few = {part: getattr(bench.digits, part)[:80] for part in ("test_images", "test_labels")}
+    bench = replace(bench, digits=replace(bench.digits, **few))
     for value in one.values[:: len(one.values) - 1] or (0.0,):
         (whole,) = image_codecs.measure_mosaic(bench, name, value)
         (single,) = image_codecs.measure_single(bench, name, value)
         assert whole["method"] == f"{name}, mosaic"
         assert single["header_bytes"] <= single["bytes_per_image"] + 20
-        assert (whole["n_images"], single["n_images"]) == (300, 4)
+        assert (whole["n_images"], single["n_images"]) == (80, 4)
         assert whole["bytes_per_image"] < single["bytes_per_image"]
         assert (whole["mse"] == 0) == one.lossless
         if not one.lossless:
@@ -279,17 +280,13 @@ def test_points_are_means_over_seeds_with_intervals_over_seeds_and_images():
 # ------------------------------------------------------------------ the program
 
 
-def run(out, *more):
-    command = [sys.executable, str(PROGRAM), "--quick", "--data", "stroke-digits", "--seeds", "1"]
-    command += ["--jobs", "1", "--out", str(out), *more]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_the_program_measures_what_is_missing_and_writes_all_files(tmp_path):
+def test_the_program_measures_what_is_missing_and_writes_all_files(tmp_path, monkeypatch, capsys):
     pytest.importorskip("sklearn")
-    first = run(tmp_path)
-    assert first.returncode == 0, first.stderr
-    assert "Without any loss" in first.stdout
+    monkeypatch.setattr(rate_distortion, "QUICK_SIZES", (300, 100))
+    settings = ["--data", "stroke-digits", "--out", str(tmp_path)]
+    quick = ["--quick", "--seeds", "1", "--jobs", "1", *settings]
+    assert rate_distortion.main(quick) == 0
+    assert "Without any loss" in capsys.readouterr().out
     content = json.loads((tmp_path / "rate_distortion.json").read_text())
     keys = {"method", "setting", "bytes_per_image", "mse", "psnr", "accuracy"}
     assert all(keys <= point.keys() for point in content["points"])
@@ -303,14 +300,11 @@ def test_the_program_measures_what_is_missing_and_writes_all_files(tmp_path):
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
     before = removed.read_text()
     removed.unlink()
-    second = run(tmp_path)
-    assert second.returncode == 0, second.stderr
+    assert rate_distortion.main(quick) == 0
     assert removed.read_text() == before
     again = {path for path in times if path.stat().st_mtime_ns != times[path]}
     assert again == {removed}
-    other = subprocess.run(
-        [sys.executable, str(PROGRAM), "--data", "stroke-digits", "--out", str(tmp_path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, rate_distortion.__file__, *settings]
+    other = subprocess.run(command, capture_output=True, text=True, check=False)
     assert other.returncode == 1
     assert "give another folder" in other.stderr

@@ -132,7 +132,8 @@ def write_folder(folder, highest_label=9):
 def test_a_folder_of_other_data_labels_everything(tmp_path, folder, name):
     data = write_folder(tmp_path / folder)
     out = tmp_path / "out"
-    result = run("--quick", "--data", data, "--ratios", 392, "--epochs", 1, "--out", out)
+    settings = ("--ratios", 392, "--epochs", 1, "--jobs", 1)
+    result = run("--quick", "--data", data, *settings, "--out", out, figures=False)
     assert result.returncode == 0, result.stderr
     results = Results.from_json((out / "table1.json").read_text())
     assert results.data["name"] == name
@@ -326,7 +327,8 @@ def test_pixels_are_scaled_as_in_the_paper():
 
 @pytest.mark.skipif("AE_NUMPY_DATA" not in os.environ, reason="AE_NUMPY_DATA does not name MNIST")
 def test_quick_run_on_the_real_mnist_names_it(tmp_path):
-    result = run("--quick", "--data", "mnist", "--ratios", "7", "--out", tmp_path)
+    settings = ("--data", "mnist", "--ratios", 7)
+    result = run("--quick", *settings, "--out", tmp_path, figures=False)
     assert result.returncode == 0, result.stderr
     assert "(MNIST, 2 epochs; a quick check" in result.stdout
     summary = json.loads((tmp_path / "table1.json").read_text())

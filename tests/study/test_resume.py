@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -16,7 +17,7 @@ from ae_numpy import Autoencoder
 
 pytestmark = needs_compiler
 
-SETTINGS = ("--protocol", "both", "--ratios", 392, 196)
+SETTINGS = (*QUICK, "--protocol", "both", "--ratios", 392, 196)
 NOT_BITS = ("date", "wall_seconds")
 
 
@@ -31,7 +32,7 @@ def results_of(out):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     out = tmp_path_factory.mktemp("uninterrupted")
-    result = run(*QUICK, *SETTINGS, "--jobs", 2, "--out", out)
+    result = run(*SETTINGS, "--jobs", 2, "--out", out, figures=False)
     assert result.returncode == 0, result.stderr
     return results_of(out)
 
@@ -49,7 +50,7 @@ def test_killed_again_and_again_the_results_are_those_of_an_uninterrupted_run(
     for _ in range(3):
         n_before = len(kept)
         process = subprocess.Popen(
-            command(*QUICK, *SETTINGS, "--jobs", 1, "--out", tmp_path),
+            command(*SETTINGS, "--jobs", 1, "--out", tmp_path, figures=False),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -64,15 +65,16 @@ def test_killed_again_and_again_the_results_are_those_of_an_uninterrupted_run(
         assert kept.items() <= after.items()
         kept = after
     assert kept
-    result = run(*QUICK, *SETTINGS, "--jobs", 1, "--out", tmp_path)
+    result = run(*SETTINGS, "--jobs", 1, "--out", tmp_path, figures=False)
     assert result.returncode == 0, result.stderr
     assert kept.items() <= models_in(tmp_path).items()  # none was trained again
     assert results_of(tmp_path) == uninterrupted
 
 
 def test_a_second_start_trains_only_what_is_missing_and_other_settings_are_refused(
-    tmp_path, capsys
+    tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # figures take long and are not looked at
     arguments = (*QUICK, "--ratios", "392", "--jobs", "1", "--out", str(tmp_path))
     assert reproduce_table1.main([*arguments]) == 0
     first = models_in(tmp_path)
@@ -112,7 +114,7 @@ def test_a_cluster_gives_the_same_results(uninterrupted, scheduler, start, tmp_p
     _, address = scheduler
     for _ in range(2):
         start("worker", address, "--nthreads", "1", "--no-nanny")
-    result = run(*QUICK, *SETTINGS, "--dask", address, "--out", tmp_path / "out")
+    result = run(*SETTINGS, "--dask", address, "--out", tmp_path / "out", figures=False)
     assert result.returncode == 0, result.stderr
     assert "8 of 8 models" in result.stderr
     assert results_of(tmp_path / "out") == uninterrupted
