@@ -222,7 +222,7 @@ def _unused(views: Views, name: str) -> Iterator[Cause]:
     """What a derivative of zero means; nothing if it is zero here but not everywhere."""
     if not np.any(views.masks[name]):
         yield cause("mask")
-    elif views.probe.ignores(name):
+    elif views.measured.ignores(name):
         alone = len(views.wrong) == 1
         yield from () if alone else (cause("shifted"),)
         yield cause("unused")._replace(certain=alone)
@@ -292,7 +292,7 @@ def _shared(views: Views, name: str, factor: float) -> bool:
 
 def _meaning(views: Views, power: int) -> str:
     """What a power of the batch size means, which depends on whether the loss is a mean."""
-    sums = views.at(views.full.parameters).problem.reduction() == "sum"
+    sums = views.measured.reduction(views.full.parameters) == "sum"
     if power in (1, -1) and sums == (power < 0):
         return "batch_mean" if sums else "batch_missing"
     return "batch_divided" if power < 0 else "batch_multiplied"
