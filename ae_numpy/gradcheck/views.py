@@ -72,11 +72,11 @@ class Measured:
     batch, rows : tuple, int
         The function's further arguments, and their rows; 0 if they do not agree on them.
     look : callable
-        Claimed and right gradients of given parameters and a batch, measured where they were here.
+        `look(parameters, batch)`: claimed and right gradients there, of the entries checked here.
     loss, reduction : callable
-        The loss of these; is it the "mean" or the "sum" of its rows', given parameters?
+        `loss(parameters, batch)`; `reduction(parameters)`: of its rows' losses, "mean" or "sum"?
     ignores : callable
-        Is the loss the same wherever the array of this name is?
+        `ignores(name)`: does the loss stay the same when this array moves, and far?
     jacobians : dict of arrays
         `check_vjp` only: by name, the claimed and the measured Jacobian where they differ, together
         (2, outputs, inputs).
