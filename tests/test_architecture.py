@@ -26,6 +26,20 @@ def test_the_checker_knows_the_reference_alone():
     assert reached(checker) <= checker | within("reference")
 
 
+def test_the_checker_is_six_modules_deep():
+    """Who changes the lowest of them can still keep in mind what is above it."""
+    modules, depth = within("gradcheck"), {}
+    below = {module: IMPORTS[module] & modules for module in modules}
+    for module in TopologicalSorter(below).static_order():
+        depth[module] = 1 + max((depth[other] for other in below[module]), default=0)
+    assert max(depth.values()) <= 6, depth
+
+
+def test_what_explains_a_gradient_does_not_measure_it():
+    measuring = within("gradcheck.function") | within("gradcheck.derivative")
+    assert not reached(within("gradcheck.diagnosis")) & measuring
+
+
 def test_data_sets_know_nothing_else_but_how_arguments_are_checked():
     allowed = within("datasets") | reached(within("validation"))
     assert reached(within("datasets")) <= allowed

@@ -1,8 +1,6 @@
 """`check_gradients`: the claimed gradients of any function against numerical ones.
 
-The order: call the function and look at what came back; decide whether the complex step applies;
-measure every array; where the complex step finds an error, let central differences confirm it;
-explain what is wrong.
+The order: call the function and look at what came back, measure every array, explain what is wrong.
 """
 
 from __future__ import annotations
@@ -12,17 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.analytic import refutation, watched, why_not_analytic
-from ae_numpy.gradcheck.derivative import Probe
 from ae_numpy.gradcheck.diagnosis import diagnose
 from ae_numpy.gradcheck.function import Problem
-from ae_numpy.gradcheck.measure import Options, compare_directions, compare_entries, entry_slope
-from ae_numpy.gradcheck.packing import Array, Packing, leaves
-from ae_numpy.gradcheck.report import GradientReport, probability_of_missing
-from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, ArrayCheck, Diagnosis, table
-from ae_numpy.gradcheck.views import Views
-
-NOTES: dict[str, str] = table("notes.toml")
+from ae_numpy.gradcheck.measure import Options
+from ae_numpy.gradcheck.packing import Array
+from ae_numpy.gradcheck.report import GradientReport
+from ae_numpy.gradcheck.run import Run
 
 
 def check_gradients(
@@ -110,7 +103,9 @@ def check_gradients(
         Options(method, tolerance, max_entries, directions), masks, random_state,
     )  # fmt: skip
     try:
-        return run.report()
+        found = run.measured()
+        diagnosis = diagnose(found)
+        return GradientReport(found.arrays, found.method, found.tolerance, diagnosis, found.notes)
     finally:
         run.problem.loss(run.problem.point)  # what the function keeps of it is real, and here
 
@@ -163,118 +158,3 @@ def check_network(
     batch = tuple(map(np.asarray, (X, X if target is None else target)))
     masks = {f"b{i}": layer.bias_mask for i, layer in enumerate(network.layers)}
     return check_gradients(function, network.as_dict(), batch=batch, masks=masks, **options)
-
-
-class Run:
-    """State of one run: the problem, what it claims, and how it is measured."""
-
-    def __init__(
-        self, problem: Problem, options: Options, masks: Any = None,
-        random_state: int | np.random.Generator = 0,
-    ) -> None:  # fmt: skip
-        self.problem, self.options = problem, options
-        self.masks = checked_masks(masks, problem.packing)
-        self.loss, self.given = problem.examine()
-        self.summed = {name: problem.summed(name, g) for name, g in self.given.items()}
-        self.probe = Probe(problem, self.loss, np.random.default_rng(random_state))
-
-    def report(self, explain: bool = True) -> GradientReport:
-        """Measure, confirm, explain."""
-        arrays, notes = self._measured()
-        tolerance = self.options.limits(self.probe.use_complex)[0]
-        notes += self._notes(arrays, tolerance)
-        views = Views(self.probe, arrays, self.masks, self.options)
-        diagnosis = diagnose(views) if explain else Diagnosis()
-        return GradientReport(arrays, self._words(), tolerance, diagnosis, tuple(notes))
-
-    def _measured(self) -> tuple[tuple[ArrayCheck, ...], list[str]]:
-        """Checks of all arrays, and if not made as wanted, a note that says why."""
-        if self.options.method == "central":
-            return self._measure(False), []
-        try:
-            reason = why_not_analytic(self.probe, self.loss)
-            arrays = () if reason else self._measure(True)
-            reason = reason or self._contradiction(arrays)
-        except Exception as error:  # the user's code, at some other complex point
-            reason = f"complex parameters made the function raise {type(error).__name__}"
-        if reason is None:
-            return arrays, []
-        seen = sorted(watched(self.probe)[0]) + ["a cast to float"] * self.problem.casts_allowed
-        if seen:
-            reason += f". The loss applies {', '.join(seen)} to the parameters"
-        return self._measure(False), [NOTES["not_analytic"].format(reason)]
-
-    def _measure(self, use_complex: bool) -> tuple[ArrayCheck, ...]:
-        self.probe.use_complex, options = use_complex, self.options
-        entries = sum(min(given.size, options.max_entries) for given in self.given.values())
-        each = entries if options.entrywise else options.directions * len(self.given)
-        calls = (each if use_complex else 30 * each) + 50 * len(self.given)
-        self.problem.progress.announce(calls)
-        return tuple(self._measure_array(name) for name in self.given)
-
-    def _measure_array(self, name: str) -> ArrayCheck:
-        given, which = self.summed[name], (self.probe, name, self.summed[name], self.masks[name])
-        entries, entrywise, subgradient, directions = np.arange(0), None, False, None
-        if self.options.entrywise:
-            entries, entrywise, subgradient = compare_entries(*which, self.options)
-        if entrywise is None or len(entries) < given.size:
-            directions = compare_directions(*which, self.options)
-        return ArrayCheck(
-            name, given.shape, self.given[name], entries, entrywise, directions,
-            unsummed=self.given[name].ndim > given.ndim, subgradient=subgradient,
-        )  # fmt: skip
-
-    def _notes(self, arrays: tuple[ArrayCheck, ...], tolerance: float) -> list[str]:
-        """What a reader of the verdict should know, and what cannot be seen at this point."""
-        problem, names = self.problem, ", ".join
-        verdicts = {array.verdict for array in arrays}
-        entrywise = [array for array in arrays if array.entrywise is not None]
-        along = [array.size for array in arrays if array.entrywise is None]
-        missed = probability_of_missing(max(along, default=0), self.options.directions, tolerance)
-        point = problem.packing.by_name(problem.point)
-        concerned = {
-            "sampled": names(a.name for a in entrywise if a.checked < a.size),
-            "kink": names(a.name for a in arrays if a.subgradient and a.verdict == RIGHT),
-            "missed": bool(along) and f"{missed:.0e}",
-            "only_factors": bool(along) and WRONG in verdicts,
-            "cannot_tell": CANNOT_TELL in verdicts,
-            "widened": names(problem.packing.widened),
-            "zeros": names(name for name, a in point.items() if a.size and not a.any()),
-            "one_sample": problem.batch_size == 1,
-            "shared": problem.reduction() == "neither",
-        }
-        renamed = problem.renamed.items()
-        return [NOTES[key].format(value) for key, value in concerned.items() if value] + [
-            f"the gradient of {name!r} was found as {key!r}" for name, key in renamed
-        ]
-
-    def _contradiction(self, arrays: tuple[ArrayCheck, ...]) -> str | None:
-        """Do central differences side with the claim where the complex step calls it wrong?"""
-        for array in arrays:
-            part = array.entrywise
-            if part is not None and part.verdict == WRONG:
-                entry = int(array.entries[part.worst])
-                if refutation(entry_slope(self.probe, array.name, entry))[0]:
-                    place = f"{array.name}{array.worst.index}"
-                    return f"central differences contradict the complex step at {place}"
-        return None
-
-    def _words(self) -> str:
-        """How the expected values were computed."""
-        base = "complex step" if self.probe.use_complex else "central differences"
-        directions = f" along {self.options.directions} random directions per array"
-        return base if self.options.entrywise else base + directions
-
-
-def checked_masks(masks: Any, packing: Packing) -> dict[str, Array]:
-    """One boolean array per parameter, True where it is trained; missing ones are all True."""
-    result: dict[str, Array] = {n: np.ones(shape, bool) for n, shape in packing.shapes.items()}
-    for name, value in () if masks is None else leaves(masks):
-        mask = np.asarray(value)
-        if name not in result:
-            raise ValueError(f"masks names {name!r}; the parameters are {list(result)}")
-        if mask.shape != packing.shapes[name] or not np.all((mask == 0) | (mask == 1)):
-            wanted = f"mask {name!r} must hold booleans in shape {packing.shapes[name]}"
-            raise ValueError(f"{wanted}; got dtype {mask.dtype} and shape {mask.shape}")
-        result[name] = mask.astype(bool)
-    return result

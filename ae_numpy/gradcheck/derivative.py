@@ -13,10 +13,9 @@ Richardson (Phil. Trans. A 210, 1911) cancels the powers one after the other in 
 table; Ridders (Advances in Engineering Software 4, 1982) halves `h` until the table's own
 disagreement, which is the estimated error, is smallest.
 
-`Probe` joins a `Problem` (whose loss) with a formula. Rounding is rough and a bug is smooth in the
-parameters; so whatever is to be told from rounding is evaluated at a row of nearby points, and its
-fourth differences say how large the rounding in it is. At a kink, `nearest_slopes` asks the pieces
-that meet there.
+A `Probe` lays lines through a point; a `Slope` is what is claimed and measured along one. Rounding
+is rough and a bug is smooth in the parameters; so whatever is to be told from rounding is evaluated
+at a row of nearby points, and its fourth differences say how large the rounding in it is.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.function import Problem
-from ae_numpy.gradcheck.packing import Array, root_mean_square
+from ae_numpy.gradcheck.packing import Array, Packing, root_mean_square
 
 # A power of two, so that the division by it is exact; its square (1e-200) is still far from
 # underflow, and it is small against any parameter a float64 program has reason to hold.
@@ -44,14 +42,14 @@ EPSILON = float(np.finfo(np.float64).eps)
 # of float32 and so little that a loss is smooth on it; the second moves a saturated `1 - a`, which
 # has few digits left, from one of them to the next.
 SPACINGS = (1e-6, 1e-4)
-
-# Points at which the pieces are looked for and directions along which they are compared; more
-# entries than MOST at kinks are left open.
-PIECES, CROSSINGS, MOST = 24, 32, 64
-# Distance of the points, and of the differences there, relative to the parameters.
-AWAY, STEP = 1e-4, 1e-7
+# A difference stands out if it is this many times as large as its own roughness.
+MARGIN = 20.0
+# What is saturated changes in single digits only, over distances that are no longer near.
+FAR = 1e-2
 
 Line = Callable[[complex], complex]
+Loss = Callable[[Array], complex]
+Gradients = Callable[[Array], dict[str, Array]]
 
 
 class Derivative(NamedTuple):
@@ -215,135 +213,136 @@ class Probe:
 
     Parameters
     ----------
-    problem : Problem
-        The loss and the point.
-    loss : float
+    loss, gradients : callable
+        Of the flat vector of all parameters: the loss, and what is claimed of it, by name.
+    packing : Packing
+        The names in that vector; the point is its own.
+    value : float
         The loss there.
     rng : numpy.random.Generator
         Source of the random directions.
     """
 
-    def __init__(self, problem: Problem, loss: float, rng: np.random.Generator) -> None:
-        self.problem, self.rng, self.use_complex = problem, rng, True
+    def __init__(
+        self, loss: Loss, gradients: Gradients, packing: Packing, value: float,
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        self.loss, self.gradients, self.rng, self.use_complex = loss, gradients, rng, True
+        self.sections, self.point = packing.sections, packing.vector
         # Does the loss apply operations that could hide a part of it from the complex step? And, by
         # array, how large a slope would be that nobody has noticed.
         self.hiding = False
         self.hidden: dict[str, float] = {}
         line = self.line(self.everywhere())
-        self.noise = max(EPSILON * abs(loss), roughness(line, SPACINGS[0]))
-        if self.noise > 1e-3 * max(abs(loss), abs(line(SPACINGS[0])), abs(line(-SPACINGS[0]))):
+        self.noise = max(EPSILON * abs(value), roughness(line, SPACINGS[0]))
+        if self.noise > 1e-3 * max(abs(value), abs(line(SPACINGS[0])), abs(line(-SPACINGS[0]))):
             self.noise = np.inf  # the loss oscillates: no difference quotient is its slope
 
-    def moved(self, problem: Problem) -> Probe:
-        """A probe of another batch or another point, with the same idea of rounding."""
+    def at(self, point: Array) -> Probe:
+        """A probe of another point, with the same idea of rounding."""
+        return self.of(self.loss, self.gradients, point)
+
+    def of(self, loss: Loss, gradients: Gradients, point: Array) -> Probe:
+        """A probe of another loss, as that of another batch, with the same idea of rounding."""
         probe = copy.copy(self)
-        probe.problem = problem
+        probe.loss, probe.gradients, probe.point = loss, gradients, point
         return probe
 
     def size(self, name: str) -> float:
         """Typical magnitude of the entries of an array, 1 for an array of zeros."""
-        return root_mean_square(self.problem.point[self.problem.packing.sections[name]]) or 1.0
-
-    def spread(self, name: str, values: Array) -> Array:
-        """Numbers for the entries of one array as a direction of all parameters."""
-        direction = np.zeros_like(self.problem.point)
-        direction[self.problem.packing.sections[name]] = values
-        return direction
+        return root_mean_square(self.point[self.sections[name]]) or 1.0
 
     def direction(self, name: str, mask: Array | float = 1.0) -> Array:
         """A normal random direction in the trained entries of one array."""
-        section = self.problem.packing.sections[name]
-        normal = self.rng.standard_normal(section.stop - section.start)
-        return self.spread(name, normal * np.ravel(mask))
+        direction, section = np.zeros_like(self.point), self.sections[name]
+        direction[section] = self.rng.standard_normal(section.stop - section.start) * np.ravel(mask)
+        return direction
 
     def everywhere(self) -> Array:
         """A random direction in all arrays together, each moved in proportion to its size."""
-        names = self.problem.packing.names
-        return np.sum([self.size(name) * self.direction(name) for name in names], axis=0)
+        return np.sum([self.size(name) * self.direction(name) for name in self.sections], axis=0)
 
     def unit(self, name: str, entry: int) -> Array:
         """The direction of one entry of one array."""
-        section = self.problem.packing.sections[name]
-        return self.spread(name, np.arange(section.stop - section.start) == entry)
+        return (np.arange(self.point.size) == self.sections[name].start + entry).astype(float)
+
+    def slope(self, name: str, entry: int, trained: bool = True) -> Slope:
+        """What is claimed and measured of one entry of one array."""
+        direction, section = self.unit(name, entry), self.sections[name]
+        reach = max(abs(float(self.point[section][entry])), self.size(name))
+        return Slope(self, name, direction[section], trained * direction, reach)
 
     def line(self, direction: Array) -> Line:
         """The loss as a function of the distance along `direction`."""
-        return lambda t: self.problem.loss(self.problem.point + t * direction)
-
-    def ignores(self, name: str) -> bool:
-        """True if the loss does not move by more than rounding when array `name` does, and far.
-
-        A gradient that is zero at a minimum fails this; one that is zero everywhere passes.
-        """
-        if not np.isfinite(self.noise):
-            return False
-        for distance in (-1.0, 0.01, 1.0, 100.0, 1e4, -100.0, 10.0, -10.0):
-            step = distance * self.size(name) * self.direction(name)
-            line = self.line(step)
-            there = self.moved(self.problem.elsewhere(self.problem.point + step)).line(step)
-            rounding = self.noise + roughness(there, SPACINGS[0])
-            if not abs(line(1.0).real - line(0.0).real) <= 32 * rounding:
-                return False
-        return True
+        return lambda t: self.loss(self.point + t * direction)
 
 
-def nearest_slopes(probe: Probe, name: str, entries: Array, claimed: Array) -> Array | None:
-    """The slopes nearest to the claimed ones that the pieces allow; None if that is left open.
+class Slope(NamedTuple):
+    """A number that is claimed and measured: the slope along a direction inside one array.
 
-    Near a kink a loss is smooth, and its slopes there are those of the pieces that meet. A claim
-    between them, along each entry and along random directions, is a subgradient (Clarke,
-    Optimization and Nonsmooth Analysis, 1983) and comes back as it is; one outside any is wrong.
+    Attributes
+    ----------
+    probe : Probe
+    name : str
+    claim : array
+        Weights of the array's claimed entries, flat.
+    direction : array
+        Weights of all parameters in the measured derivative, flat; zero where held.
+    reach : float
+        The distance on which the loss may be expected to bend.
     """
-    if not 0 < len(entries) <= MOST or not np.isfinite(probe.noise):
-        return None
-    units = np.array([probe.unit(name, int(i)) for i in entries])
-    points = [probe.problem.point + AWAY * probe.everywhere() for _ in range(PIECES)]
-    around = np.array([[_slope(probe, name, p, unit) for unit in units] for p in points])
-    if not np.all(np.isfinite(around)):
-        return None
-    low, high = around.min(axis=0), around.max(axis=0)
-    rounding = 10 * probe.noise / (STEP * probe.size(name))
-    # The pieces bend a little on the way to the points.
-    slack = 1e-2 * (high - low) + 1e-3 * np.maximum(np.abs(low), np.abs(high)) + rounding
-    nearest = np.clip(claimed, low, high)
-    inside = np.abs(claimed - nearest) <= slack
-    # One kink along an entry shows two slopes; of many at once, the extreme ones may not be seen.
-    two_valued = np.all((around <= low + slack) | (around >= high - slack), axis=0)
-    if np.any(~inside & two_valued):
-        return np.where(inside, claimed, nearest)
-    jumps, few = _span(around - around[0])
-    projected = around[0] + (claimed - around[0]) @ jumps.T @ jumps
-    if few and np.any(np.abs(projected - claimed) > 2 * slack.max()):
-        return projected
-    if np.all(inside) and _between(probe, name, units, around, claimed, 2 * slack.max()):
-        return claimed
-    return None
 
+    probe: Probe
+    name: str
+    claim: Array
+    direction: Array
+    reach: float
 
-def _slope(probe: Probe, name: str, point: Array, direction: Array) -> float:
-    """The slope of the loss near the kink, by one difference."""
-    line = probe.moved(probe.problem.elsewhere(point)).line(direction)
-    h = STEP * probe.size(name)
-    return (line(h).real - line(-h).real) / (2 * h)
+    @property
+    def claimed(self) -> float:
+        """What the user's function says."""
+        return float(np.ravel(self.probe.gradients(self.probe.point)[self.name]) @ self.claim)
 
+    def measured(self, shrink: float = 1.0, enough: float = 0.0) -> Derivative:
+        """What the loss says; 0 where everything is held."""
+        if not self.direction.any():
+            return Derivative(0.0, 0.0)
+        if self.probe.use_complex:
+            return Derivative(complex_step(self.probe.line(self.direction)), 0.0)
+        return self.central(shrink, enough)
 
-def _span(jumps: Array) -> tuple[Array, bool]:
-    """Orthonormal directions of the jumps between pieces; are they fewer than points can show?"""
-    sizes, directions = np.linalg.svd(jumps, full_matrices=False)[1:]
-    rank = int(np.sum(sizes > 1e-2 * sizes[0]))
-    return directions[:rank], rank <= PIECES // 2
+    def central(self, shrink: float = 1.0, enough: float = 0.0, levels: int = LEVELS) -> Derivative:
+        """The same by central differences."""
+        line, step = self.probe.line(self.direction), 0.1 * shrink * self.reach
+        return central(line, step, self.probe.noise, enough, levels)
 
+    def at(self, point: Array, stretch: float = 1.0) -> Slope:
+        """The same slope at another point, its direction and its claim stretched."""
+        claim, direction = stretch * self.claim, stretch * self.direction
+        return self._replace(probe=self.probe.at(point), claim=claim, direction=direction)
 
-def _between(
-    probe: Probe, name: str, units: Array, around: Array, claimed: Array, slack: float
-) -> bool:
-    """Is the claimed slope between those of the pieces along random directions?"""
-    h = STEP * probe.size(name)
-    for weights in probe.rng.standard_normal((CROSSINGS, len(claimed))):
-        line = probe.line(weights @ units)
-        sides = [(line(h) - line(0.0)).real / h, (line(0.0) - line(-h)).real / h]
-        pieces = np.append(around @ weights, sides)
-        reach = slack * np.abs(weights).sum()
-        if not pieces.min() - reach <= claimed @ weights <= pieces.max() + reach:
-            return False
-    return True
+    def gap(self, claimed: bool = True) -> float:
+        """Claimed minus measured slope, or the measured one; NaN outside the function's domain."""
+        try:
+            return (self.claimed if claimed else 0.0) - self.measured().value
+        except Exception:
+            return float("nan")
+
+    def relative_gap(self) -> float:
+        """The gap, relative to the larger of both slopes; 1 if there is none."""
+        gap, measured = self.gap(), self.gap(claimed=False)
+        larger = max(abs(measured), abs(gap - measured))
+        return abs(gap) / larger if larger else 1.0
+
+    def roughness(self, spacing: float, claimed: bool = True, along: Array | None = None) -> float:
+        """How rough the gap is along a direction, the slope's own if none is given.
+
+        Stretching moves the rounding of the direction's own weights.
+        """
+        point = self.probe.point
+        step = self.reach * self.direction if along is None else along
+
+        def gap(t: complex) -> complex:
+            return self.at(point + t.real * step, 1 + t.real).gap(claimed) / (1 + t.real)
+
+        return roughness(gap, spacing, kinks=spacing < FAR)

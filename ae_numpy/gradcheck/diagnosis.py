@@ -16,13 +16,14 @@ from ae_numpy.gradcheck.forensics import layer_mistakes
 from ae_numpy.gradcheck.mistakes import causes, is_one_of
 from ae_numpy.gradcheck.packing import largest
 from ae_numpy.gradcheck.verdict import Cause, Diagnosis, Finding, cause
-from ae_numpy.gradcheck.views import View, Views, least_squares, near, wrong_entries
+from ae_numpy.gradcheck.views import Measured, View, Views, least_squares, near, wrong_entries
 
 Found = Iterator[tuple[tuple[str, ...], Cause]]
 
 
-def diagnose(views: Views) -> Diagnosis:
+def diagnose(measured: Measured) -> Diagnosis:
     """Name what is wrong, in at most three ways for an array, and say where it is."""
+    views = Views(measured)
     with np.errstate(all="ignore"):  # a formula may overflow; then it does not fit
         findings = _findings(views)
         sure = {name for finding in findings if finding.certain for name in finding.arrays}
@@ -158,8 +159,8 @@ def in_time(views: Views) -> Found:
         if first is None or not active or not all(map(first.right, active)):
             continue
         backwards = views.cut(steps=slice(None, None, -1), axis=axis)
-        problems = (views.at(views.full.parameters, b).problem for b in (views.batch, backwards))
-        a, b = (problem.loss(problem.point) for problem in problems)
+        batches = (views.batch, backwards)
+        a, b = (views.measured.loss(views.full.parameters, batch) for batch in batches)
         same = abs(a - b) <= 1e-9 * abs(a)
         for key in ("joined",) if same else ("steps", "between_steps", "joined"):
             yield views.wrong, cause(key)
@@ -224,7 +225,7 @@ def _vanishes(views: Views, view: View | None) -> bool:
 
 def jacobian(views: Views) -> Found:
     """`check_vjp`: each output is differentiated by its own input only, or J is transposed."""
-    for name, (claimed, right) in views.jacobians.items():
+    for name, (claimed, right) in views.measured.jacobians.items():
         if right.shape[0] == right.shape[1]:
             diagonal = np.eye(len(right), dtype=bool)
             if near(claimed, claimed * diagonal) and np.any(right[~diagonal]):

@@ -3,10 +3,12 @@
 `Problem` calls `loss_and_gradients` with copies, looks at what came back, and tells bad input
 apart from a wrong gradient: a loss that is no scalar, a missing key, a wrong shape, a NaN, a
 function that changes its arguments or draws random numbers are errors of their own, with a name.
+`watched` calls it once with arrays that note what is done to them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sys
 import time
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest, leaves, require_finite
+from ae_numpy.gradcheck.verdict import apart, table
 
 # How far apart, relative to the parameters, two losses are taken that must differ in all digits.
 NEARBY = 1e-3
@@ -34,6 +37,10 @@ NARROW = (
     "although its arguments were float64: seven digits are too few to tell a wrong gradient from "
     "rounding. Let it compute in the dtype of its arguments"
 )
+
+
+# Names of operations that only compare, and of those that may hide a part of the loss.
+COMPARING, HIDING = (set(table("operations.toml")[key]) for key in ("comparing", "hiding"))
 
 
 class Progress:
@@ -177,6 +184,16 @@ class Problem:
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)
             return self.function(self.packing.unpack(vector), *(self.batch or ()))
 
+    def watched(self) -> tuple[set[str], bool]:
+        """Non-analytic operations that the loss applies to its parameters; could all be watched?"""
+        seen, loss = set[str](), None
+        point = self.packing.unpack(self.point + 0j, lambda array: _watch(array.copy(), seen))
+        with np.errstate(all="ignore"), warnings.catch_warnings(), contextlib.suppress(Exception):
+            # Whatever is raised on the way: the point of the exercise is what was seen until then.
+            warnings.simplefilter("ignore")
+            loss = self.function(point, *(self.batch or ()))[0]
+        return seen, isinstance(loss, _Watched)
+
     def _examined_call(self) -> tuple[float, dict[str, Array]]:
         self.progress.tick()
         parameters = self.packing.unpack(self.point)
@@ -275,7 +292,48 @@ def require_repeatable(what: str, first: Array, second: Array) -> None:
     raise ValueError(f"{message} {' and '.join(apart(first[i], second[i]))}; {reason}")
 
 
-def apart(first: float, second: float) -> tuple[str, str]:
-    """Two numbers in print, with as many digits as are needed to see that they differ."""
-    pairs = ((f"{first:.{digits}g}", f"{second:.{digits}g}") for digits in range(6, 18))
-    return next((texts for texts in pairs if texts[0] != texts[1]), (str(first), str(second)))
+class _Watched(np.ndarray):
+    """An array that notes in a set which non-analytic operations it went through."""
+
+    seen: set[str] | None
+    cut = False  # is it a real part? That may be compared, but not computed with.
+
+    def __array_finalize__(self, parent: Any) -> None:
+        self.seen = getattr(parent, "seen", None)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        self._note(ufunc.__name__)
+        if ufunc.__name__ not in COMPARING:
+            for array in inputs:
+                if isinstance(array, _Watched) and array.cut:
+                    array._note("real")
+        if "out" in options:
+            options["out"] = tuple(_plain(array) for array in options["out"])
+        result = getattr(ufunc, method)(*(_plain(array) for array in inputs), **options)
+        return _watch(result, self.seen) if isinstance(result, (np.ndarray, np.generic)) else result
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        self._note(function.__name__)
+        result = super().__array_function__(function, types, args, kwargs)
+        return _watch(result, self.seen) if isinstance(result, (np.ndarray, np.generic)) else result
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in ("real", "imag"):
+            return super().__getattribute__(name)
+        part = _watch(getattr(self.view(np.ndarray), name), self.seen)
+        part.cut = True
+        return part
+
+    def _note(self, name: str) -> None:
+        if self.seen is not None and name in COMPARING | HIDING:
+            self.seen.add(name)
+
+
+def _watch(array: Any, seen: set[str] | None) -> Any:
+    watched = np.asarray(array).view(_Watched)
+    watched.seen = seen
+    return watched
+
+
+def _plain(array: Any) -> Any:
+    return array.view(np.ndarray) if isinstance(array, _Watched) else array

@@ -2,7 +2,7 @@
 
 Each array ends in one or two `Comparison`s. Before an entry is called wrong, it has to stand out
 from rounding: given minus expected is evaluated at nearby points, and where the difference is no
-larger than its own roughness, nothing is said.
+larger than its own roughness, nothing is said. At a kink, the pieces that meet there are asked.
 """
 
 from __future__ import annotations
@@ -10,21 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
 
-from ae_numpy.gradcheck.derivative import (
-    EPSILON,
-    LEVELS,
-    SPACINGS,
-    Derivative,
-    Probe,
-    central,
-    complex_step,
-    nearest_slopes,
-    roughness,
-)
+from ae_numpy.gradcheck.derivative import FAR, MARGIN, SPACINGS, Derivative, Probe, Slope, roughness
 from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
 from ae_numpy.gradcheck.verdict import CANNOT_TELL, RIGHT, WRONG, Comparison
 
@@ -37,17 +26,21 @@ COMPLEX_TOLERANCE = 1e-9
 CENTRAL_TOLERANCE = 1e-8
 # Unless a tolerance is given, a gradient is called right only if five digits are known.
 RESOLUTION = 1e-5
-# A difference stands out if it is this many times as large as its own roughness; it is rounding
-# if it is not even CALM times as large. In between nothing is known.
-MARGIN, CALM = 20.0, 4.0
-# What is saturated changes in single digits only, over distances that are no longer near.
-FAR = 1e-2
+# A difference is rounding if it is not even CALM times as large as its own roughness. Between that
+# and MARGIN nothing is known.
+CALM = 4.0
 # At one of these parts of the parameters saturation is over; an error that is a power of them still
 # shows. A claim of exactly 0 is no such power, and may lie as deep in saturation as it likes.
 PARTS, DEEPER = (1 / 2, 1 / 8), tuple(0.5 ** np.arange(4, 24))
 # An entry that is small beside the others of its array is wrong from this error on, relative to
 # its own size; of those that look so, this many are examined.
 OWN_TOLERANCE, EXAMINED = 1e-6, 8
+
+# Points at which the pieces of a kink are looked for and directions along which they are compared;
+# more entries than MOST at kinks are left open.
+PIECES, CROSSINGS, MOST = 24, 32, 64
+# Distance of the points, and of the differences there, relative to the parameters.
+AWAY, STEP = 1e-4, 1e-7
 
 
 @dataclass(frozen=True)
@@ -84,85 +77,6 @@ def require_count(name: str, value: int) -> None:
         raise ValueError(f"{name}={value!r}: a whole number of at least 1 was expected")
 
 
-class Slope(NamedTuple):
-    """A number that is claimed and measured: the slope along a direction inside one array.
-
-    Attributes
-    ----------
-    probe : Probe
-    name : str
-    claim : array
-        Weights of the array's claimed entries, flat.
-    direction : array
-        Weights of all parameters in the measured derivative, flat; zero where held.
-    reach : float
-        The distance on which the loss may be expected to bend.
-    """
-
-    probe: Probe
-    name: str
-    claim: Array
-    direction: Array
-    reach: float
-
-    @property
-    def claimed(self) -> float:
-        """What the user's function says."""
-        problem = self.probe.problem
-        return float(np.ravel(problem.gradients(problem.point)[self.name]) @ self.claim)
-
-    def measured(self, shrink: float = 1.0, enough: float = 0.0) -> Derivative:
-        """What the loss says; 0 where everything is held."""
-        if not self.direction.any():
-            return Derivative(0.0, 0.0)
-        if self.probe.use_complex:
-            return Derivative(complex_step(self.probe.line(self.direction)), 0.0)
-        return self.central(shrink, enough)
-
-    def central(self, shrink: float = 1.0, enough: float = 0.0, levels: int = LEVELS) -> Derivative:
-        """The same by central differences."""
-        line, step = self.probe.line(self.direction), 0.1 * shrink * self.reach
-        return central(line, step, self.probe.noise, enough, levels)
-
-    def at(self, point: Array, stretch: float = 1.0) -> Slope:
-        """The same slope at another point, its direction and its claim stretched."""
-        probe = self.probe.moved(self.probe.problem.elsewhere(point))
-        return Slope(probe, self.name, stretch * self.claim, stretch * self.direction, self.reach)
-
-    def gap(self, claimed: bool = True) -> float:
-        """Claimed minus measured slope, or the measured one; NaN outside the function's domain."""
-        try:
-            return (self.claimed if claimed else 0.0) - self.measured().value
-        except Exception:
-            return float("nan")
-
-    def relative_gap(self) -> float:
-        """The gap, relative to the larger of both slopes; 1 if there is none."""
-        gap, measured = self.gap(), self.gap(claimed=False)
-        larger = max(abs(measured), abs(gap - measured))
-        return abs(gap) / larger if larger else 1.0
-
-    def roughness(self, spacing: float, claimed: bool = True, along: Array | None = None) -> float:
-        """How rough the gap is along a direction, the slope's own if none is given.
-
-        Stretching moves the rounding of the direction's own weights.
-        """
-        point = self.probe.problem.point
-        step = self.reach * self.direction if along is None else along
-
-        def gap(t: complex) -> complex:
-            return self.at(point + t.real * step, 1 + t.real).gap(claimed) / (1 + t.real)
-
-        return roughness(gap, spacing, kinks=spacing < FAR)
-
-
-def entry_slope(probe: Probe, name: str, entry: int, trained: bool = True) -> Slope:
-    """One entry of one array."""
-    direction, section = probe.unit(name, entry), probe.problem.packing.sections[name]
-    reach = max(abs(float(probe.problem.point[section][entry])), probe.size(name))
-    return Slope(probe, name, direction[section], trained * direction, reach)
-
-
 def chosen_entries(given: Array, limit: int, rng: np.random.Generator) -> Array:
     """Flat indices of the entries to check, sorted: all, or a sample of `limit`.
 
@@ -183,7 +97,7 @@ def compare_entries(
     """Checked entries, their comparison; is it a subgradient?"""
     entries = chosen_entries(given, options.max_entries, probe.rng)
     limits, trained = options.limits(probe.use_complex), np.ravel(mask)
-    slopes = [entry_slope(probe, name, int(i), bool(trained[i])) for i in entries]
+    slopes = [probe.slope(name, int(i), bool(trained[i])) for i in entries]
     # A hundredth of what the verdict needs, if the claim has the right size; if it has not, the
     # verdict does not need it.
     found, kinks = _found(slopes, 0.01 * limits[0] * largest(given))
@@ -218,7 +132,7 @@ def compare_directions(
 
     The scale is the root mean square of the measured slopes, an estimate of the gradient's norm.
     """
-    slopes, section = [], probe.problem.packing.sections[name]
+    slopes, section = [], probe.sections[name]
     for _ in range(options.directions):
         direction = probe.direction(name, mask)
         # A held entry is expected to be given as 0: whatever is claimed there is in the way.
@@ -226,7 +140,7 @@ def compare_directions(
         slopes.append(Slope(probe, name, direction[section] + held, direction, probe.size(name)))
     found = [slope.measured() for slope in slopes]
     expected, claimed = np.array([d.value for d in found]), np.ravel(given)
-    rounding = 4 * EPSILON * np.linalg.norm(given) * np.sqrt(given.size)
+    rounding = 4 * np.finfo(np.float64).eps * np.linalg.norm(given) * np.sqrt(given.size)
     comparison = Comparison(
         np.array([float(claimed @ slope.claim) for slope in slopes]), expected,
         np.array([3 * d.error for d in found]) + rounding,
@@ -285,7 +199,7 @@ def _is_zero(comparison: Comparison, slopes: list[Slope]) -> bool:
     slope = slopes[int(np.argmax(np.abs(comparison.given)))]
     rounding = MARGIN * min(doubt(slope), slope.probe.noise / slope.reach)
     tiny = largest(comparison.expected) <= max(rounding, largest(comparison.uncertainty))
-    return tiny and largest(comparison.given) <= rounding and slope.probe.ignores(slope.name)
+    return tiny and largest(comparison.given) <= rounding and ignores(slope.probe, slope.name)
 
 
 def doubt(slope: Slope, claimed: bool = True) -> float:
@@ -295,7 +209,7 @@ def doubt(slope: Slope, claimed: bool = True) -> float:
     is looked at. Where the gap vanishes at a part of the parameters, it may come from saturation:
     there the last digits change only over longer distances, or have no effect on the loss at all.
     """
-    probe, point = slope.probe, slope.probe.problem.point
+    probe, point = slope.probe, slope.probe.point
     rough = max(slope.roughness(spacing, claimed) for spacing in SPACINGS)
     # Where the slope's own direction happens to change no digit, another one does.
     rough = max(rough, slope.roughness(SPACINGS[0], claimed, probe.everywhere()))
@@ -333,3 +247,82 @@ def _is_float32(given: Array) -> bool:
     """Does an array hold numbers of single precision, with more digits than constants have?"""
     digits = np.frexp(given)[0] * 2.0**24  # whole numbers in single precision
     return bool(np.all(digits % 1 == 0) and np.any(digits % 2**12 != 0))
+
+
+def ignores(probe: Probe, name: str) -> bool:
+    """True if the loss does not move by more than rounding when array `name` does, and far.
+
+    A gradient that is zero at a minimum fails this; one that is zero everywhere passes.
+    """
+    if not np.isfinite(probe.noise):
+        return False
+    for distance in (-1.0, 0.01, 1.0, 100.0, 1e4, -100.0, 10.0, -10.0):
+        step = distance * probe.size(name) * probe.direction(name)
+        line = probe.line(step)
+        there = probe.at(probe.point + step).line(step)
+        rounding = probe.noise + roughness(there, SPACINGS[0])
+        if not abs(line(1.0).real - line(0.0).real) <= 32 * rounding:
+            return False
+    return True
+
+
+def nearest_slopes(probe: Probe, name: str, entries: Array, claimed: Array) -> Array | None:
+    """The slopes nearest to the claimed ones that the pieces allow; None if that is left open.
+
+    Near a kink a loss is smooth, and its slopes there are those of the pieces that meet. A claim
+    between them, along each entry and along random directions, is a subgradient (Clarke,
+    Optimization and Nonsmooth Analysis, 1983) and comes back as it is; one outside any is wrong.
+    """
+    if not 0 < len(entries) <= MOST or not np.isfinite(probe.noise):
+        return None
+    units = np.array([probe.unit(name, int(i)) for i in entries])
+    points = [probe.point + AWAY * probe.everywhere() for _ in range(PIECES)]
+    around = np.array([[_slope(probe, name, p, unit) for unit in units] for p in points])
+    if not np.all(np.isfinite(around)):
+        return None
+    low, high = around.min(axis=0), around.max(axis=0)
+    rounding = 10 * probe.noise / (STEP * probe.size(name))
+    # The pieces bend a little on the way to the points.
+    slack = 1e-2 * (high - low) + 1e-3 * np.maximum(np.abs(low), np.abs(high)) + rounding
+    nearest = np.clip(claimed, low, high)
+    inside = np.abs(claimed - nearest) <= slack
+    # One kink along an entry shows two slopes; of many at once, the extreme ones may not be seen.
+    two_valued = np.all((around <= low + slack) | (around >= high - slack), axis=0)
+    if np.any(~inside & two_valued):
+        return np.where(inside, claimed, nearest)
+    jumps, few = _span(around - around[0])
+    projected = around[0] + (claimed - around[0]) @ jumps.T @ jumps
+    if few and np.any(np.abs(projected - claimed) > 2 * slack.max()):
+        return projected
+    if np.all(inside) and _between(probe, name, units, around, claimed, 2 * slack.max()):
+        return claimed
+    return None
+
+
+def _slope(probe: Probe, name: str, point: Array, direction: Array) -> float:
+    """The slope of the loss near the kink, by one difference."""
+    line = probe.at(point).line(direction)
+    h = STEP * probe.size(name)
+    return (line(h).real - line(-h).real) / (2 * h)
+
+
+def _span(jumps: Array) -> tuple[Array, bool]:
+    """Orthonormal directions of the jumps between pieces; are they fewer than points can show?"""
+    sizes, directions = np.linalg.svd(jumps, full_matrices=False)[1:]
+    rank = int(np.sum(sizes > 1e-2 * sizes[0]))
+    return directions[:rank], rank <= PIECES // 2
+
+
+def _between(
+    probe: Probe, name: str, units: Array, around: Array, claimed: Array, slack: float
+) -> bool:
+    """Is the claimed slope between those of the pieces along random directions?"""
+    h = STEP * probe.size(name)
+    for weights in probe.rng.standard_normal((CROSSINGS, len(claimed))):
+        line = probe.line(weights @ units)
+        sides = [(line(h) - line(0.0)).real / h, (line(0.0) - line(-h)).real / h]
+        pieces = np.append(around @ weights, sides)
+        reach = slack * np.abs(weights).sum()
+        if not pieces.min() - reach <= claimed @ weights <= pieces.max() + reach:
+            return False
+    return True

@@ -18,7 +18,8 @@ from ae_numpy.gradcheck.verdict import Cause, cause, number
 from ae_numpy.gradcheck.views import FORMULAS, View, Views, least_squares, near, value
 
 # Formulas without much freedom: where one of them fits, others that fit as well say nothing new.
-SIMPLE = {"factor", "zero", "unused", "not_summed", "transposed", "swapped", "rounding"}
+# Not "unused", which says that nothing was expected, but not what is claimed instead.
+SIMPLE = {"factor", "zero", "not_summed", "transposed", "swapped", "rounding"}
 # Powers of the batch size that a factor may have.
 POWERS = (1, -1, 2, -2)
 # What may be added by mistake, and the formula that has these terms.
@@ -39,7 +40,8 @@ def fits(view: View, name: str) -> Iterator[Fit]:
     seen, tolerance = np.isfinite(e), view.tolerance
     if g.ndim > e.ndim:
         yield Fit("not_summed")
-    elif not np.any(g):
+        return
+    if not np.any(g):
         yield Fit("zero")
     elif not np.any(e[seen]):
         yield Fit("unused")
@@ -47,17 +49,17 @@ def fits(view: View, name: str) -> Iterator[Fit]:
         (factor,), multiple = least_squares([e[seen]], g[seen])
         if near(g[seen], multiple, tolerance):
             yield Fit("factor", "", (float(factor),))
-        if g.shape != p.shape:
-            return  # slopes along directions
-        yield from _values(g[seen], e[seen], tolerance)
-        yield from _penalties(g[seen], e[seen], p[seen], tolerance)
-        if seen.all():
-            yield from _places(g, e, p, tolerance)
-            yield from _joined(g, e, p)
-        for other, there in view.expected.items():
-            same = other != name and there.size == g.size
-            if same and near(g, there.reshape(g.shape), tolerance):
-                yield Fit("swapped", other)
+    if g.shape != p.shape:
+        return  # slopes along directions
+    yield from _values(g[seen], e[seen], tolerance)
+    yield from _penalties(g[seen], e[seen], p[seen], tolerance)
+    if seen.all():
+        yield from _places(g, e, p, tolerance)
+        yield from _joined(g, e, p)
+    for other, there in view.expected.items():
+        same = other != name and there.size == g.size
+        if same and near(g, there.reshape(g.shape), tolerance):
+            yield Fit("swapped", other)
 
 
 def _values(g: Array, e: Array, tolerance: float) -> Iterator[Fit]:
@@ -90,7 +92,7 @@ def _penalties(g: Array, e: Array, p: Array, tolerance: float) -> Iterator[Fit]:
     for text in FORMULAS["inner"]:
         slope = value(text, p)
         (c,), fit = least_squares([g * slope], e)
-        if np.ptp(slope) and near(e, fit, tolerance):
+        if c and np.ptp(slope) and near(e, fit, tolerance):
             yield Fit("of_parameter", text, (float(c),))
     x, total = least_squares([e, p], g)
     if p.size > 2 and near(g, total, tolerance):
@@ -222,7 +224,7 @@ def _unused(views: Views, name: str) -> Iterator[Cause]:
     """What a derivative of zero means; nothing if it is zero here but not everywhere."""
     if not np.any(views.masks[name]):
         yield cause("mask")
-    elif views.probe.ignores(name):
+    elif views.measured.ignores(name):
         alone = len(views.wrong) == 1
         yield from () if alone else (cause("shifted"),)
         yield cause("unused")._replace(certain=alone)
@@ -292,7 +294,7 @@ def _shared(views: Views, name: str, factor: float) -> bool:
 
 def _meaning(views: Views, power: int) -> str:
     """What a power of the batch size means, which depends on whether the loss is a mean."""
-    sums = views.at(views.full.parameters).problem.reduction() == "sum"
+    sums = views.measured.reduction(views.full.parameters) == "sum"
     if power in (1, -1) and sums == (power < 0):
         return "batch_mean" if sums else "batch_missing"
     return "batch_divided" if power < 0 else "batch_multiplied"

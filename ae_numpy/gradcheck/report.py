@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 import re
 import textwrap
 from dataclasses import dataclass, field
@@ -11,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ae_numpy.gradcheck.function import apart
 from ae_numpy.gradcheck.packing import Array
-from ae_numpy.gradcheck.verdict import COLOURS, RIGHT, ArrayCheck, Diagnosis, Worst, overall
+from ae_numpy.gradcheck.verdict import COLOURS, RIGHT, ArrayCheck, Diagnosis, Worst, apart, overall
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -200,23 +198,6 @@ def _cells(array: ArrayCheck) -> tuple[str, ...]:
         array.name, str(array.shape), checked, f"{array.max_error:.1e}",
         "a direction" if worst.index is None else str(worst.index), given, expected, array.verdict,
     )  # fmt: skip
-
-
-def probability_of_missing(
-    size: int, directions: int, tolerance: float, error: float = 0.01
-) -> float:
-    """Bound on the probability that random directions miss a single wrong entry.
-
-    A direction v misses an entry i that is wrong by d if `|v_i d| <= tolerance * norm(g)`; v_i is
-    standard normal, `d = error * max|g|`, and `norm(g) <= sqrt(size) * max|g|`. So the probability
-    is at most `erf(tolerance * sqrt(size) / (error * sqrt(2))) ** directions`.
-
-    Examples
-    --------
-    >>> print(f"{probability_of_missing(87808, 8, 1e-9):.0e}")
-    1e-37
-    """
-    return math.erf(tolerance * math.sqrt(size) / (error * math.sqrt(2))) ** directions
 
 
 def _picture(array: ArrayCheck) -> Array:

@@ -30,8 +30,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from ae_numpy.gradcheck.packing import Array
+from numpy.typing import NDArray
 
 RIGHT = "right"
 WRONG = "wrong"
@@ -73,25 +72,25 @@ class Comparison:
     array([0. , 0.5])
     """
 
-    given: Array
-    expected: Array
-    uncertainty: Array
-    scale: Array
+    given: NDArray[Any]
+    expected: NDArray[Any]
+    uncertainty: NDArray[Any]
+    scale: NDArray[Any]
     tolerance: float
     resolution: float
 
     @property
-    def difference(self) -> Array:
+    def difference(self) -> NDArray[Any]:
         """Absolute error of each entry, (K,)."""
         return np.asarray(np.abs(self.given - self.expected))
 
     @property
-    def errors(self) -> Array:
+    def errors(self) -> NDArray[Any]:
         """Relative error of each entry, (K,)."""
         return _relative(self.difference, self.scale)
 
     @property
-    def verdicts(self) -> Array:
+    def verdicts(self) -> NDArray[Any]:
         """One of the three verdicts per entry, (K,) of str."""
         allowed = np.maximum(self.tolerance * self.scale, self.uncertainty)
         known = self.uncertainty <= self.resolution * self.scale
@@ -115,13 +114,13 @@ class Comparison:
         return int(np.argmax(np.where(of_verdict, self.errors, -1.0)))
 
 
-def _relative(difference: Array, scale: Array) -> Array:
+def _relative(difference: NDArray[Any], scale: NDArray[Any]) -> NDArray[Any]:
     """Differences in units of the scale; infinite where that is 0 and they are not."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         return np.asarray(np.where(difference > 0, difference / scale, 0.0))
 
 
-def overall(verdicts: Array | list[str]) -> str:
+def overall(verdicts: NDArray[Any] | list[str]) -> str:
     """The verdict on a collection of verdicts."""
     seen = set(verdicts)
     return next((verdict for verdict in (WRONG, CANNOT_TELL) if verdict in seen), RIGHT)
@@ -180,8 +179,8 @@ class ArrayCheck:
 
     name: str
     shape: tuple[int, ...]
-    gradient: Array
-    entries: Array
+    gradient: NDArray[Any]
+    entries: NDArray[Any]
     entrywise: Comparison | None
     directions: Comparison | None
     unsummed: bool = False
@@ -229,12 +228,12 @@ class ArrayCheck:
         return Worst(self.name, index, float(part.given[k]), float(part.expected[k]))
 
     @property
-    def claim(self) -> Array:
+    def claim(self) -> NDArray[Any]:
         """The claimed gradient, or its slopes if only directions were measured."""
         along = self.directions if self.entrywise is None and not self.unsummed else None
         return self.gradient if along is None else along.given
 
-    def known(self, what: str) -> Array:
+    def known(self, what: str) -> NDArray[Any]:
         """A field of the comparison in the parameter's shape, NaN where nothing can be said.
 
         Parameters
@@ -294,6 +293,12 @@ def number(value: float) -> str:
     fraction = Fraction(value).limit_denominator(200)
     same = value and abs(float(fraction) / value - 1) < 1e-6
     return str(fraction) if same else f"{value:.6g}"
+
+
+def apart(first: float, second: float) -> tuple[str, str]:
+    """Two numbers in print, with as many digits as are needed to see that they differ."""
+    pairs = ((f"{first:.{digits}g}", f"{second:.{digits}g}") for digits in range(6, 18))
+    return next((texts for texts in pairs if texts[0] != texts[1]), (str(first), str(second)))
 
 
 class Finding(NamedTuple):

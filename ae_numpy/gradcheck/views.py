@@ -1,4 +1,4 @@
-"""The same function looked at again: at other points, on fewer rows, on one sample alone.
+"""What was measured, and the same function elsewhere: other points, fewer rows, one sample alone.
 
 A bug is in the code, not at a point. What is said about it must hold wherever the function is
 looked at: formulas that agree by chance at one point, or because the parameters are small, differ
@@ -7,15 +7,13 @@ at another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.derivative import Probe
-from ae_numpy.gradcheck.measure import Options, entry_slope
 from ae_numpy.gradcheck.packing import Array, largest, root_mean_square
 from ae_numpy.gradcheck.verdict import RIGHT, WRONG, ArrayCheck, table
 
@@ -26,6 +24,10 @@ LARGEST = 2000
 # Samples that are looked at alone.
 SAMPLES = 6
 ALL = slice(None)
+
+Arrays = dict[str, Array]
+Batch = tuple[Any, ...]
+Checks = tuple[ArrayCheck, ...]
 
 FORMULAS = table("activations.toml")
 FUNCTIONS: dict[str, Any] = vars(np) | {"sigmoid": lambda z: 1 / (1 + np.exp(-z))}
@@ -56,6 +58,46 @@ def least_squares(columns: Sequence[Array], target: Array) -> tuple[Array, Array
 
 
 @dataclass(frozen=True, eq=False)
+class Measured:
+    """What a check measured, and what may be asked of the same function elsewhere.
+
+    Attributes
+    ----------
+    arrays : tuple of ArrayCheck
+        One per parameter array.
+    method, tolerance, notes : str, float, tuple of str
+        As the report has them.
+    parameters, masks : dict of arrays
+        The user's point, and where it is trained.
+    batch, rows : tuple, int
+        The function's further arguments, and their rows; 0 if they do not agree on them.
+    look : callable
+        `look(parameters, batch)`: claimed and right gradients there, of the entries checked here.
+    loss, reduction : callable
+        `loss(parameters, batch)`; `reduction(parameters)`: of its rows' losses, "mean" or "sum"?
+    ignores : callable
+        `ignores(name)`: does the loss stay the same when this array moves, and far?
+    jacobians : dict of arrays
+        `check_vjp` only: by name, the claimed and the measured Jacobian where they differ, together
+        (2, outputs, inputs).
+    """
+
+    arrays: Checks
+    method: str
+    tolerance: float
+    notes: tuple[str, ...]
+    parameters: Arrays
+    masks: Arrays
+    batch: Batch
+    rows: int
+    look: Callable[[Arrays, Batch], tuple[Arrays, Arrays]]
+    loss: Callable[[Arrays, Batch], float]
+    reduction: Callable[[Arrays], str]
+    ignores: Callable[[str], bool]
+    jacobians: Arrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class View:
     """Parameters, claimed and right gradients at one point and on one batch.
 
@@ -67,10 +109,10 @@ class View:
         Relative error up to which numbers count as equal.
     """
 
-    parameters: dict[str, Array]
-    given: dict[str, Array]
-    expected: dict[str, Array]
-    batch: tuple[Any, ...]
+    parameters: Arrays
+    given: Arrays
+    expected: Arrays
+    batch: Batch
     tolerance: float = NEAR
 
     def right(self, name: str) -> bool:
@@ -87,10 +129,11 @@ def wrong_entries(view: View, name: str) -> Array:
 
 
 class Views:
-    """Everything a diagnosis may look at: what was measured, and the same function elsewhere.
+    """Everything a diagnosis may look at, put in order.
 
     Attributes
     ----------
+    measured : Measured
     here : View
         The user's point. Expected entries are NaN where they were not looked at, or where nothing
         can be said about them; with `entrywise` False, given and expected are slopes along
@@ -98,57 +141,41 @@ class Views:
     wrong, right, unsummed : tuple of str
         The arrays to be explained, those that are known to be right, and those whose claimed
         gradient has the batch axis in front.
-    batch, rows : tuple, int
-        The function's further arguments, and their rows; 0 if they do not agree on them.
     complete : bool
         True if every entry was measured and has a verdict.
-    jacobians : dict of arrays
-        `check_vjp` only: by name, the claimed and the measured Jacobian where they differ, together
-        (2, outputs, inputs).
     """
 
-    def __init__(
-        self, probe: Probe, arrays: tuple[ArrayCheck, ...], masks: dict[str, Array],
-        options: Options, jacobians: dict[str, Array] | None = None,
-    ) -> None:  # fmt: skip
-        problem = probe.problem
-        self.probe, self._arrays, self.masks = probe, arrays, masks
-        self.jacobians = jacobians or {}
-        self.batch, self.rows = problem.batch or (), problem.batch_size or 0
-        self.wrong = tuple(a.name for a in arrays if a.verdict == WRONG or a.name in self.jacobians)
+    def __init__(self, measured: Measured) -> None:
+        self.measured, arrays, wrong = measured, measured.arrays, measured.jacobians
+        self.masks, self.batch, self.rows = measured.masks, measured.batch, measured.rows
+        self.wrong = tuple(a.name for a in arrays if a.verdict == WRONG or a.name in wrong)
         sure = (a.name for a in arrays if a.verdict == RIGHT)
         self.right = tuple(name for name in sure if name not in self.wrong)
         self.unsummed = tuple(array.name for array in arrays if array.unsummed)
-        self.entrywise, self._tolerance = options.entrywise, options.limits(probe.use_complex)[0]
-        self.searchable = self.entrywise and problem.point.size <= LARGEST
+        self.entrywise = arrays[0].entrywise is not None
+        self.searchable = self.entrywise and sum(array.size for array in arrays) <= LARGEST
         expected = {array.name: array.known("expected") for array in arrays}
         self.complete = self.entrywise and all(np.isfinite(e).all() for e in expected.values())
         size = max(largest(np.nan_to_num(e)) for e in expected.values())
         doubt = max(largest(np.nan_to_num(array.known("uncertainty"))) for array in arrays)
-        tolerance = max(NEAR, self._tolerance, min(3 * doubt / size, 1e-4) if size else 0.0)
+        tolerance = max(NEAR, measured.tolerance, min(3 * doubt / size, 1e-4) if size else 0.0)
         given = {array.name: array.claim for array in arrays}
-        self.here = View(
-            problem.packing.by_name(problem.point), given, expected, self.batch, tolerance
-        )
+        self.here = View(measured.parameters, given, expected, self.batch, tolerance)
 
-    def look(
-        self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None
-    ) -> View | None:
+    def look(self, parameters: Arrays, batch: Batch | None = None) -> View | None:
         """A view of other parameters or another batch; None where the function does not go."""
         if not self.searchable:
             return None
-        probe = self.at(parameters, batch)
+        batch = self.batch if batch is None else batch
         try:
-            given = probe.problem.gradients(probe.problem.point)
-            expected = self._derivatives(probe)
+            given, expected = self.measured.look(parameters, batch)
         except Exception:  # not every function takes a batch of one row
             return None
         finite = all(np.isfinite(a).all() for a in (*given.values(), *expected.values()))
-        batch = self.batch if batch is None else batch
         return View(parameters, given, expected, batch) if finite else None
 
     @cached_property
-    def arguments(self) -> dict[str, Array]:
+    def arguments(self) -> Arrays:
         """The parameters and the floating-point arrays of the batch, at the plain point."""
         batch = {f"batch[{k}]": a for k, a in enumerate(self.batch) if isinstance(a, np.ndarray)}
         return self.full.parameters | {n: a for n, a in batch.items() if a.dtype.kind == "f"}
@@ -160,28 +187,11 @@ class Views:
         batch = (array if name == f"batch[{k}]" else a for k, a in enumerate(self.batch))
         return self.look(self.full.parameters, tuple(batch))
 
-    def at(self, parameters: dict[str, Array], batch: tuple[Any, ...] | None = None) -> Probe:
-        """What measures other parameters or another batch."""
-        problem = self.probe.problem
-        return self.probe.moved(problem.elsewhere(problem.packing.flat(parameters), batch))
-
-    def _derivatives(self, probe: Probe) -> dict[str, Array]:
-        """The derivatives of all entries; NaN where one was not looked at, zero where masked."""
-        result = {}
-        for array in self._arrays:
-            values, trained = np.full(array.size, np.nan), np.ravel(self.masks[array.name])
-            enough = 0.01 * self._tolerance * largest(array.gradient)
-            for i in array.entries[trained[array.entries]]:
-                slope = entry_slope(probe, array.name, int(i))
-                values[i] = slope.measured(enough=enough).value
-            result[array.name] = np.where(trained, values, 0.0).reshape(array.shape)
-        return result
-
     def part(self, rows: Any = ALL, steps: slice = ALL, axis: int = 1) -> View | None:
         """A view of a part of the batch, at the plain point."""
         return self.look(self.full.parameters, self.cut(rows, steps, axis))
 
-    def cut(self, rows: Any = ALL, steps: slice = ALL, axis: int = 1) -> tuple[Any, ...]:
+    def cut(self, rows: Any = ALL, steps: slice = ALL, axis: int = 1) -> Batch:
         """Some rows of the batch (an index), and some of its time steps, along an axis."""
         T, B = self.steps(axis), self.steps(1 - axis) or self.rows
 
@@ -208,7 +218,7 @@ class Views:
         still = (n for n in self.right if np.array_equal(view.given[n], given[n]))
         return any(not view.right(name) for name in still)
 
-    def _moved(self, size: float | None, rng: np.random.Generator) -> dict[str, Array]:
+    def _moved(self, size: float | None, rng: np.random.Generator) -> Arrays:
         """Every entry moved by up to 30 %, signs kept; brought to a size, if one is given."""
         result = {}
         for name, p in self.here.parameters.items():

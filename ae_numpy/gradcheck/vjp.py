@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from ae_numpy.gradcheck.check import Run
+from ae_numpy.gradcheck.derivative import Slope
 from ae_numpy.gradcheck.diagnosis import diagnose
 from ae_numpy.gradcheck.function import NARROW, Problem
-from ae_numpy.gradcheck.measure import Options, Slope, convicted, entry_slope, require_count
+from ae_numpy.gradcheck.measure import Options, convicted, require_count
 from ae_numpy.gradcheck.packing import Array, Packing, as_array, largest
 from ae_numpy.gradcheck.report import GradientReport
+from ae_numpy.gradcheck.run import Run
 from ae_numpy.gradcheck.verdict import WRONG, ArrayCheck, Comparison
-from ae_numpy.gradcheck.views import Views
 
 
 def check_vjp(
@@ -101,17 +101,15 @@ def check_vjp(
     problem = layer.problem(rng.standard_normal(layer.size))
     run = Run(problem, Options(**options), random_state=rng)
     try:
-        report = run.report(explain=False)
-        jacobian = _jacobian(layer, run, report.arrays)
+        found = run.measured()
+        jacobian = _jacobian(layer, run, found.arrays)
         different = {
-            array.name: np.reshape(
-                [rows.known("given"), rows.known("expected")], (2, layer.size, -1)
-            )
-            for array, rows in zip(report.arrays, jacobian, strict=False)
+            a.name: np.reshape([rows.known("given"), rows.known("expected")], (2, layer.size, -1))
+            for a, rows in zip(found.arrays, jacobian, strict=False)
             if rows.verdict == WRONG
         }
-        views = Views(run.probe, report.arrays, run.masks, run.options, different)
-        return replace(report, arrays=(*report.arrays, *jacobian), diagnosis=diagnose(views))
+        diagnosis, arrays = diagnose(replace(found, jacobians=different)), found.arrays + jacobian
+        return GradientReport(arrays, found.method, found.tolerance, diagnosis, found.notes)
     finally:
         run.problem.loss(run.problem.point)  # what the layer keeps of it is real, and here
 
@@ -295,16 +293,16 @@ def _jacobian(layer: _Layer, run: Run, arrays: tuple[ArrayCheck, ...]) -> tuple[
     """One check per input: all rows of the Jacobian that were looked at."""
     if not (run.options.entrywise and run.probe.use_complex):
         return ()
-    units = [(np.arange(layer.size) == row).astype(float) for row in layer.chosen]
-    problems = [layer.problem(unit) for unit in units]
-    claims, limits = [p.gradients(p.point) for p in problems], run.options.limits(True)
+    problems = [layer.problem(1.0 * (np.arange(layer.size) == row)) for row in layer.chosen]
+    probes = [run.probe.of(p.loss, p.gradients, p.point) for p in problems]
+    claims, limits = [p.gradients(p.point) for p in probes], run.options.limits(True)
     result = []
     for check in arrays:
         name, entries = check.name, check.entries
 
         def slope(k: int, name: str = name, entries: Array = entries) -> Slope:
             row, column = divmod(k, len(entries))
-            return entry_slope(run.probe.moved(problems[row]), name, int(entries[column]))
+            return probes[row].slope(name, int(entries[column]))
 
         given = np.stack([np.ravel(claim[name])[entries] for claim in claims])
         start = run.problem.packing.sections[name].start

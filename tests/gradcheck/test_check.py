@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ae_numpy.gradcheck import check_gradients
-from ae_numpy.gradcheck.report import probability_of_missing
+from ae_numpy.gradcheck.run import probability_of_missing
 
 METHODS = ("complex_step", "central", "directional")
 

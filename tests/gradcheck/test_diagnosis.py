@@ -64,6 +64,34 @@ def test_causes_with_the_same_numbers_are_named_together(data):
     assert finding.kinds == ("factor", "batch_factor")
 
 
+@pytest.mark.parametrize(
+    ("held", "other", "kinds"),
+    [
+        (lambda p, right: 0.01 * p["held"], None, {"mask", "weight_decay"}),
+        (lambda p, right: right["c"], None, {"swapped"}),
+        (None, lambda p, right: 0 * right["c"], {"zero", "swapped"}),
+        (lambda p, right: right["c"] / 3, None, {"mask"}),
+    ],
+    ids=["decay", "another's", "mixed up with another's", "mask"],
+)
+def test_of_a_held_array_not_only_the_mask_may_be_wrong(held, other, kinds):
+    rng = np.random.default_rng(7)
+    p = {"W": rng.normal(size=(3, 2)), "held": rng.normal(size=2), "c": rng.normal(size=2)}
+    batch = rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
+
+    def loss_and_gradients(p, X, Y):
+        error = X @ p["W"] + p["held"] + 3 * p["c"] - Y
+        right = {"W": X.T @ error, "held": np.zeros(2), "c": 3 * error.sum(axis=0)}
+        wrong = {"held": held, "c": other}
+        return np.sum(error**2) / 2, right | {n: f(p, right) for n, f in wrong.items() if f}
+
+    masks = {"held": np.zeros(2, bool)}
+    report = check_gradients(loss_and_gradients, p, batch=batch, masks=masks)
+    (finding,) = report.diagnosis.findings
+    assert finding.certain
+    assert set(finding.kinds) == kinds
+
+
 def test_without_a_batch_nobody_is_told_to_pass_one(data):
     w, batch = data
     report = check_gradients(lambda w: (regression(w, *batch)[0], 2 * regression(w, *batch)[1]), w)
