@@ -24,10 +24,10 @@ def table(request):
     return benchmark, benchmark.measure(trials=request.param, seed=1)
 
 
-def test_at_least_95_percent_of_the_bugs_are_named(table):
+def test_at_least_nine_in_ten_bugs_are_named(table):
     benchmark, rows = table
     known = [rows[name] for name, _, _ in benchmark.BUGS]
-    assert sum(row.named for row in known) >= 0.95 * sum(row.trials for row in known)
+    assert sum(row.named for row in known) >= 0.9 * sum(row.trials for row in known)
 
 
 def test_every_bug_is_caught_and_correct_code_passes(table):
