@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ae_numpy.kernels import dense, layout
-from ae_numpy.kernels.lanes import whole_lanes
 
 # This many samples of a batch go through the network and change its weights together: the more
 # there are, the less often weights are moved, but their own numbers must fit into the second cache.
@@ -35,7 +34,7 @@ def new_scratch(model, n_samples, tile=_TILE):
     """Return scratch memory for a tile, or for fewer samples."""
     dtype, tile, I = model.numbers.dtype, max(min(tile, n_samples), 1), int(model.sizes[0])
     return Scratch(
-        layout.aligned_zeros(tile * whole_lanes(I, dtype), dtype).reshape(tile, -1),
+        layout.aligned_zeros(tile * layout.padded_width(I, dtype), dtype).reshape(tile, -1),
         np.empty(tile, dtype),
         layout.aligned_zeros(tile * model.biases.size, dtype),
         layout.aligned_zeros(tile * model.biases.size, dtype),
