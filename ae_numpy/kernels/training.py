@@ -16,6 +16,11 @@ from ae_numpy.kernels.loss import fill_error
 from ae_numpy.kernels.memory import new_memory, new_scratch
 from ae_numpy.kernels.sigmoid import fill_sigmoid, multiply_by_slope
 
+# Reconstruction, too, multiplies the foreground only where that pays: with 112 units, 4000 images
+# take 0.8 of the time. With few units, finding the foreground takes as long as what it saves; with
+# few samples, finding the background does, which is 0.1 ms.
+_FEW_UNITS, _LITTLE_WORK = 32, 40_000
+
 
 def train_batches(network, parameters, X, rows, batch_size, rate, target=None, memory=None):
     """Take a gradient step after each batch: the twin of `training.train_batches`.
@@ -88,7 +93,9 @@ def propagate(parameters, layer_sizes, X):
     >>> propagate(np.zeros(7, np.float32), (2, 1, 2), np.ones((1, 2), np.float32))
     array([[0.5, 0.5]], dtype=float32)
     """
-    inputs, held = background.prepare(X), np.zeros(sum(layer_sizes[1:]), bool)
+    is_much = len(X) * (layer_sizes[1] - _FEW_UNITS) > _LITTLE_WORK
+    inputs = background.prepare(X) if is_much else background.Inputs(X, X.dtype.type(0), False)
+    held = np.zeros(sum(layer_sizes[1:]), bool)
     model = layout.new_model(layer_sizes, X.dtype, held, with_shift=inputs.is_sparse)
     layout.pack(parameters, model)
     output = np.empty((len(X), layer_sizes[-1]), X.dtype)
