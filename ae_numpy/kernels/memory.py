@@ -26,8 +26,8 @@ class Scratch(NamedTuple):
     delta: np.ndarray  # of this shape, too: z, then da, then dz
     carried: np.ndarray  # of this shape, too: da, where the raw error is passed down
     every: np.ndarray  # the indices of every sample or unit
-    marks: np.ndarray  # (I,) in which group of a tile a pixel was last foreground, from 1 on
-    found: np.ndarray  # (I + 1,) which pixels these are, and how many
+    marks: np.ndarray  # (I,) the group in which a pixel was last foreground; 0: none of this tile
+    found: np.ndarray  # (I + 1,) which pixels are foreground, and how many
 
 
 def new_scratch(model, n_samples, tile=_TILE):
