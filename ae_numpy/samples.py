@@ -183,8 +183,8 @@ def _without_pandas_na(given: NDArray) -> NDArray:
 
 def _check_values(samples: Samples, name: str, in_reach: bool, are_integers: bool) -> None:
     """Refuse what is not finite, and warn of what a sigmoid cannot reach."""
-    # The numbers from 0 to 1 are in the order of their bits, and all others have larger ones (-0
-    # too): where nothing is to be said, one pass is enough.
+    # Read as integers, the bits of the numbers from 0 to 1 are in the order of the numbers, and the
+    # bits of all others (-0 too) are larger. So one pass shows that there is nothing to report.
     bits = samples.view(f"u{samples.itemsize}")
     if bits.max() <= samples.dtype.type(1).view(bits.dtype):
         return

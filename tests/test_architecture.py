@@ -27,7 +27,7 @@ def test_the_checker_knows_the_reference_alone():
 
 
 def test_the_checker_is_six_modules_deep():
-    """Who changes the lowest of them can still keep in mind what is above it."""
+    """Whoever changes the lowest one can keep in mind what is above it."""
     modules, depth = within("gradcheck"), {}
     below = {module: IMPORTS[module] & modules for module in modules}
     for module in TopologicalSorter(below).static_order():

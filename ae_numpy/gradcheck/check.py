@@ -79,7 +79,7 @@ def check_gradients(
     Raises
     ------
     TypeError, ValueError
-        For bad input: a loss that is no scalar, a gradient missing or of the wrong shape, NaN,
+        For bad input: a loss that is not a scalar, a gradient missing or of the wrong shape, NaN,
         integer parameters, a function that changes its arguments or is not deterministic.
 
     References

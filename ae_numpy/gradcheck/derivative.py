@@ -1,7 +1,7 @@
 """Derivatives of a loss, each with an honest error, and how rough they are.
 
 Everything the checker knows about a loss it learns along lines: `phi(t) = loss(point + t * v)`.
-Two ways to get `phi'(0)` stand here.
+There are two ways to get `phi'(0)`.
 
 Complex step (Squire and Trapp, SIAM Review 40, 1998; Martins, Sturdza and Alonso, ACM TOMS 29,
 2003): for an analytic function `phi(i h) = phi(0) + i h phi'(0) - h^2 phi''(0) / 2 - ...`, so

@@ -1,7 +1,7 @@
 """The user's function under supervision: every call of it goes through here.
 
 `Problem` calls `loss_and_gradients` with copies, looks at what came back, and tells bad input
-apart from a wrong gradient: a loss that is no scalar, a missing key, a wrong shape, a NaN, a
+apart from a wrong gradient: a loss that is not a scalar, a missing key, a wrong shape, a NaN, a
 function that changes its arguments or draws random numbers are errors of their own, with a name.
 `watched` calls it once with arrays that note what is done to them.
 """

@@ -41,8 +41,7 @@ def check_vjp(
     Two rows per input: under its own name the adjoint identity ``<dout, J e_i> = backward(dout)_i``
     for a random `dout` and every entry i; under "Jacobian of ..." the same for unit vectors
     `dout`, scaled by the largest entry of the Jacobian, where the complex step applies. For the
-    identity, see Griewank and
-    Walther, Evaluating Derivatives, 2008, chapter 3.
+    identity, see Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
 
     Parameters
     ----------

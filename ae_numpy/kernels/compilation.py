@@ -30,7 +30,7 @@ def _compile(fastmath: set[str], **options: Any) -> Callable:
 
 elementwise = _compile(_ELEMENTWISE, forceinline=True)
 sums = _compile(_SUMS, forceinline=True)
-stage = _compile(_SUMS)  # called once per tile: compiled for itself, not into its caller
+stage = _compile(_SUMS)  # called for many samples at once: compiled for itself, not inlined
 # Inlined into the caller before its types are known: so it may return a view, although there are no
 # reference counts, and pass on a number that must be literal.
 inlined = _compile(_ELEMENTWISE, inline="always")

@@ -117,12 +117,19 @@ def units_of(model, values, layer, rows):
     return part(values, tile * model.units_at[layer], (len(rows), O))
 
 
+def padded_width(n, dtype):
+    """Return the width of rows that hold n numbers: whole lanes, but not a multiple of 4096 bytes.
+
+    Such rows would all compete for the same few places in the nearest cache.
+    """
+    width = whole_lanes(n, dtype)
+    return whole_lanes(width + (width * dtype.itemsize % 4096 == 0), dtype)
+
+
 def new_model(layer_sizes, dtype, bias_mask, narrow=False, with_shift=False):
     """Return a working copy of a network whose parameters are 0, in rows of whole lanes."""
     sizes = np.array(layer_sizes, np.int64)
-    widths = whole_lanes(sizes, dtype)
-    # Rows of 4096 bytes would all compete for the same few places in the nearest cache.
-    widths = whole_lanes(widths + (widths * dtype.itemsize % 4096 == 0), dtype)
+    widths = padded_width(sizes, dtype)
     shapes = np.column_stack([sizes[:-1], widths[1:]])
     if narrow:
         shapes[0] = sizes[1], widths[0]

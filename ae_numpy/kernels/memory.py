@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ae_numpy.kernels import dense, layout
-from ae_numpy.kernels.lanes import whole_lanes
 
 # This many samples of a batch go through the network and change its weights together: the more
 # there are, the less often weights are moved, but their own numbers must fit into the second cache.
@@ -27,15 +26,15 @@ class Scratch(NamedTuple):
     delta: np.ndarray  # of this shape, too: z, then da, then dz
     carried: np.ndarray  # of this shape, too: da, where the raw error is passed down
     every: np.ndarray  # the indices of every sample or unit
-    marks: np.ndarray  # (I,) in which group of a tile a pixel was last foreground, from 1 on
-    found: np.ndarray  # (I + 1,) which pixels these are, and how many
+    marks: np.ndarray  # (I,) the group in which a pixel was last foreground; 0: none of this tile
+    found: np.ndarray  # (I + 1,) which pixels are foreground, and how many
 
 
 def new_scratch(model, n_samples, tile=_TILE):
     """Return scratch memory for a tile, or for fewer samples."""
     dtype, tile, I = model.numbers.dtype, max(min(tile, n_samples), 1), int(model.sizes[0])
     return Scratch(
-        layout.aligned_zeros(tile * whole_lanes(I, dtype), dtype).reshape(tile, -1),
+        layout.aligned_zeros(tile * layout.padded_width(I, dtype), dtype).reshape(tile, -1),
         np.empty(tile, dtype),
         layout.aligned_zeros(tile * model.biases.size, dtype),
         layout.aligned_zeros(tile * model.biases.size, dtype),

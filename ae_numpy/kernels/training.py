@@ -1,9 +1,9 @@
 """Training and propagation, composed of the other files' pieces.
 
-Four things make training fast, each explained where it is done: sums stay in registers, in blocks
+Five things make training fast, each explained where it is done: sums stay in registers, in blocks
 shaped for the machine (`dense`); the background of images is not multiplied (`background`); with a
-batch of one, gradient and update are one pass over the weights (`dense`); and the output units are
-processed sample by sample, while each is in the nearest cache (here).
+batch of one, gradient and update are one pass over the weights (`dense`); the output units are
+processed sample by sample, while each is in the nearest cache, and samples are prefetched (here).
 """
 
 import numpy as np
@@ -15,6 +15,11 @@ from ae_numpy.kernels.layout import biases_of, flat, units_of, weights_of
 from ae_numpy.kernels.loss import fill_error
 from ae_numpy.kernels.memory import new_memory, new_scratch
 from ae_numpy.kernels.sigmoid import fill_sigmoid, multiply_by_slope
+
+# Reconstruction, too, multiplies the foreground only where that pays: with 112 units, 4000 images
+# take 0.8 of the time. With few units, finding the foreground takes as long as what it saves; with
+# few samples, finding the background does, which is 0.1 ms.
+_FEW_UNITS, _LITTLE_WORK = 32, 40_000
 
 
 def train_batches(network, parameters, X, rows, batch_size, rate, target=None, memory=None):
@@ -38,8 +43,8 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None, m
     target : Inputs, optional
         The targets, of any values, as `prepare` returns them: X unless given.
     memory : tuple, optional
-        What `new_memory` returns for this network, X and batch size. Each call would allocate its
-        own otherwise, which takes a tenth of the time at 112 hidden units.
+        What `new_memory` returns for this network, X and batch size: each call allocates its own
+        otherwise, which takes a twentieth of the time of a chunk at 112 hidden units.
 
     Returns
     -------
@@ -88,7 +93,9 @@ def propagate(parameters, layer_sizes, X):
     >>> propagate(np.zeros(7, np.float32), (2, 1, 2), np.ones((1, 2), np.float32))
     array([[0.5, 0.5]], dtype=float32)
     """
-    inputs, held = background.prepare(X), np.zeros(sum(layer_sizes[1:]), bool)
+    is_much = len(X) * (layer_sizes[1] - _FEW_UNITS) > _LITTLE_WORK
+    inputs = background.prepare(X) if is_much else background.Inputs(X, X.dtype.type(0), False)
+    held = np.zeros(sum(layer_sizes[1:]), bool)
     model = layout.new_model(layer_sizes, X.dtype, held, with_shift=inputs.is_sparse)
     layout.pack(parameters, model)
     output = np.empty((len(X), layer_sizes[-1]), X.dtype)

@@ -14,7 +14,7 @@ from numeric import assert_close
 from strategies import cases, make_case, skip_without_compiler
 
 from ae_numpy import kernels
-from ae_numpy.kernels import memory
+from ae_numpy.kernels import memory, training
 from ae_numpy.training import train_batches
 
 
@@ -69,12 +69,13 @@ def test_fused_training_equals_a_numpy_step_per_sample(hidden, kind, background,
 
 
 @pytest.mark.parametrize("backprop", ["exact", "raw_error"])
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 31, 32, 33, 64, 65, 97])
-@pytest.mark.parametrize("n_samples", [1, 64, 66, 98])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 9, 65, 128, 129, 257])
+@pytest.mark.parametrize("n_samples", [1, 9, 130, 300])
 @pytest.mark.parametrize("hidden", [2, 9])
 def test_batches_of_any_size_equal_a_numpy_step_per_batch(hidden, n_samples, batch_size, backprop):
-    # Around 32 samples, which go through the network together, and with last batches and last
-    # parts of a batch that are a single sample. 70 outputs: four whole registers and a part.
+    # Around the 8 samples whose foreground is found together, and the 128 that go through the
+    # network together; with last batches and last parts of a batch that are a single sample. 70
+    # outputs: whole registers and a part.
     case = make_case((70, hidden, 5, 70), 1, bias=True, backprop=backprop)
     X = images("mostly background", 2, n_samples, 70, 0.01)
     assert_same_training(case, X, np.arange(n_samples), 0.5, 0.01, batch_size)
@@ -101,9 +102,10 @@ def test_a_target_equal_to_the_samples_changes_no_bit(batch_size):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_rows_of_4096_bytes_are_padded_and_trained_like_others(batch_size):
-    case = make_case((7, 512, 7), 1, bias=True)
-    X = images("mostly background", 2, 12, 7, 0.01)
+@pytest.mark.parametrize("layer_sizes", [(7, 512, 7), (512, 2, 512)])
+def test_rows_of_4096_bytes_are_padded_and_trained_like_others(layer_sizes, batch_size):
+    case = make_case(layer_sizes, 1, bias=True)
+    X = images("mostly background", 2, 12, layer_sizes[0], 0.01)
     assert_same_training(case, X, np.arange(12), 0.05, 0.01, batch_size)
 
 
@@ -113,6 +115,13 @@ def test_the_most_frequent_value_is_taken_for_the_background():
     inputs = kernels.prepare(X)
     assert inputs.background == 0.25
     assert inputs.is_sparse
+
+
+@pytest.mark.parametrize("value", [255, -999, 1e20, np.inf, np.nan])
+def test_a_large_value_is_not_subtracted_from_others(value):
+    X = images("dense", 2, 10, 4)
+    X[1:] = value
+    assert kernels.prepare(X).background == 0
 
 
 @pytest.mark.parametrize("n_features", [64, 70_000])
@@ -215,6 +224,17 @@ def test_fused_training_lets_nan_be_seen(hidden, dtype):
     assert np.isnan(trained).any()
 
 
+@pytest.mark.parametrize("width", [6, 512])  # 512 numbers are 4096 bytes
+@pytest.mark.parametrize("hidden", [2, 9])
+def test_nan_in_a_sample_leaves_the_others_of_its_batch_alone(hidden, width):
+    skip_without_compiler("numba")
+    case = make_case((width, hidden, width), 0)
+    X = images("dense", 1, 10, width)
+    X[4] = np.nan
+    _, errors = fused(case, X, np.arange(10), 1.0, 0.0, batch_size=10)
+    np.testing.assert_array_equal(np.isnan(errors), np.arange(10) == 4)
+
+
 @pytest.mark.skipif(os.environ.get("NUMBA_BOUNDSCHECK") != "1", reason="needs NUMBA_BOUNDSCHECK=1")
 def test_an_index_out_of_range_raises_where_bounds_are_checked():
     """So a run of the suite with bounds checked proves that no kernel leaves its arrays."""
@@ -225,21 +245,26 @@ def test_an_index_out_of_range_raises_where_bounds_are_checked():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("background", [0.0, 0.37])
 @pytest.mark.parametrize("n_samples", [1, 7, 8, 9, 300])
-def test_propagation_equals_numpy_whatever_share_of_the_samples_is_zero(kind, n_samples):
+@pytest.mark.parametrize("little", [-(10**5), 10**5], ids=["foreground", "all pixels"])
+def test_propagation_equals_numpy_whatever_share_is_background(kind, background, n_samples, little):
     case = make_case((12, 9, 12), 3)
-    X = images(kind, 4, n_samples, 12)
+    X = images(kind, 4, n_samples, 12, background)
     expected = case.with_network(engine="numpy").network.propagate(X)
+    with mock.patch.object(training, "_LITTLE_WORK", little):  # it would be much for 12 pixels
+        output = kernels.propagate(case.network.parameters, (12, 9, 12), X)
     # Two sums of a dozen terms, each rounded to 1e-16.
-    assert_close(kernels.propagate(case.network.parameters, (12, 9, 12), X), expected, 1e-14)
+    assert_close(output, expected, 1e-14)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch_size", [1, 3, 200])
 @pytest.mark.parametrize("backprop", ["exact", "raw_error"])
-def test_memory_that_has_been_used_is_as_good_as_new(kind, batch_size, backprop):
-    case = make_case((12, 9, 12), 5).with_network(backprop=backprop)
-    X = kernels.prepare(images(kind, 6, 300, 12), 0.0)
+@pytest.mark.parametrize("hidden", [2, 9])
+def test_memory_that_has_been_used_is_as_good_as_new(hidden, kind, batch_size, backprop):
+    case = make_case((12, hidden, 12), 5, backprop=backprop)
+    X = kernels.prepare(images(kind, 6, 300, 12, 0.37), 0.37)
     network, used = case.network, kernels.new_memory(case.network, X, batch_size)
     for rows in (np.arange(300), np.arange(7), np.arange(290, -1, -1)):
         arguments = network, network.parameters, X, rows, batch_size, 0.5
