@@ -94,8 +94,7 @@ def fill_first_product(model, inputs, rows, scratch, z):
     W, g = weights_of(model, 0), inputs.background
     for n in range(rows.size):
         for j in range(W.shape[1]):
-            rest = g * model.row_sum[j] + scratch.totals[n] * model.shift[j]
-            z[n, j] = model.biases[j] + rest
+            z[n, j] = model.biases[j] + (g * model.row_sum[j] + scratch.totals[n] * model.shift[j])
     scratch.marks[:] = 0
     for first in range(0, rows.size, _GROUP):
         end = min(first + _GROUP, rows.size)
