@@ -1,9 +1,8 @@
 """Stochastic gradient descent: the order of samples, the batches, and the state kept along the way.
 
-Training is a sequence of states. `train` yields one after every chunk of samples, which is small
-enough that Python regains control every few hundredths of a second; a state never changes once it
-is made. So a caller can stop or be interrupted anywhere and still hold everything needed to resume,
-bit for bit.
+Training is a sequence of states. `train` yields one after every few chunks of samples, so that
+Python regains control every few hundredths of a second; a state never changes once it is made. So a
+caller can stop or be interrupted anywhere and still hold everything needed to resume, bit for bit.
 """
 
 from __future__ import annotations
@@ -28,7 +27,8 @@ Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 # than seconds, because where a chunk ends decides the last bits of the result.
 _CHUNK_WORK = 500_000_000
 _WORK_PER_UNIT = 60  # a sigmoid and its derivative, in multiply-adds
-# A batch of more chunks than this is not run in one kernel call, which would delay Ctrl-C.
+# A call of the engine is this many chunks: between two calls all weights are copied, which takes 1
+# to 4 % of the time. Ctrl-C waits for its end, so a batch of more is left to the plain twin.
 _CHUNKS_IN_A_CALL = 4
 
 
@@ -132,7 +132,7 @@ def train(
     validation_data: ValidationData | None = None,
     target: Array | None = None,
 ) -> Iterator[State]:
-    """Train a network to reproduce its target; yield the state after each chunk and each epoch.
+    """Train a network to reproduce its target; yield states at ends of chunks and of epochs.
 
     This is stochastic gradient descent (Robbins and Monro, A stochastic approximation method,
     1951), whose step `train_batches` takes.
@@ -170,12 +170,12 @@ def train(
     (2, True)
     """
     step_through = _bound_steps(network, X, target, recipe.batch_size)
-    chunk = chunk_size(network, recipe.batch_size)
+    chunk, at_once = (size(network, recipe.batch_size) for size in (chunk_size, call_size))
     while state.epoch < len(recipe.learning_rates) and not stops_early(recipe, state.history):
         order = epoch_order(len(X), state.epoch, recipe)
         while state.position < len(X):
-            rows = order[state.position : state.position + chunk]
-            state = _after_chunk(step_through, rows, recipe, state)
+            rows = order[state.position : state.position + at_once]
+            state = _after_call(step_through, rows, recipe, chunk, state)
             yield state
         state = _after_epoch(network, X, validation_data, state)
         yield state
@@ -192,11 +192,14 @@ def _bound_steps(network: Architecture, X: Array, target: Array | None, batch_si
     if network.engine == "numba" and batch_size <= _CHUNKS_IN_A_CALL * chunk_size(network, 1):
         kernels = get_engine("numba")
         X, target = kernels.prepare(X), None if target is None else kernels.prepare(target)
-        step, memory = kernels.train_batches, (kernels.new_memory(network, X, batch_size),)
+        memory = kernels.new_memory(network, X, batch_size), chunk_size(network, batch_size)
+        step = kernels.train_batches
     return lambda flat, rows, rate: step(network, flat, X, rows, batch_size, rate, target, *memory)
 
 
-def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: State) -> State:
+def _after_call(
+    step_through: Steps, rows: NDArray, recipe: Recipe, chunk: int, state: State
+) -> State:
     """Train on these rows."""
     started = time.perf_counter()
     rate = recipe.learning_rates[state.epoch]
@@ -208,11 +211,14 @@ def _after_chunk(step_through: Steps, rows: NDArray, recipe: Recipe, state: Stat
             f"training diverged in epoch {state.epoch + 1} at sample {sample}: not all errors "
             f"and parameters are finite. Try a learning_rate below {rate:g}."
         )
+    total = state.squared_error
+    for start in range(0, len(rows), chunk):  # the same bits wherever a call began
+        total += float(squared_errors[start : start + chunk].sum(dtype=np.float64))
     return replace(
         state,
         parameters=parameters,
         position=state.position + len(rows),
-        squared_error=state.squared_error + float(squared_errors.sum(dtype=np.float64)),
+        squared_error=total,
         seconds=state.seconds + time.perf_counter() - started,
     )
 
@@ -461,6 +467,28 @@ def chunk_size(network: Architecture, batch_size: int) -> int:
     sizes = network.layer_sizes
     work = 3 * network.n_parameters + _WORK_PER_UNIT * sum(sizes[1:])
     return max(1, _CHUNK_WORK // work // batch_size) * batch_size
+
+
+def call_size(network: Architecture, batch_size: int) -> int:
+    """Return how many samples an engine trains on in one call: whole chunks, at least one.
+
+    Parameters
+    ----------
+    network : Architecture
+    batch_size : int
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> network = Network((784, 28, 784))
+    >>> [call_size(network, B) // chunk_size(network, B) for B in (1, 32, 8192)]
+    [4, 4, 1]
+    """
+    chunk = chunk_size(network, batch_size)
+    return max(1, _CHUNKS_IN_A_CALL * chunk_size(network, 1) // chunk) * chunk
 
 
 def ends_a_chunk(position: int, network: Architecture, batch_size: int, n_samples: int) -> bool:

@@ -572,7 +572,8 @@ def test_the_warning_points_at_the_line_that_gave_the_data(method):
 
 def small_chunks(monkeypatch):
     """Chunks of seven samples: 23 of them are four chunks."""
-    monkeypatch.setattr(training, "chunk_size", lambda network, batch_size: 7)
+    for size in ("chunk_size", "call_size"):
+        monkeypatch.setattr(training, size, lambda network, batch_size: 7)
 
 
 def failing(step, k, error):

@@ -130,7 +130,8 @@ def test_any_end_keeps_the_best_epoch_and_its_checkpoint_the_last(end, tmp_path)
 
 
 def test_an_interrupt_within_an_epoch_keeps_the_best_epoch(monkeypatch):
-    monkeypatch.setattr(training, "chunk_size", lambda network, batch_size: 7)
+    for size in ("chunk_size", "call_size"):
+        monkeypatch.setattr(training, size, lambda network, batch_size: 7)
     step, calls = training.train_batches, []
 
     def interrupted(*args):
@@ -244,7 +245,8 @@ def test_a_terminal_sees_a_bar(monkeypatch):
 
 def test_the_bar_moves_within_an_epoch(monkeypatch):
     tqdm = pytest.importorskip("tqdm")
-    monkeypatch.setattr(training, "chunk_size", lambda network, batch_size: 7)
+    for size in ("chunk_size", "call_size"):
+        monkeypatch.setattr(training, size, lambda network, batch_size: 7)
     moves = []
     monkeypatch.setattr(tqdm.tqdm, "update", lambda bar, n: moves.append(n))
     shown(monkeypatch, Terminal(), epochs=1)

@@ -28,7 +28,8 @@ every_size = pytest.mark.parametrize("batch_size", [1, 7, N])
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Chunks of about seven samples, so that an epoch has several."""
-    monkeypatch.setattr(training, "chunk_size", lambda network, batch: max(7 // batch, 1) * batch)
+    for size in ("chunk_size", "call_size"):
+        monkeypatch.setattr(training, size, lambda network, batch: max(7 // batch, 1) * batch)
 
 
 def bits(model) -> tuple:

@@ -14,6 +14,7 @@ from ae_numpy import training
 from ae_numpy.training import (
     Recipe,
     State,
+    call_size,
     chunk_size,
     empty_history,
     epoch_order,
@@ -35,7 +36,8 @@ def final(states) -> State:
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Chunks of about seven samples, so that an epoch has several."""
-    monkeypatch.setattr(training, "chunk_size", lambda network, batch: max(7 // batch, 1) * batch)
+    for size in ("chunk_size", "call_size"):
+        monkeypatch.setattr(training, size, lambda network, batch: max(7 // batch, 1) * batch)
 
 
 # ------------------------------------------------------------------------------ the engines agree
@@ -159,6 +161,29 @@ def test_a_chunk_is_whole_batches_and_at_least_one(batch_size):
     assert size % batch_size == 0
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 200, 1000])
+def test_where_a_call_ends_changes_no_bit(batch_size, monkeypatch):
+    """Of parameters and errors: chunks are folded in one by one, whichever are one call."""
+    case = make_case((12, 9, 12), 1, n_samples=1000, engine="numba")
+    X, recipe = np.where(case.X < 0.9, 0.01, case.X), Recipe((0.5, 0.5), batch_size)
+    monkeypatch.setattr(training, "chunk_size", lambda network, B: max(70 // B, 1) * B)
+    ends = []
+    for chunks in (1, 3, 100):
+        size = chunks * training.chunk_size(case.network, batch_size)
+        monkeypatch.setattr(training, "call_size", lambda network, B, size=size: size)
+        ends.append(final(train(case.network, X, recipe, start_of(case), X[:4])))
+    same(ends[0], ends[1])
+    same(ends[0], ends[2])
+
+
+@pytest.mark.parametrize("batch_size", [1, 32, 1024, 8192])
+def test_a_call_is_whole_chunks_and_not_much_more_work_than_four(batch_size):
+    network = make_case((784, 28, 784), 0).network
+    size, chunk = call_size(network, batch_size), chunk_size(network, batch_size)
+    assert size % chunk == 0
+    assert chunk <= size <= max(chunk, 4 * chunk_size(network, 1))
+
+
 # --------------------------------------------------------------------------- stopping, going on
 
 
@@ -209,7 +234,8 @@ def test_where_chunks_end_changes_no_more_than_rounding(engine, batch_size, monk
     recipe = Recipe((0.5, 0.5), batch_size)
     start = case.network.parameters
     whole = final(train(case.network, case.X, recipe, start_of(case)))
-    monkeypatch.setattr(training, "chunk_size", lambda network, batch: batch)
+    for size in ("chunk_size", "call_size"):
+        monkeypatch.setattr(training, size, lambda network, batch: batch)
     pieces = final(train(case.network, case.X, recipe, start_of(case)))
     # A chunk folds in what was kept aside, which rounds the weights once: 23 times an EPS.
     assert_close(pieces.parameters - start, whole.parameters - start, 1e-12)

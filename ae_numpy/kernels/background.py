@@ -124,9 +124,8 @@ def copy_samples(X, rows, background, x, totals):
         sample = X[rows[n]]  # separately: the compiler must assume that x and rows may overlap
         total = sample.dtype.type(0)
         for i in range(sample.size):
-            value = sample[i] - background
-            x[n, i] = value
-            total += value
+            x[n, i] = sample[i] - background
+            total += x[n, i]
         totals[n] = total
 
 

@@ -97,10 +97,6 @@ class _Writer:
         first = self.index(first) if isinstance(first, int) else first
         return [self.builder.add(first, self.index(n)) for n in range(count)]
 
-    def size(self, array, axis):
-        """Return the length of an array along an axis."""
-        return self.builder.extract_value(array.shape, axis)
-
     def place(self, array, i, j, c=0):
         """Return the address of entry i, j of an array of any layout, or of c lanes after it."""
         strides = cgutils.unpack_tuple(self.builder, array.strides)
@@ -121,10 +117,6 @@ class _Writer:
         """Write a lane."""
         place = self.builder.bitcast(self.place(array, i, j, c), self.lane.as_pointer())
         self.builder.store(value, place, align=self.dtype.bitwidth // 8)
-
-    def put(self, value, array, i, j):
-        """Write a single entry."""
-        self.builder.store(value, self.place(array, i, j))
 
     def new_sums(self, count):
         """Begin sums at zero.
@@ -176,7 +168,7 @@ class _Rows(_Writer):
             factors = [self.number(a, row, term) for row in places]
             self.add_products(factors, pieces, [places[s] for places in totals])
 
-        self.repeat(self.size(terms, 0), 1, sums, multiply)
+        self.repeat(self.builder.extract_value(terms.shape, 0), 1, sums, multiply)
         for (row, c), parts in zip(block, totals, strict=True):
             # Added last, in one rounding: weights are much larger than their changes.
             value = self.builder.fadd(self.load(out, row, j, c), self.added(parts))
@@ -199,9 +191,9 @@ class _Entries(_Writer):
             pieces = [self.load(b, i, k) for i in columns]
             self.add_products(factors, pieces, [places[s] for places in totals])
 
-        self.repeat(self.size(b, 1), self.lane.count, sums, multiply)
+        self.repeat(self.builder.extract_value(b.shape, 1), self.lane.count, sums, multiply)
         for (row, column), parts in zip(product(rows, columns), totals, strict=True):
-            self.put(total(self.builder, self.added(parts)), out, row, column)
+            self.builder.store(total(self.builder, self.added(parts)), self.place(out, row, column))
 
 
 class _Update(_Writer):
@@ -219,6 +211,6 @@ class _Update(_Writer):
                 self.add_products([passed], [piece], places)
                 self.store(multiply_add(self.builder, factor, change, piece), W, row, k)
 
-        self.repeat(self.size(W, 1), self.lane.count, 1, multiply_and_change)
+        self.repeat(self.builder.extract_value(W.shape, 1), self.lane.count, 1, multiply_and_change)
         for row, parts in zip(rows, totals, strict=True):
-            self.put(total(self.builder, self.added(parts)), dx, zero, row)
+            self.builder.store(total(self.builder, self.added(parts)), self.place(dx, zero, row))

@@ -149,11 +149,14 @@ def pack(parameters, model):
     """Write parameters, laid out as `Network` does, to a working copy."""
     for padded, plain in _matrices(model, parameters):
         padded[...] = plain
+
+
+def begin(model):
+    """Sum the rows of the first layer's W, from which nothing is kept aside yet."""
     if model.shift.size > 0:
         model.shift[:] = 0
-        model.row_sum[:] = (
-            model.weights[: model.shapes[0].prod()].reshape(model.shapes[0]).sum(axis=0)
-        )
+        W = model.weights[: model.shapes[0].prod()].reshape(model.shapes[0])
+        W.sum(axis=0, out=model.row_sum)
 
 
 def unpack(model, parameters):

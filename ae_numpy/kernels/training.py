@@ -22,7 +22,9 @@ from ae_numpy.kernels.sigmoid import fill_sigmoid, multiply_by_slope
 _FEW_UNITS, _LITTLE_WORK = 32, 40_000
 
 
-def train_batches(network, parameters, X, rows, batch_size, rate, target=None, memory=None):
+def train_batches(
+    network, parameters, X, rows, batch_size, rate, target=None, memory=None, chunk=None
+):
     """Take a gradient step after each batch: the twin of `training.train_batches`.
 
     Parameters
@@ -45,6 +47,8 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None, m
     memory : tuple, optional
         What `new_memory` returns for this network, X and batch size: each call allocates its own
         otherwise, which takes a twentieth of the time of a chunk at 112 hidden units.
+    chunk : int, optional
+        After so many samples, whole batches, what is kept aside is folded in: all unless given.
 
     Returns
     -------
@@ -67,9 +71,11 @@ def train_batches(network, parameters, X, rows, batch_size, rate, target=None, m
     with np.errstate(over="ignore"):  # a rate that is infinite in float32 makes the errors NaN
         rate = parameters.dtype.type(rate)
     trained, errors = np.empty_like(parameters), np.empty(len(rows), parameters.dtype)
-    targets = (X if target is None else target).X
-    raw_error = network.backprop == "raw_error"
-    _train(memory, X, targets, rows, batch_size, rate, raw_error, errors)
+    targets, raw_error = (target or X).X, network.backprop == "raw_error"
+    for start in range(0, len(rows), chunk or len(rows) or 1):
+        part = slice(start, start + (chunk or len(rows)))
+        layout.begin(memory[0])
+        _train(memory, X, targets, rows[part], batch_size, rate, raw_error, errors[part])
     layout.unpack(memory[0], trained)
     return trained, errors
 
@@ -98,6 +104,7 @@ def propagate(parameters, layer_sizes, X):
     held = np.zeros(sum(layer_sizes[1:]), bool)
     model = layout.new_model(layer_sizes, X.dtype, held, with_shift=inputs.is_sparse)
     layout.pack(parameters, model)
+    layout.begin(model)
     output = np.empty((len(X), layer_sizes[-1]), X.dtype)
     scratch = new_scratch(model, len(X), 64)  # the next 64 samples are in the second cache, too
     _propagate(model, inputs, np.arange(len(X)), scratch, output)

@@ -39,9 +39,8 @@ def path(tmp_path):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """Chunks of about seven samples: an epoch of 23 has four, or fewer of larger batches."""
-    monkeypatch.setattr(
-        training, "chunk_size", lambda network, batch_size: max(7 // batch_size, 1) * batch_size
-    )
+    for size in ("chunk_size", "call_size"):
+        monkeypatch.setattr(training, size, lambda network, batch: max(7 // batch, 1) * batch)
 
 
 def interrupt(monkeypatch, engine, k, error=KeyboardInterrupt):
