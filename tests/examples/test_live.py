@@ -163,7 +163,7 @@ def test_all_values_and_gradients_equal_the_reference(live, model, task):
     page = live(task)
     assert numbers(page).items() >= start_of(model).items()
     same(numbers(page), COMPUTE[model](start_of(model)))
-    for seed in range(10):
+    for seed in range(20):
         settings = random_settings(model, seed)
         turn(page, settings)
         found = numbers(page)

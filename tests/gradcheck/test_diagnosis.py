@@ -14,20 +14,20 @@ from ae_numpy.network import Network
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "gradcheck_diagnosis.py"
 
 
-@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.slow)])
-def table(request):
-    """A small sample of the measurement in the documentation: a few trials of each bug."""
+@pytest.fixture(scope="module")
+def table():
+    """A small sample of the measurement in the documentation: 4 trials of each bug."""
     spec = importlib.util.spec_from_file_location("gradcheck_diagnosis", BENCHMARK)
     benchmark = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = benchmark  # where its dataclasses look up their module
     spec.loader.exec_module(benchmark)
-    return benchmark, benchmark.measure(trials=request.param, seed=1)
+    return benchmark, benchmark.measure(trials=4, seed=1)
 
 
-def test_at_least_nine_in_ten_bugs_are_named(table):
+def test_at_least_95_percent_of_the_bugs_are_named(table):
     benchmark, rows = table
     known = [rows[name] for name, _, _ in benchmark.BUGS]
-    assert sum(row.named for row in known) >= 0.9 * sum(row.trials for row in known)
+    assert sum(row.named for row in known) >= 0.95 * sum(row.trials for row in known)
 
 
 def test_every_bug_is_caught_and_correct_code_passes(table):
