@@ -48,7 +48,8 @@ def train_batches(
         What `new_memory` returns for this network, X and batch size: each call allocates its own
         otherwise, which takes a twentieth of the time of a chunk at 112 hidden units.
     chunk : int, optional
-        After so many samples, whole batches, what is kept aside is folded in: all unless given.
+        How many samples, in whole batches, pass before what is kept aside is added to the weights:
+        all of them unless given.
 
     Returns
     -------

@@ -18,7 +18,7 @@ HINTS = {
     "that goes in, or the one that comes out, that you put into the derivative?",
     "wrong_input": "What went into this layer on the way forward? Print it beside what you use.",
     "untransposed_weights": "Forward, W[i, o] leads from i to o. Which index is summed on the way "
-    "back, and where must it stand in the product?",
+    "back, and where does that put W in the product?",
     "updated_weights": "Which weights did the forward pass use? Are they still the same?",
     "cross_terms": "Nudge one input only. Which outputs move?",
     "time_steps": "In how many steps is it used?",
