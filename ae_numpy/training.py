@@ -27,8 +27,11 @@ Steps = Callable[[Array, NDArray, float], tuple[Array, Array]]
 # than seconds, because where a chunk ends decides the last bits of the result.
 _CHUNK_WORK = 500_000_000
 _WORK_PER_UNIT = 60  # a sigmoid and its derivative, in multiply-adds
-# A call of the engine is this many chunks: between two calls all weights are copied, which takes 1
-# to 4 % of the time. Ctrl-C waits for its end, so a batch of more is left to the plain twin.
+# A call of the engine is this many chunks, because all weights are copied between two calls: 1 to
+# 4 % of the time. Batches below 16 move all weights for a few samples; there a chunk takes up to
+# 0.1 s, and is a call of its own, because Ctrl-C waits for the end of a call. A batch of more
+# chunks is left to the plain twin.
+_FAST_BATCH = 16
 _CHUNKS_IN_A_CALL = 4
 
 
@@ -485,9 +488,11 @@ def call_size(network: Architecture, batch_size: int) -> int:
     --------
     >>> network = Network((784, 28, 784))
     >>> [call_size(network, B) // chunk_size(network, B) for B in (1, 32, 8192)]
-    [4, 4, 1]
+    [1, 4, 1]
     """
     chunk = chunk_size(network, batch_size)
+    if batch_size < _FAST_BATCH:
+        return chunk
     return max(1, _CHUNKS_IN_A_CALL * chunk_size(network, 1) // chunk) * chunk
 
 

@@ -181,6 +181,7 @@ def test_a_call_is_whole_chunks_and_not_much_more_work_than_four(batch_size):
     network = make_case((784, 28, 784), 0).network
     size, chunk = call_size(network, batch_size), chunk_size(network, batch_size)
     assert size % chunk == 0
+    assert (size > chunk) == (16 <= batch_size < 8192)
     assert chunk <= size <= max(chunk, 4 * chunk_size(network, 1))
 
 
